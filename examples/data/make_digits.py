@@ -1,0 +1,43 @@
+"""Logits and labels of a real classifier: multinomial logistic regression on 8x8 digits.
+
+    pip install -r tests/golden/requirements.txt
+    python examples/data/make_digits.py
+
+Fits scikit-learn's LogisticRegression on three quarters of its `digits` data set and writes,
+for the remaining quarter, beside itself:
+
+    digits_logits.npy   f32 [n, 10]   decision_function
+    digits_labels.npy   i64 [n]       the true digits
+
+Split and fit are seeded, so a second run with the pinned versions writes the same files
+(up to the last bits of the logits on another kind of CPU).
+"""
+
+import pathlib
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+
+HERE = pathlib.Path(__file__).resolve().parent
+SEED = 0
+
+
+def main():
+    images, digits = load_digits(return_X_y=True)
+    images = images / 16.0  # the pixels are 0..16
+    train_x, test_x, train_y, test_y = train_test_split(
+        images, digits, test_size=0.25, random_state=SEED, stratify=digits)
+    model = LogisticRegression(max_iter=1000, random_state=SEED).fit(train_x, train_y)
+
+    logits = np.ascontiguousarray(model.decision_function(test_x), dtype=np.float32)
+    labels = np.ascontiguousarray(test_y, dtype=np.int64)
+    np.save(HERE / "digits_logits.npy", logits)
+    np.save(HERE / "digits_labels.npy", labels)
+    right = np.mean(logits.argmax(axis=1) == labels)
+    print(f"{len(labels)} digits, accuracy {right:.4f}, logits {logits.min():.2f} to {logits.max():.2f}")
+
+
+if __name__ == "__main__":
+    main()

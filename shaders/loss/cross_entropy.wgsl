@@ -1,0 +1,126 @@
+// Softmax cross-entropy of a row of logits x with a distribution t over the columns (an index target is the
+// distribution that is 1 there).
+//
+//   z_j = cap·tanh(x_j/cap) / T            (softcap off: x_j / T)
+//   q_j = c_j·((1-ε)·t_j + ε/C)            what the loss weighs -log p_j with
+//   loss = Σ_j q_j·(lse - z_j) + zl·lse²   lse = log Σ exp z_j
+//   dloss/dz_j = Q·p_j - q_j + 2·zl·lse·p_j,   p = softmax(z), Q = Σ q
+//
+// In one pass: m is the largest z so far, s = Σ exp(z - m), q = Σ q_j and d = Σ q_j·(z_j - m). Two parts of a
+// row merge by shifting both to the larger m. Everything is kept relative to m, so that neither exp
+// overflows nor lse - z_j loses digits where logits are large.
+
+struct Stat {
+    m: f32,
+    s: f32,
+    q: f32,
+    d: f32,
+    // CE_NAN: +inf among the logits; CE_INF: a class of probability 0 that the target wants.
+    bits: u32,
+}
+const CE_NAN: u32 = 1u;
+const CE_INF: u32 = 2u;
+
+fn ce_capped() -> bool {
+    return params.opt_softcap > 0.0;
+}
+
+// A logit of -inf is a class that cannot be. Under softcap it is a mistake like any other.
+fn admits(bits: u32) -> bool {
+    return bits == 0xff800000u && !ce_capped();
+}
+
+fn ce_divide(x: f32) -> f32 {
+    // Division is not exact in WGSL, not even by 1.
+    return select(x / params.opt_temperature, x, params.opt_temperature == 1.0);
+}
+
+// tanh of the capped logit; at ±inf ±1 without arithmetic on infinities.
+fn ce_tanh(x: f32) -> f32 {
+    return tanh_fine(clamp(x, LOWEST, LARGEST) / params.opt_softcap);
+}
+
+fn ce_logit(x: f32) -> f32 {
+    if (ce_capped()) {
+        return ce_divide(params.opt_softcap * ce_tanh(x));
+    }
+    return ce_divide(x);
+}
+
+fn ce_wanted(e: Elem, r: Row) -> f32 {
+    let smoothing = params.opt_label_smoothing;
+    var t = e.t;
+    if (smoothing > 0.0) {
+        t = (1.0 - smoothing) * t + smoothing / f32(r.cols);
+    }
+    return e.c * t;
+}
+
+fn stat_identity() -> Stat {
+    return Stat(LOWEST, 0.0, 0.0, 0.0, 0u);
+}
+
+fn stat_of(e: Elem, r: Row) -> Stat {
+    let q = ce_wanted(e, r);
+    let bits = bitcast<u32>(e.x);
+    if (!finite_bits(bits) && !ce_capped()) {
+        let wanted = select(0u, CE_INF, q != 0.0);
+        return Stat(LOWEST, 0.0, q, 0.0, select(CE_NAN, wanted, bits == 0xff800000u));
+    }
+    return Stat(ce_logit(e.x), 1.0, q, 0.0, select(CE_NAN, 0u, finite_bits(bitcast<u32>(e.t))));
+}
+
+// exp(from - to), exactly 1 where nothing moves.
+fn ce_shift(from_m: f32, to_m: f32) -> f32 {
+    return select(exp_below(from_m - to_m), 1.0, from_m == to_m);
+}
+
+fn ce_moved(a: Stat, m: f32) -> f32 {
+    return a.d + select(a.q * (a.m - m), 0.0, a.q == 0.0 || a.m == m);
+}
+
+fn stat_merge(a: Stat, b: Stat) -> Stat {
+    let m = max(a.m, b.m);
+    return Stat(
+        m,
+        a.s * ce_shift(a.m, m) + b.s * ce_shift(b.m, m),
+        a.q + b.q,
+        ce_moved(a, m) + ce_moved(b, m),
+        a.bits | b.bits,
+    );
+}
+
+fn row_special(r: Row, s: Stat) -> u32 {
+    // s is 0 only where every logit is -inf: then no distribution exists.
+    if ((s.bits & CE_NAN) != 0u || s.s == 0.0) {
+        return SPECIAL_NAN;
+    }
+    return select(SPECIAL_NONE, SPECIAL_INF, (s.bits & CE_INF) != 0u);
+}
+
+fn row_loss(r: Row, s: Stat) -> f32 {
+    let log_s = ln(s.s);
+    var loss = s.q * log_s - s.d;
+    if (params.opt_z_loss > 0.0) {
+        let lse = s.m + log_s;
+        loss += params.opt_z_loss * r.unweighted * lse * lse;
+    }
+    return loss;
+}
+
+fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
+    var p = 0.0;
+    if (bitcast<u32>(e.x) != 0xff800000u || ce_capped()) {
+        p = exp_below(ce_logit(e.x) - s.m) / s.s;
+    }
+    var pull = s.q;
+    if (params.opt_z_loss > 0.0) {
+        pull += 2.0 * params.opt_z_loss * r.unweighted * (s.m + ln(s.s));
+    }
+    var g = ce_divide(pull * p - ce_wanted(e, r));
+    if (ce_capped()) {
+        let t = ce_tanh(e.x);
+        g *= 1.0 - t * t;
+    }
+    return Grad(g);
+}

@@ -1,0 +1,63 @@
+// Counts the rows that a mean divides by, and the labels that are out of range, before the losses are
+// computed; the same for the elements of an elementwise loss with weights. 4,096 a workgroup, one leaf: the
+// sum of what the divisor adds up, and the same without class weights.
+
+var<workgroup> seen: array<atomic<u32>, 2>;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) nwg: vec3<u32>,
+    @builtin(local_invocation_index) tid: u32,
+) {
+    let leaf = wid.y * nwg.x + wid.x;
+    if (leaf >= params.leaves) {
+        return;
+    }
+    if (tid < 2u) {
+        atomicStore(&seen[tid], 0u);
+    }
+    workgroupBarrier();
+    var sum = 0.0;
+    var plain = 0.0;
+    var valid = 0u;
+    var bad = 0u;
+    for (var j = 0u; j < 16u; j++) {
+        let row = leaf * 4096u + j * 256u + tid;
+        if (row < params.rows) {
+            let label = label_of(row);
+            if (label < LABEL_BAD) {
+                var w = 1.0;
+                if (params.sum_weight != 0u) {
+                    w = bitcast<f32>(load_weight(row, row));
+                }
+                var c = 1.0;
+                if (params.sum_class_weight != 0u) {
+                    c = load_column(label);
+                }
+                sum += w * c;
+                plain += w;
+                valid += 1u;
+            } else if (label == LABEL_BAD) {
+                bad += 1u;
+                atomicMax(&work.counters[FIRST_BAD], ~(params.row0 + row));
+            }
+        }
+    }
+    atomicAdd(&seen[0], valid);
+    atomicAdd(&seen[1], bad);
+    if (COLUMNS && leaf + params.leaf0 == 0u) {
+        // The first workgroup of all looks at the class weights.
+        for (var c = tid; c < params.cols; c += 256u) {
+            count(BAD_WEIGHTS, u32(bad_weight(bitcast<u32>(load_column(c)))));
+        }
+    }
+    let total = tree_sum(tid, sum);
+    let plain_total = tree_sum(tid, plain);
+    if (tid == 0u) {
+        work.leaves[2u * (params.leaf0 + leaf)] = total;
+        work.leaves[2u * (params.leaf0 + leaf) + 1u] = plain_total;
+        count(VALID, atomicLoad(&seen[0]));
+        count(BAD_LABELS, atomicLoad(&seen[1]));
+    }
+}

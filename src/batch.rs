@@ -1,0 +1,290 @@
+//! One evaluation, described with host arrays.
+
+use crate::error::{Error, Result};
+use crate::layout::{ClassAxis, Layout, Reduction, TargetLayout, WeightLayout};
+use crate::loss::Loss;
+use crate::tensor::{DType, Labels, Values};
+
+/// A target in host memory.
+#[derive(Debug, Clone)]
+pub enum Target<'a> {
+    /// Numbers in the input's shape.
+    Values(Values<'a>),
+    /// One class index per row.
+    Labels(Labels<'a>),
+}
+
+/// Inputs, target, weights and settings of one evaluation.
+///
+/// ```
+/// # use wgloss::*;
+/// # fn main() -> Result<()> {
+/// let logits = [2.0f32, -1.0, 0.5, 0.1, 0.2, 3.0];
+/// let labels = [0i64, 2];
+/// let batch = Batch::new([2, 3], &logits).labels(&labels).reduction(Reduction::Sum);
+/// let out = reference::loss(&CrossEntropy::default(), &batch)?;
+/// assert!((out.loss.unwrap() - 0.343_3).abs() < 1e-3);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Batch<'a> {
+    /// The shape of every input.
+    pub shape: Vec<usize>,
+    /// Where the classes are.
+    pub class_axis: ClassAxis,
+    /// The inputs, row-major.
+    pub inputs: Vec<Values<'a>>,
+    /// The target, if the loss has one.
+    pub target: Option<Target<'a>>,
+    /// One weight per element, or one per row.
+    pub weight: Option<Values<'a>>,
+    /// One weight per class.
+    pub class_weight: Option<Values<'a>>,
+    /// The reduction.
+    pub reduction: Reduction,
+    /// The upstream gradient: multiplies the gradients, not the loss.
+    pub grad_scale: f32,
+    /// How inputs, a floating target and gradients are stored on the GPU.
+    pub dtype: DType,
+    /// Whether gradients are wanted.
+    pub gradient: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// One input of `shape`, mean, f32, with gradient.
+    pub fn new(shape: impl Into<Vec<usize>>, input: impl Into<Values<'a>>) -> Self {
+        Batch {
+            shape: shape.into(),
+            class_axis: ClassAxis::Last,
+            inputs: vec![input.into()],
+            target: None,
+            weight: None,
+            class_weight: None,
+            reduction: Reduction::Mean,
+            grad_scale: 1.0,
+            dtype: DType::F32,
+            gradient: true,
+        }
+    }
+
+    /// A further input of the same shape.
+    pub fn input(mut self, input: impl Into<Values<'a>>) -> Self {
+        self.inputs.push(input.into());
+        self
+    }
+
+    /// A target of the input's shape.
+    pub fn target(mut self, target: impl Into<Values<'a>>) -> Self {
+        self.target = Some(Target::Values(target.into()));
+        self
+    }
+
+    /// One class index per row.
+    pub fn labels(mut self, labels: impl Into<Labels<'a>>) -> Self {
+        self.target = Some(Target::Labels(labels.into()));
+        self
+    }
+
+    /// One weight per element or per row; which of them, their number says.
+    pub fn weight(mut self, weight: impl Into<Values<'a>>) -> Self {
+        self.weight = Some(weight.into());
+        self
+    }
+
+    /// One weight per class.
+    pub fn class_weight(mut self, weight: impl Into<Values<'a>>) -> Self {
+        self.class_weight = Some(weight.into());
+        self
+    }
+
+    /// Reads the classes at `axis`.
+    pub fn class_axis(mut self, axis: ClassAxis) -> Self {
+        self.class_axis = axis;
+        self
+    }
+
+    /// Sets the reduction.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+
+    /// Sets the upstream gradient.
+    pub fn grad_scale(mut self, scale: f32) -> Self {
+        self.grad_scale = scale;
+        self
+    }
+
+    /// Sets the storage type on the GPU.
+    pub fn dtype(mut self, dtype: DType) -> Self {
+        self.dtype = dtype;
+        self
+    }
+
+    /// Whether to compute gradients.
+    pub fn gradient(mut self, gradient: bool) -> Self {
+        self.gradient = gradient;
+        self
+    }
+
+    /// The same batch as a GPU stores it: inputs and a floating target rounded to [`dtype`](Self::dtype),
+    /// weights to f32. What the reference makes of it is what the GPU has to match.
+    pub fn rounded(&self) -> Batch<'static> {
+        Batch {
+            shape: self.shape.clone(),
+            class_axis: self.class_axis,
+            inputs: self.inputs.iter().map(|v| v.rounded(self.dtype)).collect(),
+            target: self.target.as_ref().map(|t| match t {
+                Target::Values(v) => Target::Values(v.rounded(self.dtype)),
+                Target::Labels(Labels::I32(v)) => {
+                    Target::Labels(Labels::I32(v.clone().into_owned().into()))
+                }
+                Target::Labels(Labels::U32(v)) => {
+                    Target::Labels(Labels::U32(v.clone().into_owned().into()))
+                }
+                Target::Labels(Labels::I64(v)) => {
+                    Target::Labels(Labels::I64(v.clone().into_owned().into()))
+                }
+            }),
+            weight: self.weight.as_ref().map(|w| w.rounded(DType::F32)),
+            class_weight: self.class_weight.as_ref().map(|w| w.rounded(DType::F32)),
+            reduction: self.reduction,
+            grad_scale: self.grad_scale,
+            dtype: self.dtype,
+            gradient: self.gradient,
+        }
+    }
+
+    /// What this batch is without its numbers, checked against `loss` and against the lengths given.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] and what else [`Layout::check`] reports; [`Error::BadWeight`].
+    pub fn layout(&self, loss: &dyn Loss) -> Result<Layout> {
+        let info = loss.info();
+        let mut layout = Layout::new(self.shape.clone());
+        layout.class_axis = self.class_axis;
+        layout.dtype = self.dtype;
+        layout.reduction = self.reduction;
+        layout.gradient = self.gradient;
+        layout.grad_scale = self.grad_scale;
+        layout.class_weight = self.class_weight.is_some();
+        layout.target = match &self.target {
+            None => TargetLayout::None,
+            Some(Target::Values(_)) => TargetLayout::Values(self.dtype),
+            Some(Target::Labels(l)) => TargetLayout::Labels(l.label_type()),
+        };
+        let geometry = layout.check(loss)?;
+        if self.inputs.len() != info.inputs.len() {
+            return Err(Error::mismatch(
+                format!("inputs of {}", info.name),
+                info.inputs.len().to_string(),
+                self.inputs.len().to_string(),
+            ));
+        }
+        let length = |what: &str, expected: usize, found: usize| match expected == found {
+            true => Ok(()),
+            false => Err(Error::mismatch(
+                format!("{what} of {}", info.name),
+                format!("{expected} numbers for the shape {:?}", self.shape),
+                found.to_string(),
+            )),
+        };
+        for input in &self.inputs {
+            length("input", geometry.elements, input.len())?;
+        }
+        match &self.target {
+            None => {}
+            Some(Target::Values(v)) => length("target", geometry.elements, v.len())?,
+            Some(Target::Labels(l)) => length("target", geometry.rows, l.len())?,
+        }
+        if let Some(weight) = &self.weight {
+            layout.weight = match weight.len() {
+                n if n == geometry.rows => WeightLayout::Row,
+                n if n == geometry.elements => WeightLayout::Element,
+                n => {
+                    return Err(Error::mismatch(
+                        format!("weight of {}", info.name),
+                        format!(
+                            "{} per row or {} per element",
+                            geometry.rows, geometry.elements
+                        ),
+                        n.to_string(),
+                    ));
+                }
+            };
+            check_weights("weight", weight)?;
+        }
+        if let Some(weight) = &self.class_weight {
+            length("class_weight", geometry.cols, weight.len())?;
+            check_weights("class_weight", weight)?;
+        }
+        layout.check(loss)?;
+        Ok(layout)
+    }
+}
+
+fn check_weights(what: &'static str, weights: &Values<'_>) -> Result<()> {
+    let weights = weights.to_f64();
+    // A number beyond f32 would become infinite on the GPU, so it is refused for the reference too.
+    let bad = |w: f64| !(w >= 0.0 && (w as f32).is_finite());
+    match weights.iter().position(|&w| bad(w)) {
+        None => Ok(()),
+        Some(index) => Err(Error::BadWeight {
+            what,
+            index,
+            value: weights[index],
+        }),
+    }
+}
+
+/// What an evaluation counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Rows (elements, for an elementwise loss) that count; 0 also where the divisor's weights sum to 0.
+    pub valid: u64,
+    /// Rows whose class index is out of range: left out of loss, gradient and mean.
+    pub bad_labels: u64,
+    /// The first such row, 0-based.
+    pub first_bad_row: Option<u64>,
+    /// Weights on the device that are negative or not finite.
+    pub bad_weights: u64,
+    /// Inputs and floating targets that are NaN or infinite, but for those that a loss gives a meaning.
+    pub non_finite: u64,
+}
+
+impl Status {
+    /// Turns bad labels and bad weights into an error.
+    ///
+    /// # Errors
+    /// [`Error::BadLabels`], [`Error::BadWeights`].
+    pub fn check(&self, loss: &dyn Loss, classes: usize) -> Result<()> {
+        if let Some(first_row) = self.first_bad_row {
+            return Err(Error::BadLabels {
+                count: self.bad_labels,
+                first_row,
+                classes,
+                ignored: match loss.ignore_index() {
+                    Some(i) => format!(" or the ignore_index {i}"),
+                    None => String::new(),
+                },
+            });
+        }
+        match self.bad_weights {
+            0 => Ok(()),
+            count => Err(Error::BadWeights { count }),
+        }
+    }
+}
+
+/// What an evaluation gave: f32 from a GPU, f64 from the reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome<T> {
+    /// The reduced loss; `None` with [`Reduction::None`].
+    pub loss: Option<T>,
+    /// With [`Reduction::None`] the loss of every element or row.
+    pub losses: Vec<T>,
+    /// The gradient by each input, in the input's shape; empty where none was wanted.
+    pub grads: Vec<Vec<T>>,
+    /// What was counted.
+    pub status: Status,
+}

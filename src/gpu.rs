@@ -1,0 +1,400 @@
+//! Losses on a GPU: the device, plans that are made once and encoded many times, and reading back.
+
+mod bind;
+mod host;
+mod plan;
+pub(crate) mod source;
+
+pub use bind::{Bound, Io, View};
+pub use plan::Plan;
+
+use crate::error::{Error, Result};
+use crate::loss::Info;
+use source::{Role, Variant};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A device that losses run on. Cheap to clone; clones share compiled pipelines.
+#[derive(Debug, Clone)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    limits: Limits,
+    kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
+}
+
+/// A compiled kernel and the layout of its bindings.
+#[derive(Debug, Clone)]
+pub(crate) struct Kernel {
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// What of a device's limits the planner works with. Results do not depend on them, only the number of
+/// dispatches does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one storage binding.
+    pub binding: u64,
+    /// Workgroups in one dimension of a dispatch.
+    pub groups: u32,
+    /// Bytes of one buffer.
+    pub buffer: u64,
+    /// What offsets of storage bindings must be a multiple of.
+    pub alignment: u32,
+    /// What offsets of uniform bindings must be a multiple of.
+    pub uniform_alignment: u32,
+}
+
+/// Which device to open.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Select {
+    /// The best GPU, else a software one.
+    #[default]
+    Auto,
+    /// A GPU in hardware.
+    Hardware,
+    /// The first adapter whose name contains this, whatever the case of the letters.
+    Name(String),
+}
+
+/// An adapter that a device can be opened on.
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    adapter: wgpu::Adapter,
+    /// Name, backend, driver and kind.
+    pub info: wgpu::AdapterInfo,
+}
+
+impl Adapter {
+    /// Every adapter of the backends that the crate is built with, the best first: discrete, integrated,
+    /// virtual and unknown GPUs, then software.
+    pub async fn all() -> Vec<Adapter> {
+        let mut wanted = wgpu::InstanceDescriptor::new_without_display_handle();
+        // No debug layers: they would print in a process that is not ours.
+        wanted.flags = wgpu::InstanceFlags::empty();
+        let instance = wgpu::Instance::new(wanted);
+        #[cfg(not(target_arch = "wasm32"))]
+        let found = instance.enumerate_adapters(wgpu::Backends::all()).await;
+        // A page is given one adapter, and enumeration finds none.
+        #[cfg(target_arch = "wasm32")]
+        let found: Vec<_> = instance
+            .request_adapter(&wgpu::RequestAdapterOptions::default())
+            .await
+            .into_iter()
+            .collect();
+        let mut adapters: Vec<_> = found
+            .into_iter()
+            .filter(|a| {
+                a.get_downlevel_capabilities()
+                    .flags
+                    .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+            })
+            .map(|adapter| Adapter {
+                info: adapter.get_info(),
+                adapter,
+            })
+            .collect();
+        adapters.sort_by_key(|a| match a.info.device_type {
+            wgpu::DeviceType::DiscreteGpu => 0,
+            wgpu::DeviceType::IntegratedGpu => 1,
+            wgpu::DeviceType::VirtualGpu => 2,
+            wgpu::DeviceType::Other => 3,
+            wgpu::DeviceType::Cpu => 4,
+        });
+        adapters
+    }
+
+    /// Whether it computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// The optional features of wgpu that it has.
+    pub fn features(&self) -> wgpu::Features {
+        self.adapter.features()
+    }
+
+    /// Its limits.
+    pub fn limits(&self) -> wgpu::Limits {
+        self.adapter.limits()
+    }
+
+    /// Opens a device with as large buffers as there can be, and otherwise WebGPU's default limits.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the adapter refuses.
+    pub async fn open(&self) -> Result<Gpu> {
+        let (device, queue) = self
+            .adapter
+            .request_device(&wgpu::DeviceDescriptor {
+                label: Some("wgloss"),
+                required_limits: required_limits(&self.adapter.limits()),
+                ..Default::default()
+            })
+            .await
+            .map_err(|e| Error::Device(one_line(&e)))?;
+        Ok(Gpu::from_device(device, queue))
+    }
+}
+
+/// The limits to ask for when making a device for this crate: WebGPU's defaults, with buffers and storage
+/// bindings as large as `adapter` allows. Nothing more is needed, and no optional feature.
+pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
+    let base = wgpu::Limits::default();
+    wgpu::Limits {
+        max_buffer_size: adapter.max_buffer_size,
+        max_storage_buffer_binding_size: adapter.max_storage_buffer_binding_size,
+        // Software adapters may lie below the defaults in what is not used here.
+        ..base.or_worse_values_from(adapter)
+    }
+}
+
+impl Gpu {
+    /// Opens the best device there is.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn new() -> Result<Self> {
+        Self::open(&Select::Auto)
+    }
+
+    /// Opens the device that `select` names.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open(select: &Select) -> Result<Self> {
+        pollster::block_on(Self::open_async(select))
+    }
+
+    /// As `open`, without blocking.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`], [`Error::Device`].
+    pub async fn open_async(select: &Select) -> Result<Self> {
+        let adapters = Adapter::all().await;
+        let found = adapters.iter().find(|a| match select {
+            Select::Auto => true,
+            Select::Hardware => !a.is_software(),
+            Select::Name(name) => a.info.name.to_lowercase().contains(&name.to_lowercase()),
+        });
+        match found {
+            Some(adapter) => adapter.open().await,
+            None => {
+                let names: Vec<_> = adapters.iter().map(|a| a.info.name.as_str()).collect();
+                let wanted = match select {
+                    Select::Auto => "expected any".to_string(),
+                    Select::Hardware => "expected one in hardware".to_string(),
+                    Select::Name(name) => format!("expected one named like `{name}`"),
+                };
+                let found = match names.is_empty() {
+                    true => "none".to_string(),
+                    false => names.join(", "),
+                };
+                Err(Error::NoAdapter(format!("{wanted}, found {found}")))
+            }
+        }
+    }
+
+    /// Uses a device that belongs to somebody else. Nothing of it is changed: no handler is installed, it is
+    /// never destroyed, and every object is created inside error scopes. [`required_limits`] says which limits
+    /// help; WebGPU's defaults suffice.
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        let limits = device.limits();
+        Gpu {
+            limits: Limits {
+                // 2 GiB - 1 is the most that wgpu binds anywhere, and sizes are whole words.
+                binding: limits.max_storage_buffer_binding_size.min((1 << 31) - 4) & !3,
+                groups: limits.max_compute_workgroups_per_dimension,
+                buffer: limits.max_buffer_size,
+                alignment: limits.min_storage_buffer_offset_alignment,
+                uniform_alignment: limits.min_uniform_buffer_offset_alignment,
+            },
+            device,
+            queue,
+            kernels: Arc::default(),
+        }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// The adapter that the device is on.
+    pub fn adapter_info(&self) -> wgpu::AdapterInfo {
+        self.device.adapter_info()
+    }
+
+    /// The limits that plans keep to.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The same device with lower limits, so that small tensors take the ways of large ones.
+    pub fn with_limits(&self, binding: u64, groups: u32) -> Gpu {
+        let mut lowered = self.clone();
+        lowered.limits.binding = self.limits.binding.min(binding) & !3;
+        lowered.limits.groups = self.limits.groups.min(groups.max(1));
+        lowered
+    }
+
+    /// Runs `create` inside error scopes and reports what they caught. The scopes are popped before anything
+    /// is awaited, because they belong to the thread.
+    pub(crate) fn scoped<T>(&self, create: impl FnOnce() -> T) -> impl Future<Output = Result<T>> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = create();
+        let validation = validation.pop();
+        let internal = internal.pop();
+        let memory = memory.pop();
+        async move {
+            let caught = [validation.await, internal.await, memory.await];
+            match caught.into_iter().flatten().next() {
+                None => Ok(made),
+                Some(wgpu::Error::OutOfMemory { source }) => {
+                    Err(Error::OutOfMemory(one_line(&source)))
+                }
+                Some(e) => Err(Error::Device(one_line(&e))),
+            }
+        }
+    }
+
+    /// The kernel for `variant`, compiled on first use.
+    pub(crate) async fn kernel(&self, info: &'static Info, variant: Variant) -> Result<Kernel> {
+        let cached = |kernels: &Mutex<HashMap<Variant, Kernel>>| {
+            let kernels = kernels.lock().unwrap_or_else(PoisonError::into_inner);
+            kernels.get(&variant).cloned()
+        };
+        if let Some(kernel) = cached(&self.kernels) {
+            return Ok(kernel);
+        }
+        let kernel = self.scoped(|| self.compile(info, &variant)).await?;
+        let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(kernels.entry(variant).or_insert(kernel).clone())
+    }
+
+    fn compile(&self, info: &'static Info, variant: &Variant) -> Kernel {
+        let label = format!("wgloss {} {:?}", variant.loss, variant.stage);
+        let module = self
+            .device
+            .create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(&label),
+                source: wgpu::ShaderSource::Wgsl(source::compose(info, variant).into()),
+            });
+        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+        entries.extend(variant.roles(info).into_iter().map(|role: Role| {
+            let read_only = !(role.writes() || variant.aliased);
+            entry(
+                role.binding(),
+                wgpu::BufferBindingType::Storage { read_only },
+            )
+        }));
+        let layout = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(&label),
+                entries: &entries,
+            });
+        let pipeline_layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(&label),
+                bind_group_layouts: &[Some(&layout)],
+                ..Default::default()
+            });
+        let pipeline = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&label),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(variant.entry_point()),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // Every word of workgroup memory is written before it is read.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            });
+        Kernel { pipeline, layout }
+    }
+
+    /// Waits until `buffer`, which must be mappable for reading, can be read, and copies it out. On a native
+    /// device the future polls the device whenever it is polled itself, so that any executor will do.
+    pub(crate) async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
+        let (sender, mut receiver) = futures::channel::oneshot::channel();
+        buffer
+            .slice(..)
+            .map_async(wgpu::MapMode::Read, move |result| {
+                // The receiver is only gone when nobody waits any more.
+                let _ = sender.send(result);
+            });
+        let lost = |what: &dyn std::fmt::Display| Error::DeviceLost(one_line(what));
+        let mapped = std::future::poll_fn(|cx| {
+            use std::task::Poll;
+            let done = |r: &mut futures::channel::oneshot::Receiver<_>| match r.try_recv() {
+                Ok(Some(result)) => Poll::Ready(Ok(result)),
+                Ok(None) => Poll::Pending,
+                Err(cancelled) => Poll::Ready(Err(cancelled)),
+            };
+            if let ready @ Poll::Ready(_) = done(&mut receiver) {
+                return ready;
+            }
+            #[cfg(not(target_arch = "wasm32"))]
+            {
+                // A failed poll shows itself in the mapping.
+                let _ = self.device.poll(wgpu::PollType::Wait {
+                    submission_index: None,
+                    timeout: Some(std::time::Duration::from_millis(1)),
+                });
+                cx.waker().wake_by_ref();
+                done(&mut receiver)
+            }
+            #[cfg(target_arch = "wasm32")]
+            {
+                use std::future::Future;
+                std::pin::Pin::new(&mut receiver)
+                    .poll(cx)
+                    .map(|r| r.map_err(|_| futures::channel::oneshot::Canceled))
+            }
+        })
+        .await;
+        mapped.map_err(|e| lost(&e))?.map_err(|e| lost(&e))?;
+        let bytes = match buffer.slice(..).get_mapped_range() {
+            Ok(view) => view.to_vec(),
+            Err(e) => return Err(Error::Device(one_line(&e))),
+        };
+        buffer.unmap();
+        Ok(bytes)
+    }
+}
+
+/// The message of an error on one line: wgpu's have several.
+fn one_line(e: &dyn std::fmt::Display) -> String {
+    let text = e.to_string();
+    let lines: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
+    lines.join(" ")
+}

@@ -1,0 +1,322 @@
+//! Shapes, reductions, and what of them a loss accepts: checked here once, for the GPU and the reference alike.
+
+use crate::error::{Error, Result};
+use crate::loss::{Family, Loss, TargetKind};
+use crate::tensor::{DType, LabelType};
+use std::fmt;
+use std::str::FromStr;
+
+/// How the losses of all elements or rows become one number. The weights are `w`, the losses `ℓ`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Reduction {
+    /// No reduction: `wℓ` for each element or row. The gradient is that of their sum.
+    None,
+    /// `Σ wℓ`.
+    Sum,
+    /// `Σ wℓ / N` over elements, or over the rows that are not ignored; with index targets and class
+    /// weights `cross_entropy` and `nll` divide by `Σ c_y`. PyTorch's `mean`.
+    #[default]
+    Mean,
+    /// `Σ wℓ / Σ w`, with index targets and class weights `Σ wℓ / Σ w·c_y` (ℓ already holds `c_y`).
+    WeightedMean,
+    /// `Σ wℓ / rows`, ignored rows counted. PyTorch's `batchmean`.
+    BatchMean,
+}
+
+impl Reduction {
+    /// All of them.
+    pub const ALL: [Reduction; 5] = [
+        Reduction::None,
+        Reduction::Sum,
+        Reduction::Mean,
+        Reduction::WeightedMean,
+        Reduction::BatchMean,
+    ];
+
+    /// `none`, `sum`, `mean`, `weighted_mean` or `batch_mean`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reduction::None => "none",
+            Reduction::Sum => "sum",
+            Reduction::Mean => "mean",
+            Reduction::WeightedMean => "weighted_mean",
+            Reduction::BatchMean => "batch_mean",
+        }
+    }
+}
+
+impl fmt::Display for Reduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Reduction {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        Reduction::ALL
+            .into_iter()
+            .find(|r| r.name() == s)
+            .ok_or_else(|| {
+                let known: Vec<_> = Reduction::ALL.iter().map(|r| r.name()).collect();
+                Error::mismatch("reduction", known.join(", "), format!("`{s}`"))
+            })
+    }
+}
+
+/// Which axis holds the columns (classes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ClassAxis {
+    /// The last one; all axes before it are rows. A 1-D tensor is a column of rows.
+    #[default]
+    Last,
+    /// Axis 1 of `[N, C, d1, …]`, as PyTorch's cross-entropy reads it; rows are `[N, d1, …]`.
+    One,
+}
+
+/// What kind of target a plan is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TargetLayout {
+    /// No target.
+    #[default]
+    None,
+    /// Numbers in the input's shape.
+    Values(DType),
+    /// One class index per row.
+    Labels(LabelType),
+}
+
+/// What kind of weights a plan is made for. They are f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum WeightLayout {
+    /// None: every weight is 1.
+    #[default]
+    None,
+    /// One per element, in the input's shape.
+    Element,
+    /// One per row.
+    Row,
+}
+
+/// Everything that a plan depends on besides the loss: shape, storage, reduction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    /// The shape of every input.
+    pub shape: Vec<usize>,
+    /// Where the classes are.
+    pub class_axis: ClassAxis,
+    /// How inputs and gradients are stored.
+    pub dtype: DType,
+    /// The target.
+    pub target: TargetLayout,
+    /// The weights.
+    pub weight: WeightLayout,
+    /// Whether there are class weights, one f32 per class.
+    pub class_weight: bool,
+    /// The reduction.
+    pub reduction: Reduction,
+    /// Whether gradients are computed, or the loss alone.
+    pub gradient: bool,
+    /// The upstream gradient known on the host: it multiplies every gradient and no loss.
+    pub grad_scale: f32,
+}
+
+impl Layout {
+    /// Inputs of `shape` in f32, no target, no weights, mean, with gradient.
+    pub fn new(shape: impl Into<Vec<usize>>) -> Self {
+        Layout {
+            shape: shape.into(),
+            class_axis: ClassAxis::Last,
+            dtype: DType::F32,
+            target: TargetLayout::None,
+            weight: WeightLayout::None,
+            class_weight: false,
+            reduction: Reduction::Mean,
+            gradient: true,
+            grad_scale: 1.0,
+        }
+    }
+
+    /// Checks that `loss`, with its options, can be evaluated on this layout.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for a shape, a target, weights or an upstream gradient that do not fit;
+    /// [`Error::OptionValue`] for an option out of its range or a list of another length than the columns;
+    /// [`Error::TooLarge`] where row or element counts leave the index arithmetic.
+    pub fn check(&self, loss: &dyn Loss) -> Result<Geometry> {
+        let info = loss.info();
+        let geometry = Geometry::new(&self.shape, self.class_axis)?;
+        loss.check(geometry.cols)?;
+        let rows_loss = info.family == Family::Rows;
+        if rows_loss && geometry.cols == 0 && geometry.rows > 0 {
+            return Err(Error::mismatch(
+                format!("shape of the input of {}", info.name),
+                "at least one class",
+                format!("{:?}", self.shape),
+            ));
+        }
+        let fits = matches!(
+            (info.target, self.target),
+            (TargetKind::None, TargetLayout::None)
+                | (
+                    TargetKind::Values | TargetKind::LabelsOrValues,
+                    TargetLayout::Values(_)
+                )
+                | (TargetKind::LabelsOrValues, TargetLayout::Labels(_))
+        );
+        if !fits {
+            return Err(Error::mismatch(
+                format!("target of {}", info.name),
+                info.target.name(),
+                match self.target {
+                    TargetLayout::None => "none",
+                    TargetLayout::Values(_) => "numbers in the input's shape",
+                    TargetLayout::Labels(_) => "class indices",
+                },
+            ));
+        }
+        if rows_loss && self.weight == WeightLayout::Element {
+            return Err(Error::mismatch(
+                format!("weight of {}", info.name),
+                format!("one per row ({})", geometry.rows),
+                format!("one per element ({})", geometry.elements),
+            ));
+        }
+        if self.class_weight && !info.class_weight {
+            return Err(Error::mismatch(
+                format!("class_weight of {}", info.name),
+                "none: this loss takes no class weights",
+                "class weights",
+            ));
+        }
+        if !self.grad_scale.is_finite() {
+            return Err(Error::mismatch(
+                "grad_scale",
+                "a finite number",
+                self.grad_scale.to_string(),
+            ));
+        }
+        Ok(geometry)
+    }
+
+    /// What the weighted sum of the losses is divided by, for `loss`.
+    pub(crate) fn divisor(&self, loss: &dyn Loss, geometry: &Geometry) -> Divisor {
+        let info = loss.info();
+        let labels = matches!(self.target, TargetLayout::Labels(_));
+        let weighted = self.weight != WeightLayout::None;
+        let classes = labels && self.class_weight;
+        match (self.reduction, info.family) {
+            (Reduction::None | Reduction::Sum, _) => Divisor::Known(1),
+            (Reduction::BatchMean, _) => Divisor::Known(geometry.rows),
+            (Reduction::Mean, Family::Elementwise) => Divisor::Known(geometry.elements),
+            (Reduction::WeightedMean, Family::Elementwise) if !weighted => {
+                Divisor::Known(geometry.elements)
+            }
+            (Reduction::Mean, Family::Rows) => match labels {
+                true => Divisor::Counted {
+                    weight: false,
+                    class_weight: classes && info.mean_by_class_weight,
+                },
+                false => Divisor::Known(geometry.rows),
+            },
+            (Reduction::WeightedMean, _) => match labels || weighted {
+                true => Divisor::Counted {
+                    weight: weighted,
+                    class_weight: classes,
+                },
+                false => Divisor::Known(geometry.rows),
+            },
+        }
+    }
+}
+
+/// What a weighted sum of losses is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Divisor {
+    /// A number that the shape gives.
+    Known(usize),
+    /// The sum over all rows (or elements) that count of `w` and `c_y`, each 1 unless chosen here.
+    Counted { weight: bool, class_weight: bool },
+}
+
+/// A shape as rows and columns: element `(n, c, i)` lies at `(n·cols + c)·inner + i` and belongs to
+/// row `n·inner + i`, column `c`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns (classes).
+    pub cols: usize,
+    /// Product of the axes behind the columns; 1 unless the class axis is 1.
+    pub inner: usize,
+    /// Number of elements, `rows · cols`.
+    pub elements: usize,
+}
+
+impl Geometry {
+    /// Reads `shape` with the classes at `axis`.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for a shape without axes, or of one axis where class axis 1 is asked for;
+    /// [`Error::TooLarge`] for 2³² − 1 rows or columns and more, or an element count beyond the address space.
+    pub fn new(shape: &[usize], axis: ClassAxis) -> Result<Self> {
+        let product = |dims: &[usize]| {
+            dims.iter()
+                .try_fold(1usize, |n, &d| n.checked_mul(d))
+                .ok_or(Error::TooLarge {
+                    what: format!("elements of the shape {shape:?}"),
+                    limit: usize::MAX as u64,
+                    found: u64::MAX,
+                })
+        };
+        let (outer, cols, inner) = match (axis, shape) {
+            (ClassAxis::Last, [n]) => (*n, 1, 1),
+            (ClassAxis::Last, [lead @ .., c]) => (product(lead)?, *c, 1),
+            (ClassAxis::One, [n, c, rest @ ..]) => (*n, *c, product(rest)?),
+            _ => {
+                return Err(Error::mismatch(
+                    "shape of the input",
+                    match axis {
+                        ClassAxis::Last => "at least one axis",
+                        ClassAxis::One => "at least two axes for class axis 1",
+                    },
+                    format!("{shape:?}"),
+                ));
+            }
+        };
+        let rows = product(&[outer, inner])?;
+        let elements = product(&[rows, cols])?;
+        // A row index fits a u32 with one value to spare, which the status uses for "none".
+        for (what, found) in [("rows", rows), ("columns", cols)] {
+            if found as u64 >= u64::from(u32::MAX) {
+                return Err(Error::TooLarge {
+                    what: format!("{what} of the shape {shape:?}"),
+                    limit: u64::from(u32::MAX) - 1,
+                    found: found as u64,
+                });
+            }
+        }
+        Ok(Geometry {
+            rows,
+            cols,
+            inner,
+            elements,
+        })
+    }
+
+    /// Row and column of the element at `i`.
+    pub fn row_col(&self, i: usize) -> (usize, usize) {
+        let sample = self.cols * self.inner;
+        let rest = i % sample;
+        (
+            i / sample * self.inner + rest % self.inner,
+            rest / self.inner,
+        )
+    }
+
+    /// Where the element at `row`, `col` lies.
+    pub fn index(&self, row: usize, col: usize) -> usize {
+        (row / self.inner * self.cols + col) * self.inner + row % self.inner
+    }
+}

@@ -1,0 +1,566 @@
+//! What a loss is: its name, options, formula, f64 reference and error bound. Nothing here knows a GPU.
+//!
+//! A loss is one file in this folder and one WGSL file of the same name under `shaders/loss`, and its
+//! name stands once in the [registry](all). Everything else — kernels for every shape and storage type,
+//! the command line, the checks, the tables — follows from that.
+
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// Which skeleton carries a loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// The loss of an element depends on the inputs and the target at that element.
+    Elementwise,
+    /// The loss of a row depends on a statistic of the whole row.
+    Rows,
+}
+
+/// What a loss compares its input with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TargetKind {
+    /// Nothing: a regularizer.
+    None,
+    /// Numbers in the input's shape.
+    Values,
+    /// One class index per row, or numbers in the input's shape.
+    LabelsOrValues,
+}
+
+impl TargetKind {
+    /// The sentence for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TargetKind::None => "none: this loss has no target",
+            TargetKind::Values => "numbers in the input's shape",
+            TargetKind::LabelsOrValues => {
+                "one class index per row, or numbers in the input's shape"
+            }
+        }
+    }
+}
+
+/// The values an option takes. Everything is finite; numbers are f32.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Range {
+    /// Any finite number.
+    Any,
+    /// Above 0.
+    Positive,
+    /// 0 and above.
+    NonNegative,
+    /// 0 to 1.
+    Unit,
+    /// 0 to ½: a distance from both ends of [0, 1].
+    Half,
+}
+
+impl Range {
+    fn holds(self, v: f32) -> bool {
+        v.is_finite()
+            && match self {
+                Range::Any => true,
+                Range::Positive => v > 0.0,
+                Range::NonNegative => v >= 0.0,
+                Range::Unit => (0.0..=1.0).contains(&v),
+                Range::Half => (0.0..=0.5).contains(&v),
+            }
+    }
+
+    /// The sentence for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Range::Any => "a finite number",
+            Range::Positive => "a finite number above 0",
+            Range::NonNegative => "a finite number of at least 0",
+            Range::Unit => "a number in [0, 1]",
+            Range::Half => "a number in [0, 0.5]",
+        }
+    }
+}
+
+/// The value of an option.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OptionValue {
+    /// A number. Rounded to f32 before anything uses it, the reference included.
+    Number(f32),
+    /// On or off.
+    Flag(bool),
+    /// A class index.
+    Index(i64),
+    /// One number per column.
+    Columns(Vec<f32>),
+}
+
+impl fmt::Display for OptionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptionValue::Number(v) => write!(f, "{v}"),
+            OptionValue::Flag(v) => write!(f, "{v}"),
+            OptionValue::Index(v) => write!(f, "{v}"),
+            OptionValue::Columns(v) => write!(f, "{} numbers", v.len()),
+        }
+    }
+}
+
+/// What type an option has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OptionKind {
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// A class index.
+    Index,
+    /// A number, or one per column.
+    NumberOrColumns,
+}
+
+/// An option that is one number for all columns, or one for each.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PerColumn {
+    /// The same for every column.
+    All(f32),
+    /// One for each column, in order.
+    Each(Vec<f32>),
+}
+
+impl PerColumn {
+    /// The value at `column`. A list is as long as there are columns once [`Loss::check`] has passed.
+    pub fn at(&self, column: usize) -> f64 {
+        match self {
+            PerColumn::All(v) => f64::from(*v),
+            PerColumn::Each(v) => v.get(column).copied().map_or(f64::NAN, f64::from),
+        }
+    }
+}
+
+/// A type that an option's field can have.
+pub(crate) trait Field: Sized {
+    const KIND: OptionKind;
+    fn value(&self) -> OptionValue;
+    fn from_value(value: OptionValue) -> Option<Self>;
+}
+
+impl Field for f32 {
+    const KIND: OptionKind = OptionKind::Number;
+    fn value(&self) -> OptionValue {
+        OptionValue::Number(*self)
+    }
+    fn from_value(value: OptionValue) -> Option<Self> {
+        match value {
+            OptionValue::Number(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+impl Field for bool {
+    const KIND: OptionKind = OptionKind::Flag;
+    fn value(&self) -> OptionValue {
+        OptionValue::Flag(*self)
+    }
+    fn from_value(value: OptionValue) -> Option<Self> {
+        match value {
+            OptionValue::Flag(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+impl Field for i64 {
+    const KIND: OptionKind = OptionKind::Index;
+    fn value(&self) -> OptionValue {
+        OptionValue::Index(*self)
+    }
+    fn from_value(value: OptionValue) -> Option<Self> {
+        match value {
+            OptionValue::Index(v) => Some(v),
+            _ => None,
+        }
+    }
+}
+
+impl Field for PerColumn {
+    const KIND: OptionKind = OptionKind::NumberOrColumns;
+    fn value(&self) -> OptionValue {
+        match self {
+            PerColumn::All(v) => OptionValue::Number(*v),
+            PerColumn::Each(v) => OptionValue::Columns(v.clone()),
+        }
+    }
+    fn from_value(value: OptionValue) -> Option<Self> {
+        match value {
+            OptionValue::Number(v) => Some(PerColumn::All(v)),
+            OptionValue::Columns(v) => Some(PerColumn::Each(v)),
+            _ => None,
+        }
+    }
+}
+
+/// What is known of an option before it has a value.
+#[derive(Debug)]
+pub struct OptionInfo {
+    /// Its name, as in PyTorch where PyTorch has it.
+    pub name: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+    /// Its type.
+    pub kind: OptionKind,
+    /// The numbers it takes.
+    pub range: Range,
+}
+
+/// What is known of a loss before it has options.
+#[derive(Debug)]
+pub struct Info {
+    /// Its name.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// The loss of one element, or of one row.
+    pub formula: &'static str,
+    /// The libraries whose figures it reproduces; empty where there is none.
+    pub agrees: &'static str,
+    /// Which skeleton carries it.
+    pub family: Family,
+    /// Its inputs, as the shader names them; each has a gradient.
+    pub inputs: &'static [&'static str],
+    /// What it is compared with.
+    pub target: TargetKind,
+    /// Whether it takes class weights.
+    pub class_weight: bool,
+    /// Whether `mean` divides by the sum of the target classes' weights.
+    pub mean_by_class_weight: bool,
+    /// Its options, in order.
+    pub options: &'static [OptionInfo],
+    /// Its mathematics in WGSL.
+    pub wgsl: &'static str,
+    /// Makes one with default options.
+    pub make: fn() -> Box<dyn Loss>,
+}
+
+/// A loss with the values of its options.
+pub trait Loss: fmt::Debug + Send + Sync {
+    /// What is known of it.
+    fn info(&self) -> &'static Info;
+
+    /// The values of its options, in the order of [`Info::options`].
+    fn options(&self) -> Vec<OptionValue>;
+
+    /// Sets one option.
+    ///
+    /// # Errors
+    /// [`Error::UnknownOption`], or [`Error::OptionValue`] for a value of another type or out of range.
+    fn set(&mut self, name: &str, value: OptionValue) -> Result<()>;
+
+    /// Its formula in f64.
+    fn math(&self) -> Math<'_>;
+
+    /// Checks every option against its range, for an input of `cols` columns.
+    ///
+    /// # Errors
+    /// [`Error::OptionValue`].
+    fn check(&self, cols: usize) -> Result<()> {
+        let info = self.info();
+        for (option, value) in info.options.iter().zip(self.options()) {
+            check_range(info.name, option, &value)?;
+            if let OptionValue::Columns(v) = &value
+                && v.len() != cols
+            {
+                return Err(Error::OptionValue {
+                    loss: info.name,
+                    option: option.name,
+                    expected: format!("one number, or {cols} for the columns of the input"),
+                    found: format!("{} numbers", v.len()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The class index that marks a row as ignored, where the loss has one.
+    fn ignore_index(&self) -> Option<i64> {
+        self.options().into_iter().find_map(|v| match v {
+            OptionValue::Index(i) => Some(i),
+            _ => None,
+        })
+    }
+}
+
+fn check_range(loss: &'static str, option: &OptionInfo, value: &OptionValue) -> Result<()> {
+    let bad = match value {
+        OptionValue::Number(v) if !option.range.holds(*v) => v.to_string(),
+        OptionValue::Columns(v) => match v.iter().position(|&v| !option.range.holds(v)) {
+            Some(i) => format!("{} at index {i}", v[i]),
+            None => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    Err(Error::OptionValue {
+        loss,
+        option: option.name,
+        expected: option.range.name().into(),
+        found: bad,
+    })
+}
+
+/// Sets `slot` from `value`, or says what the option takes. Called by the code of [`loss!`].
+pub(crate) fn set_field<F: Field>(
+    slot: &mut F,
+    loss: &'static str,
+    option: &'static OptionInfo,
+    value: OptionValue,
+) -> Result<()> {
+    let found = value.to_string();
+    check_range(loss, option, &value)?;
+    *slot = F::from_value(value).ok_or(Error::OptionValue {
+        loss,
+        option: option.name,
+        expected: match F::KIND {
+            OptionKind::Number => option.range.name(),
+            OptionKind::Flag => "true or false",
+            OptionKind::Index => "a class index",
+            OptionKind::NumberOrColumns => "a number, or one per column",
+        }
+        .into(),
+        found,
+    })?;
+    Ok(())
+}
+
+/// The f64 formula of a loss.
+pub enum Math<'a> {
+    /// Of one element.
+    Elementwise(&'a dyn Elementwise),
+    /// Of one row.
+    Rows(&'a dyn Rows),
+}
+
+/// One element as the reference sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Element {
+    /// The inputs; unused ones are 0.
+    pub x: [f64; 2],
+    /// The target; 0 where there is none.
+    pub t: f64,
+    /// The column.
+    pub column: usize,
+}
+
+/// A loss and its derivatives by the inputs, or a bound on the error of each.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Term {
+    /// The loss.
+    pub loss: f64,
+    /// Its derivative by each input.
+    pub grad: [f64; 2],
+}
+
+impl Term {
+    /// For a loss of one input.
+    pub fn new(loss: f64, grad: f64) -> Self {
+        Term {
+            loss,
+            grad: [grad, 0.0],
+        }
+    }
+}
+
+/// The reference of an elementwise loss.
+pub trait Elementwise {
+    /// The loss and its derivatives, straight from the formula.
+    fn term(&self, e: &Element) -> Term;
+
+    /// How far the shader may be from [`term`](Self::term), for inputs that are finite: an absolute bound
+    /// from the precision that WGSL promises for every operation, before weights and storage. The
+    /// derivation stands beside it.
+    fn bound(&self, e: &Element) -> Term;
+}
+
+/// One row as the reference sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// The inputs.
+    pub x: &'a [&'a [f64]],
+    /// The target.
+    pub target: RowTarget<'a>,
+    /// One weight per class.
+    pub class_weight: Option<&'a [f64]>,
+    /// What a part of the loss that class weights do not apply to is multiplied by, so that dividing
+    /// by the class weights' sum turns into dividing by the number of rows. 1 without class weights.
+    pub unweighted: f64,
+    /// How many merges in a row a number of this row goes through in the shader, for the bounds.
+    pub merges: f64,
+}
+
+impl Row<'_> {
+    /// The weight of class `c`.
+    pub fn weight_of(&self, c: usize) -> f64 {
+        self.class_weight.map_or(1.0, |w| w[c])
+    }
+}
+
+/// The target of a row.
+#[derive(Debug, Clone, Copy)]
+pub enum RowTarget<'a> {
+    /// A class index, in range.
+    Class(usize),
+    /// One number per column.
+    Values(&'a [f64]),
+}
+
+/// A row's loss and gradients, or a bound on the error of each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowTerm {
+    /// The loss.
+    pub loss: f64,
+    /// For each input, its derivative by each column.
+    pub grads: Vec<Vec<f64>>,
+}
+
+/// The reference of a row loss.
+pub trait Rows {
+    /// The loss of a row and its gradients, straight from the formula.
+    fn row(&self, row: &Row<'_>) -> RowTerm;
+
+    /// How far the shader may be from [`row`](Self::row), as in [`Elementwise::bound`].
+    fn bound(&self, row: &Row<'_>) -> RowTerm;
+
+    /// Whether an input that is not finite has a meaning here, and is not counted as `non_finite`.
+    fn admits(&self, x: f64) -> bool {
+        x.is_finite()
+    }
+}
+
+/// Declares a loss: a struct of options with defaults and ranges, and its [`Info`].
+///
+/// The file then implements [`Elementwise`] or [`Rows`] for the struct.
+macro_rules! loss {
+    (
+        #[doc = $summary:literal]
+        $(#[doc = $more:literal])*
+        $Name:ident: $Family:ident, $name:literal {
+            $( $(#[doc = $option_doc:literal])+ $field:ident: $ty:ty = $default:expr, $range:ident; )*
+        }
+        formula: $formula:literal,
+        agrees: $agrees:literal,
+        inputs: $inputs:expr,
+        target: $target:ident
+        $(, class_weight: $class_weight:literal, mean_by_class_weight: $mean:literal)? $(,)?
+    ) => {
+        #[doc = $summary]
+        #[doc = concat!("\n\nLoss: `", $formula, "`.\n")]
+        $(#[doc = $more])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $Name {
+            $( $(#[doc = $option_doc])+ pub $field: $ty, )*
+        }
+
+        impl Default for $Name {
+            fn default() -> Self {
+                $Name { $( $field: $default, )* }
+            }
+        }
+
+        static OPTIONS: &[$crate::loss::OptionInfo] = &[
+            $( $crate::loss::OptionInfo {
+                name: stringify!($field),
+                summary: concat!($($option_doc),+),
+                kind: <$ty as $crate::loss::Field>::KIND,
+                range: $crate::loss::Range::$range,
+            }, )*
+        ];
+
+        pub(super) static INFO: $crate::loss::Info = $crate::loss::Info {
+            name: $name,
+            summary: $summary,
+            formula: $formula,
+            agrees: $agrees,
+            family: $crate::loss::Family::$Family,
+            inputs: &$inputs,
+            target: $crate::loss::TargetKind::$target,
+            class_weight: false $(|| $class_weight)?,
+            mean_by_class_weight: false $(|| $mean)?,
+            options: OPTIONS,
+            wgsl: include_str!(concat!("../../shaders/loss/", $name, ".wgsl")),
+            make: || Box::new($Name::default()),
+        };
+
+        impl $crate::loss::Loss for $Name {
+            fn info(&self) -> &'static $crate::loss::Info {
+                &INFO
+            }
+            fn options(&self) -> Vec<$crate::loss::OptionValue> {
+                vec![ $( $crate::loss::Field::value(&self.$field), )* ]
+            }
+            #[allow(unused_variables, unused_mut, reason = "a loss may have no options")]
+            fn set(&mut self, name: &str, value: $crate::loss::OptionValue) -> $crate::Result<()> {
+                let mut options = OPTIONS.iter();
+                $( if let Some(option) = options.next() && name == stringify!($field) {
+                    return $crate::loss::set_field(&mut self.$field, $name, option, value);
+                } )*
+                Err($crate::loss::unknown_option(&INFO, name))
+            }
+            fn math(&self) -> $crate::loss::Math<'_> {
+                $crate::loss::Math::$Family(self)
+            }
+        }
+    };
+}
+
+fn unknown_option(info: &Info, option: &str) -> Error {
+    let known: Vec<_> = info.options.iter().map(|o| o.name).collect();
+    Error::UnknownOption {
+        loss: info.name,
+        option: option.into(),
+        known: if known.is_empty() {
+            "none".into()
+        } else {
+            known.join(", ")
+        },
+    }
+}
+
+/// One word a loss: the name of its file.
+macro_rules! registry {
+    ($($name:ident)*) => {
+        $( mod $name; pub use $name::*; )*
+        static REGISTRY: &[&Info] = &[ $( &$name::INFO ),* ];
+        #[cfg(test)]
+        static FILES: &[&str] = &[ $( stringify!($name) ),* ];
+    };
+}
+
+registry! {
+    mse
+    cross_entropy
+}
+
+/// Every registered loss, in the order of the tables.
+pub fn all() -> &'static [&'static Info] {
+    REGISTRY
+}
+
+/// The loss called `name`, with default options.
+///
+/// # Errors
+/// [`Error::UnknownLoss`].
+pub fn by_name(name: &str) -> Result<Box<dyn Loss>> {
+    match all().iter().find(|info| info.name == name) {
+        Some(info) => Ok((info.make)()),
+        None => Err(Error::UnknownLoss {
+            name: name.into(),
+            known: all().iter().map(|i| i.name).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_loss_is_named_as_its_file() {
+        let names: Vec<_> = super::all().iter().map(|i| i.name).collect();
+        assert_eq!(names, super::FILES);
+    }
+}

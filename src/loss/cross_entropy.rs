@@ -1,0 +1,188 @@
+use super::{Row, RowTarget, RowTerm, Rows};
+use crate::bounds::{DIV, TINY, U, exp};
+
+loss! {
+    /// Softmax cross-entropy on logits, with class indices or probabilities as target.
+    CrossEntropy: Rows, "cross_entropy" {
+        /// How much of the target is spread evenly over all classes.
+        label_smoothing: f32 = 0.0, Unit;
+        /// Rows with this label count for nothing.
+        ignore_index: i64 = -100, Any;
+        /// Adds this times the squared log-sum-exp of the logits.
+        z_loss: f32 = 0.0, NonNegative;
+        /// Maps each logit to cap·tanh(x/cap) first; 0 is off.
+        softcap: f32 = 0.0, NonNegative;
+        /// Divides each logit, after the softcap.
+        temperature: f32 = 1.0, Positive;
+    }
+    formula: "−Σ_j c_j·((1−ε)t_j + ε/C)·log softmax(z)_j + z_loss·lse(z)², z = softcap·tanh(x/softcap)/temperature",
+    agrees: "PyTorch; Liger for z_loss and softcap",
+    inputs: ["x"],
+    target: LabelsOrValues,
+    class_weight: true,
+    mean_by_class_weight: true,
+}
+
+/// A row's logits after softcap and temperature, what each class weighs, and the derivative of z by x.
+struct Parts {
+    z: Vec<f64>,
+    wanted: Vec<f64>,
+    slope: Vec<f64>,
+    /// log Σ exp z.
+    lse: f64,
+    max: f64,
+    proper_target: bool,
+}
+
+impl CrossEntropy {
+    fn parts(&self, row: &Row<'_>) -> Parts {
+        let (cap, temperature) = (f64::from(self.softcap), f64::from(self.temperature));
+        let smoothing = f64::from(self.label_smoothing);
+        let x = row.x[0];
+        let tanh = |x: f64| (x / cap).tanh();
+        let z: Vec<f64> = match cap > 0.0 {
+            true => x.iter().map(|&x| cap * tanh(x) / temperature).collect(),
+            false => x.iter().map(|&x| x / temperature).collect(),
+        };
+        let slope = match cap > 0.0 {
+            true => x
+                .iter()
+                .map(|&x| (1.0 - tanh(x).powi(2)) / temperature)
+                .collect(),
+            false => vec![1.0 / temperature; x.len()],
+        };
+        let target = |j: usize| match row.target {
+            RowTarget::Class(y) => f64::from(u8::from(j == y)),
+            RowTarget::Values(t) => t[j],
+        };
+        let spread = smoothing / x.len() as f64;
+        let wanted = (0..x.len())
+            .map(|j| row.weight_of(j) * ((1.0 - smoothing) * target(j) + spread))
+            .collect();
+        let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let lse = max + z.iter().map(|z| (z - max).exp()).sum::<f64>().ln();
+        Parts {
+            z,
+            wanted,
+            slope,
+            lse,
+            max,
+            proper_target: (0..x.len()).all(|j| target(j).is_finite()),
+        }
+    }
+}
+
+impl Rows for CrossEntropy {
+    fn row(&self, row: &Row<'_>) -> RowTerm {
+        let p = self.parts(row);
+        let zl = f64::from(self.z_loss) * row.unweighted;
+        // A target that is not finite leaves no distribution to compare with: all NaN.
+        let lse = if p.proper_target { p.lse } else { f64::NAN };
+        let total: f64 = p.wanted.iter().sum();
+        let cross: f64 =
+            p.z.iter()
+                .zip(&p.wanted)
+                // A class that is not wanted contributes nothing, also where its logit is -inf.
+                .map(|(z, q)| if *q == 0.0 { 0.0 * lse } else { q * (lse - z) })
+                .sum();
+        let grad =
+            p.z.iter()
+                .zip(&p.wanted)
+                .zip(&p.slope)
+                .map(|((z, q), slope)| {
+                    let p = (z - lse).exp();
+                    let pull = if zl > 0.0 {
+                        total + 2.0 * zl * lse
+                    } else {
+                        total
+                    };
+                    (pull * p - q) * slope
+                });
+        RowTerm {
+            loss: if zl > 0.0 {
+                cross + zl * lse * lse
+            } else {
+                cross
+            },
+            grads: vec![grad.collect()],
+        }
+    }
+
+    fn bound(&self, row: &Row<'_>) -> RowTerm {
+        let p = self.parts(row);
+        let zl = f64::from(self.z_loss) * row.unweighted;
+        let merges = row.merges;
+        // Relative error of a logit: x/cap, tanh, two products, /T; nothing where neither is in use.
+        let capped = if self.softcap > 0.0 {
+            DIV + 16.0 * U + DIV + 2.0 * U
+        } else {
+            0.0
+        };
+        let tempered = if self.temperature != 1.0 { DIV } else { 0.0 };
+        let ez = |z: f64| {
+            if z.is_finite() {
+                z.abs() * (capped + tempered)
+            } else {
+                0.0
+            }
+        };
+        let ez_max = p.z.iter().map(|&z| ez(z)).fold(0.0, f64::max);
+        // Each addend of s is an exp of a difference that is itself rounded; a merge scales by an exp
+        // (3 ulp beside the part proportional to the shift, and all shifts add up to max - z), multiplies, adds.
+        let share: Vec<f64> = p.z.iter().map(|z| (z - p.lse).exp()).collect();
+        let exps = |z: f64| {
+            let shift = (p.max - z).min(200.0);
+            exp(shift) + U * shift
+        };
+        let finite = |(z, s): (&f64, &f64)| if z.is_finite() { exps(*z) * s } else { 0.0 };
+        let es = p.z.iter().zip(&share).map(finite).sum::<f64>() + merges * 8.0 * U + 2.0 * ez_max;
+        let log_s = (p.lse - p.max).abs();
+        let e_log_s = es + 4.0 * U * log_s;
+        let e_lse = e_log_s + ez_max + U * (p.max.abs() + log_s);
+        // Roundings of q_j: 1-ε, product, ε/C, sum, product with c_j. Their sum: all of one sign.
+        let eq = 4.0 * U + DIV;
+        let total: f64 = p.wanted.iter().sum();
+        let e_total = eq + merges * U;
+        // d = Σ q·(max - z): all terms of one sign, three roundings a merge.
+        let far: f64 =
+            p.z.iter()
+                .zip(&p.wanted)
+                .map(|(z, q)| if z.is_finite() { q * (p.max - z) } else { 0.0 })
+                .sum();
+        let e_far = far * (eq + 3.0 * merges * U) + total * 2.0 * ez_max;
+        let lse2 = zl * p.lse * p.lse;
+        let loss = total * e_log_s
+            + e_total * total * log_s
+            + e_far
+            + 3.0 * U * (total * log_s + far)
+            + 2.0 * zl * p.lse.abs() * e_lse
+            + 6.0 * U * lse2;
+        let pull = total + 2.0 * zl * p.lse.abs();
+        let e_pull = total * e_total + 2.0 * zl * e_lse + 4.0 * U * pull;
+        let grad = (0..p.z.len()).map(|j| {
+            let (z, q, share) = (p.z[j], p.wanted[j], share[j]);
+            let ep = if z.is_finite() {
+                exps(z) + 2.0 * ez_max + es + DIV
+            } else {
+                0.0
+            };
+            // The two parts of pull·p - q, their difference, and the slope 1 - tanh², /T.
+            let size = pull * share + q;
+            let error = pull * share * ep + e_pull * share + q * eq + 2.0 * U * size;
+            let slope = p.slope[j].abs();
+            let e_slope = match self.softcap > 0.0 {
+                true => (2.0 * (16.0 * U + DIV) + 3.0 * U) / f64::from(self.temperature),
+                false => 0.0,
+            };
+            error * slope + size * (e_slope + slope * (DIV + U)) + pull * TINY
+        });
+        RowTerm {
+            loss: loss + TINY * (total + 1.0),
+            grads: vec![grad.collect()],
+        }
+    }
+
+    fn admits(&self, x: f64) -> bool {
+        x.is_finite() || (x == f64::NEG_INFINITY && self.softcap == 0.0)
+    }
+}

@@ -1,0 +1,24 @@
+use super::{Element, Elementwise, Term};
+use crate::bounds::U;
+
+loss! {
+    /// Squared error.
+    Mse: Elementwise, "mse" {}
+    formula: "(x − t)²",
+    agrees: "PyTorch, Keras",
+    inputs: ["x"],
+    target: Values,
+}
+
+impl Elementwise for Mse {
+    fn term(&self, e: &Element) -> Term {
+        let d = e.x[0] - e.t;
+        Term::new(d * d, 2.0 * d)
+    }
+
+    fn bound(&self, e: &Element) -> Term {
+        // d carries one rounding; its square doubles that and adds one. 2d is exact.
+        let d = (e.x[0] - e.t).abs();
+        Term::new(3.0 * U * d * d, U * 2.0 * d)
+    }
+}

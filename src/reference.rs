@@ -1,0 +1,384 @@
+//! Every loss on the CPU in f64, as plainly as it can be written; and how far a GPU may be from that.
+
+use crate::batch::{Batch, Outcome, Status, Target};
+use crate::bounds::{DIV, TINY, U, slack};
+use crate::error::Result;
+use crate::layout::{Divisor, Geometry, Layout, Reduction, WeightLayout};
+use crate::loss::{Element, Loss, Math, Row, RowTarget, RowTerm, Term};
+use crate::tensor::Labels;
+
+/// The loss and its gradients in f64.
+///
+/// # Errors
+/// Whatever [`Batch::layout`] refuses, and bad labels by [`Status::check`].
+pub fn loss(loss: &dyn Loss, batch: &Batch<'_>) -> Result<Outcome<f64>> {
+    let layout = batch.layout(loss)?;
+    let geometry = layout.check(loss)?;
+    let out = evaluate(loss, batch)?;
+    out.status.check(loss, geometry.cols)?;
+    Ok(out)
+}
+
+/// As [`loss`], but bad labels stay in the status, as they do on a device.
+///
+/// # Errors
+/// Whatever [`Batch::layout`] refuses.
+pub fn evaluate(loss: &dyn Loss, batch: &Batch<'_>) -> Result<Outcome<f64>> {
+    Ok(run(loss, batch, false)?.0)
+}
+
+/// As [`evaluate`], and beside it the largest error that a GPU may make in each number.
+///
+/// The bounds hold for a batch whose numbers are already [rounded](Batch::rounded) to its dtype. A sum of
+/// `n` numbers in the fixed tree has at most [`sum_depth`] roundings in each of them.
+///
+/// # Errors
+/// Whatever [`Batch::layout`] refuses.
+pub fn evaluate_with_bounds(
+    loss: &dyn Loss,
+    batch: &Batch<'_>,
+) -> Result<(Outcome<f64>, Outcome<f64>)> {
+    run(loss, batch, true)
+}
+
+/// The most additions that one number goes through when `leaves` leaves are summed: 16 in a row and 8
+/// levels within a leaf; then every thread of 256 adds runs of 16, runs of those, and so on; then 8 levels.
+pub fn sum_depth(leaves: usize) -> f64 {
+    let mut runs = leaves.div_ceil(256);
+    let mut depth = 16 + 8 + 8;
+    while runs > 0 {
+        depth += 16;
+        runs /= 16;
+    }
+    f64::from(depth)
+}
+
+/// The divisor of the reduction, and what the part of a row loss without class weights is multiplied by.
+struct Scale {
+    divisor: f64,
+    unweighted: f64,
+    /// Relative error of the divisor in f32.
+    error: f64,
+}
+
+fn run(loss: &dyn Loss, batch: &Batch<'_>, bounds: bool) -> Result<(Outcome<f64>, Outcome<f64>)> {
+    let layout = batch.layout(loss)?;
+    let geometry = layout.check(loss)?;
+    let problem = Problem::new(loss, batch, layout, geometry);
+    let (mut total, mut limit) = match loss.math() {
+        Math::Elementwise(math) => problem.elements(
+            |e| math.term(e),
+            |e| {
+                if bounds {
+                    math.bound(e)
+                } else {
+                    Term::default()
+                }
+            },
+        ),
+        Math::Rows(math) => problem.rows(
+            |r| math.row(r),
+            |r| bounds.then(|| math.bound(r)),
+            |x| math.admits(x),
+        ),
+    };
+    if total.status.valid == 0 {
+        // No row counts: everything is 0 by definition.
+        for out in [&mut total, &mut limit] {
+            out.loss = out.loss.map(|_| 0.0);
+            out.losses.iter_mut().for_each(|l| *l = 0.0);
+            out.grads.iter_mut().flatten().for_each(|g| *g = 0.0);
+        }
+    }
+    Ok((total, limit))
+}
+
+struct Problem<'a> {
+    loss: &'a dyn Loss,
+    layout: Layout,
+    geometry: Geometry,
+    inputs: Vec<std::borrow::Cow<'a, [f64]>>,
+    values: Option<std::borrow::Cow<'a, [f64]>>,
+    labels: Option<&'a Labels<'a>>,
+    weight: Option<std::borrow::Cow<'a, [f64]>>,
+    class_weight: Option<std::borrow::Cow<'a, [f64]>>,
+}
+
+impl<'a> Problem<'a> {
+    fn new(loss: &'a dyn Loss, batch: &'a Batch<'a>, layout: Layout, geometry: Geometry) -> Self {
+        Problem {
+            loss,
+            layout,
+            geometry,
+            inputs: batch.inputs.iter().map(|v| v.to_f64()).collect(),
+            values: match &batch.target {
+                Some(Target::Values(v)) => Some(v.to_f64()),
+                _ => None,
+            },
+            labels: match &batch.target {
+                Some(Target::Labels(l)) => Some(l),
+                _ => None,
+            },
+            weight: batch.weight.as_ref().map(|w| w.to_f64()),
+            class_weight: batch.class_weight.as_ref().map(|w| w.to_f64()),
+        }
+    }
+
+    fn weight_of(&self, element: usize, row: usize) -> f64 {
+        match (&self.weight, self.layout.weight) {
+            (Some(w), WeightLayout::Element) => w[element],
+            (Some(w), WeightLayout::Row) => w[row],
+            _ => 1.0,
+        }
+    }
+
+    fn class_weight_of(&self, class: usize) -> f64 {
+        self.class_weight.as_ref().map_or(1.0, |w| w[class])
+    }
+
+    /// `counted` holds every row's class, or every element's `None`, that counts.
+    fn scale(&self, counted: impl Iterator<Item = (f64, Option<usize>)>) -> Scale {
+        match self.layout.divisor(self.loss, &self.geometry) {
+            Divisor::Known(n) => Scale {
+                divisor: n as f64,
+                unweighted: 1.0,
+                error: U,
+            },
+            Divisor::Counted {
+                weight,
+                class_weight,
+            } => {
+                let (mut divisor, mut plain, mut n) = (0.0, 0.0, 0usize);
+                for (w, class) in counted {
+                    let w = if weight { w } else { 1.0 };
+                    let c = class.map_or(1.0, |c| self.class_weight_of(c));
+                    divisor += if class_weight { w * c } else { w };
+                    plain += w;
+                    n += 1;
+                }
+                Scale {
+                    divisor,
+                    unweighted: match plain {
+                        p if p > 0.0 => divisor / p,
+                        _ => 0.0,
+                    },
+                    // All terms are positive: the tree's relative error is its depth, and one for each product.
+                    error: (sum_depth(n.div_ceil(4096)) + 2.0) * U,
+                }
+            }
+        }
+    }
+
+    fn elements(
+        &self,
+        term: impl Fn(&Element) -> Term,
+        bound: impl Fn(&Element) -> Term,
+    ) -> (Outcome<f64>, Outcome<f64>) {
+        let g = &self.geometry;
+        let row_of = |i: usize| match self.layout.weight {
+            WeightLayout::Row => g.row_col(i).0,
+            _ => 0,
+        };
+        let scale = self.scale((0..g.elements).map(|i| (self.weight_of(i, row_of(i)), None)));
+        let mut sink = Sink::new(self, &scale, g.elements, g.elements.div_ceil(4096));
+        let mut x = [0.0; 2];
+        for i in 0..g.elements {
+            let (row, column) = g.row_col(i);
+            for (x, input) in x.iter_mut().zip(&self.inputs) {
+                *x = input[i];
+            }
+            let t = self.values.as_ref().map_or(0.0, |v| v[i]);
+            let inputs = x.iter().take(self.inputs.len());
+            let targets = self.values.as_ref().map(|v| &v[i]);
+            sink.total.status.non_finite +=
+                inputs.chain(targets).filter(|v| !v.is_finite()).count() as u64;
+            let e = Element { x, t, column };
+            let w = self.weight_of(i, row);
+            let (l, b) = (term(&e), bound(&e));
+            sink.loss(i, w, l.loss, b.loss);
+            for (k, _) in self.inputs.iter().enumerate() {
+                sink.grad(k, i, w, l.grad[k], b.grad[k]);
+            }
+        }
+        let valid = if scale.divisor > 0.0 { g.elements } else { 0 };
+        sink.finish(valid as u64)
+    }
+
+    fn rows(
+        &self,
+        term: impl Fn(&Row<'_>) -> RowTerm,
+        bound: impl Fn(&Row<'_>) -> Option<RowTerm>,
+        admits: impl Fn(f64) -> bool,
+    ) -> (Outcome<f64>, Outcome<f64>) {
+        let g = &self.geometry;
+        let ignore = self.loss.ignore_index();
+        let mut status = Status::default();
+        // Some(class or nothing) for every row that counts.
+        let classes: Vec<Option<Option<usize>>> = (0..g.rows)
+            .map(|row| match self.labels.and_then(|l| l.get(row)) {
+                None => Some(None),
+                Some(l) if Some(l) == ignore => None,
+                Some(l) => match usize::try_from(l) {
+                    Ok(c) if c < g.cols => Some(Some(c)),
+                    _ => {
+                        status.bad_labels += 1;
+                        status.first_bad_row.get_or_insert(row as u64);
+                        None
+                    }
+                },
+            })
+            .collect();
+        let counted = || {
+            classes
+                .iter()
+                .enumerate()
+                .filter_map(|(r, c)| Some((r, (*c)?)))
+        };
+        let scale = self.scale(counted().map(|(row, class)| (self.weight_of(0, row), class)));
+        let mut sink = Sink::new(self, &scale, g.rows, g.rows);
+        sink.total.status = status;
+        // Runs of 16; as many runs as an invocation has; the tree over 256 invocations.
+        let merges = 2.0
+            + match g.inner {
+                1 => 16 + g.cols.div_ceil(4096) + 8,
+                _ => 16 + g.cols.div_ceil(16),
+            } as f64;
+        for (row, class) in counted() {
+            let column =
+                |v: &[f64]| -> Vec<f64> { (0..g.cols).map(|c| v[g.index(row, c)]).collect() };
+            let inputs: Vec<Vec<f64>> = self.inputs.iter().map(|v| column(v)).collect();
+            let values = self.values.as_ref().map(|v| column(v));
+            let odd =
+                |v: &Vec<f64>, ok: &dyn Fn(f64) -> bool| v.iter().filter(|&&v| !ok(v)).count();
+            sink.total.status.non_finite += (inputs.iter().map(|v| odd(v, &admits)).sum::<usize>()
+                + values
+                    .iter()
+                    .map(|v| odd(v, &f64::is_finite))
+                    .sum::<usize>()) as u64;
+            let x: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+            let target = match (&values, class) {
+                (Some(v), _) => RowTarget::Values(v),
+                (None, Some(c)) => RowTarget::Class(c),
+                (None, None) => RowTarget::Values(&[]),
+            };
+            let r = Row {
+                x: &x,
+                target,
+                class_weight: self.class_weight.as_deref(),
+                unweighted: scale.unweighted,
+                merges,
+            };
+            let w = self.weight_of(0, row);
+            let l = term(&r);
+            let b = bound(&r);
+            sink.loss(row, w, l.loss, b.as_ref().map_or(0.0, |b| b.loss));
+            for (k, grads) in l.grads.iter().enumerate() {
+                for (c, &grad) in grads.iter().enumerate() {
+                    let b = b.as_ref().map_or(0.0, |b| b.grads[k][c]);
+                    sink.grad(k, g.index(row, c), w, grad, b);
+                }
+            }
+        }
+        let valid = match scale.divisor > 0.0 {
+            true => counted().count(),
+            false => 0,
+        };
+        sink.finish(valid as u64)
+    }
+}
+
+/// Collects losses and gradients, and the bounds on them, as the reduction wants them.
+struct Sink<'a> {
+    layout: &'a Layout,
+    scale: &'a Scale,
+    leaves: usize,
+    total: Outcome<f64>,
+    bound: Outcome<f64>,
+    sum: f64,
+    /// Σ|wℓ| of the finite terms, which the error of the summation is proportional to.
+    magnitude: f64,
+    error: f64,
+}
+
+impl<'a> Sink<'a> {
+    fn new(problem: &'a Problem<'_>, scale: &'a Scale, units: usize, leaves: usize) -> Self {
+        let layout = &problem.layout;
+        let each = layout.reduction == Reduction::None;
+        let empty = Outcome {
+            loss: (!each).then_some(0.0),
+            losses: vec![0.0; if each { units } else { 0 }],
+            grads: match layout.gradient {
+                true => vec![vec![0.0; problem.geometry.elements]; problem.inputs.len()],
+                false => Vec::new(),
+            },
+            status: Status::default(),
+        };
+        Sink {
+            layout,
+            scale,
+            leaves,
+            total: empty.clone(),
+            bound: empty,
+            sum: 0.0,
+            magnitude: 0.0,
+            error: 0.0,
+        }
+    }
+
+    fn loss(&mut self, unit: usize, w: f64, loss: f64, bound: f64) {
+        let (value, error) = (w * loss, slack(w * bound + U * (w * loss).abs()));
+        match self.layout.reduction {
+            Reduction::None => {
+                self.total.losses[unit] = value;
+                self.bound.losses[unit] = error;
+            }
+            _ => {
+                self.sum += value;
+                if value.is_finite() {
+                    self.magnitude += value.abs();
+                    self.error += error;
+                }
+            }
+        }
+    }
+
+    fn grad(&mut self, input: usize, element: usize, w: f64, grad: f64, bound: f64) {
+        if !self.layout.gradient {
+            return;
+        }
+        let factor = f64::from(self.layout.grad_scale) / self.scale.divisor;
+        let value = if self.scale.divisor > 0.0 {
+            grad * w * factor
+        } else {
+            0.0
+        };
+        // scale/divisor is a division of two rounded numbers, then two products; where w·factor is
+        // subnormal it may be lost whole.
+        let relative = DIV + self.scale.error + 2.0 * U;
+        let error = slack((bound * w * factor).abs() + value.abs() * relative) + grad.abs() * TINY;
+        self.total.grads[input][element] = value;
+        let stored = self.layout.dtype.half_ulp(value.abs() + error);
+        self.bound.grads[input][element] = match self.layout.dtype {
+            crate::DType::F32 => error,
+            _ => error + stored,
+        };
+    }
+
+    fn finish(mut self, valid: u64) -> (Outcome<f64>, Outcome<f64>) {
+        self.total.status.valid = valid;
+        self.bound.status = self.total.status;
+        if self.layout.reduction != Reduction::None {
+            let d = self.scale.divisor;
+            let loss = if d > 0.0 { self.sum / d } else { 0.0 };
+            let error = if d > 0.0 {
+                (self.error + self.magnitude * sum_depth(self.leaves) * U) / d
+                    + loss.abs() * (DIV + self.scale.error)
+            } else {
+                0.0
+            };
+            self.total.loss = Some(loss);
+            self.bound.loss = Some(slack(error));
+        }
+        (self.total, self.bound)
+    }
+}

@@ -1,0 +1,168 @@
+//! A device held against the f64 reference, number by number.
+
+use crate::batch::{Batch, Outcome};
+use crate::error::Result;
+use crate::loss::Loss;
+use crate::reference;
+use crate::tensor::DType;
+
+/// How an outcome compares with the reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The largest absolute error of a loss.
+    pub loss_err: f64,
+    /// The largest absolute error of a number of a gradient.
+    pub grad_err: f64,
+    /// The bound of the number whose error is largest in proportion to its bound.
+    pub bound: f64,
+    /// That proportion: at most 1 where the check passes.
+    pub worst: f64,
+    /// Whether every number is within its own bound, and the status is the reference's.
+    pub pass: bool,
+    /// The first thing that was wrong.
+    pub complaint: Option<String>,
+}
+
+/// Compares what a device made of `batch` with the reference on `batch` as the device stores it.
+///
+/// # Errors
+/// Whatever [`Batch::layout`] refuses.
+pub fn check(loss: &dyn Loss, batch: &Batch<'_>, out: &Outcome<f32>) -> Result<Check> {
+    let (expected, bounds) = reference::evaluate_with_bounds(loss, &batch.rounded())?;
+    Ok(compare(out, &expected, &bounds, batch.dtype))
+}
+
+/// Compares `out` with `expected` number by number, each against its own bound.
+///
+/// A loss of NaN or infinity must be exactly that. A gradient that is not finite must not be finite: which
+/// of the three it is, WGSL leaves open. A number beyond the storage type's range may be infinite.
+pub fn compare(
+    out: &Outcome<f32>,
+    expected: &Outcome<f64>,
+    bounds: &Outcome<f64>,
+    dtype: DType,
+) -> Check {
+    let mut check = Check {
+        loss_err: 0.0,
+        grad_err: 0.0,
+        bound: 0.0,
+        worst: 0.0,
+        pass: true,
+        complaint: None,
+    };
+    let list = |v: &Option<f64>| v.iter().copied().collect::<Vec<_>>();
+    let scalar: Vec<f32> = out.loss.iter().copied().collect();
+    let mut err = 0.0;
+    check.numbers(
+        "loss",
+        &scalar,
+        &list(&expected.loss),
+        &list(&bounds.loss),
+        DType::F32,
+        true,
+        &mut err,
+    );
+    check.numbers(
+        "losses",
+        &out.losses,
+        &expected.losses,
+        &bounds.losses,
+        DType::F32,
+        true,
+        &mut err,
+    );
+    check.loss_err = err;
+    let mut err = 0.0;
+    if out.grads.len() != expected.grads.len() {
+        check.complain(format!(
+            "expected {} gradients, found {}",
+            expected.grads.len(),
+            out.grads.len()
+        ));
+    }
+    for (k, ((found, want), bound)) in out
+        .grads
+        .iter()
+        .zip(&expected.grads)
+        .zip(&bounds.grads)
+        .enumerate()
+    {
+        check.numbers(
+            &format!("gradient {k}"),
+            found,
+            want,
+            bound,
+            dtype,
+            false,
+            &mut err,
+        );
+    }
+    check.grad_err = err;
+    if out.status != expected.status {
+        check.complain(format!(
+            "expected status {:?}, found {:?}",
+            expected.status, out.status
+        ));
+    }
+    check
+}
+
+impl Check {
+    fn complain(&mut self, what: String) {
+        self.pass = false;
+        self.complaint.get_or_insert(what);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one row of a table")]
+    fn numbers(
+        &mut self,
+        what: &str,
+        found: &[f32],
+        expected: &[f64],
+        bounds: &[f64],
+        dtype: DType,
+        kind_matters: bool,
+        err: &mut f64,
+    ) {
+        if found.len() != expected.len() || expected.len() != bounds.len() {
+            return self.complain(format!(
+                "expected {} numbers in {what}, found {}",
+                expected.len(),
+                found.len()
+            ));
+        }
+        for (i, ((&got, &want), &bound)) in found.iter().zip(expected).zip(bounds).enumerate() {
+            let got = f64::from(got);
+            let near_overflow = want.abs() + bound >= dtype.overflow();
+            let right = if want.is_nan() || (want.is_infinite() && !kind_matters) {
+                if kind_matters {
+                    got.is_nan()
+                } else {
+                    !got.is_finite()
+                }
+            } else if want.is_infinite() {
+                got == want
+            } else if got.is_infinite() && near_overflow {
+                got.signum() == want.signum()
+            } else {
+                let error = (got - want).abs();
+                *err = err.max(error);
+                let ratio = match error {
+                    e if e > 0.0 => e / bound,
+                    e => e,
+                };
+                if ratio > self.worst {
+                    self.worst = ratio;
+                    self.bound = bound;
+                }
+                // Not `error > bound`: a NaN must fail.
+                error <= bound
+            };
+            if !right {
+                self.complain(format!(
+                    "{what}[{i}]: expected {want:e} ± {bound:.1e}, found {got:e}"
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Damaged and hostile files: no panic, no long wait, no great allocation.
+
+#![cfg(feature = "cli")]
+
+mod files_support;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use files_support::{deflated, floats, npy, npy_header, read_bytes, safetensors, stored, zip};
+use tempfile::tempdir;
+
+/// A small good file of each kind: its name, the key to read, and its bytes.
+fn good() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let c = npy("'<f4'", false, "(2, 3)", &floats(&[1.0; 6]));
+    let fortran = npy("'>i2'", true, "(2, 3)", &[1; 12]);
+    let header = r#"{"__metadata__":{"a":"b"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"BOOL","shape":[4],"data_offsets":[24,28]}}"#;
+    let tensors = safetensors(header, &[&floats(&[1.0; 6])[..], &[1, 0, 1, 0]].concat());
+    let archive = zip(&[
+        stored("a.npy", c.clone()),
+        deflated("b.npy", fortran.clone()),
+    ]);
+    vec![
+        ("c.npy", "", c),
+        ("fortran.npy", "", fortran),
+        ("stored.npz", ":a", archive.clone()),
+        ("deflated.npz", ":b", archive),
+        ("a.safetensors", ":a", tensors.clone()),
+        ("b.safetensors", ":b", tensors),
+    ]
+}
+
+/// The address space this process has ever had, in KiB, which an allocation counts towards even if
+/// nothing is written to it; 0 where the system does not tell.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
+    line.map_or(0, |line| {
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    })
+}
+
+/// Fails if `work` takes much memory or any of its reads much time.
+fn bounded(work: impl FnOnce(&mut dyn FnMut(&str, &str, &[u8]) -> bool)) {
+    let dir = tempdir().unwrap();
+    let before = peak();
+    work(&mut |name, key, bytes| {
+        let start = Instant::now();
+        let result = read_bytes(dir.path(), name, key, bytes);
+        assert!(start.elapsed() < Duration::from_secs(10));
+        if let Err(error) = &result {
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
+        result.is_ok()
+    });
+    // The threads of the tests have arenas of 64 MiB each, besides what is trusted to a header.
+    assert!(peak() - before < 1 << 20, "{} KiB more", peak() - before);
+}
+
+/// Random numbers below what is asked for, by SplitMix64.
+fn noise(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut state = seed;
+    move |below| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % below as u64) as usize
+    }
+}
+
+#[test]
+fn every_file_cut_short_is_refused() {
+    bounded(|read| {
+        for (name, key, bytes) in good() {
+            assert!(read(name, key, &bytes), "{name}");
+            for len in 0..bytes.len() {
+                assert!(!read(name, key, &bytes[..len]), "{name} of {len} bytes");
+            }
+        }
+    });
+}
+
+#[test]
+fn no_damage_makes_it_panic() {
+    const MUTATIONS: u32 = 12_000;
+    let mut random = noise(0x5eed);
+    const TELLING: &[u8] = b"\0\x01\x7f\x80\xff0129()[]{}',:\"-LTF<>|PK";
+    bounded(|read| {
+        for (name, key, good) in good() {
+            for _ in 0..MUTATIONS {
+                let mut bytes = good.clone();
+                for _ in 0..=random(4) {
+                    let at = random(bytes.len());
+                    match random(6) {
+                        0 => bytes[at] ^= 1 << random(8),
+                        1 => bytes[at] = random(256) as u8,
+                        2 => bytes[at] = TELLING[random(TELLING.len())],
+                        3 => bytes.insert(at, TELLING[random(TELLING.len())]),
+                        4 if bytes.len() > 1 => drop(bytes.remove(at)),
+                        _ => {
+                            let end = (at + 1 + random(8)).min(bytes.len());
+                            bytes[at..end].fill(0xff);
+                        }
+                    }
+                }
+                read(name, key, &bytes);
+            }
+        }
+    });
+}
+
+#[test]
+fn lies_in_the_header_of_npy_are_refused() {
+    let data = floats(&[1.0; 6]);
+    let many = |axis: &str, count: usize| format!("({})", axis.repeat(count));
+    let mut bad: Vec<Vec<u8>> = [
+        "(7,)",
+        "(5,)",
+        "(6, 0)",
+        "()",
+        "(6)",
+        "[6]",
+        "6",
+        "(6",
+        "(,)",
+        "(6,,)",
+        "(6 1)",
+        "(-6,)",
+        "(+6,)",
+        "(6.0,)",
+        "(0x6,)",
+        "(L,)",
+        "((6,),)",
+        "('6',)",
+        "(None,)",
+        "(1099511627776,)",
+        "(9223372036854775807,)",
+        "(18446744073709551615,)",
+        "(18446744073709551616,)",
+        "(4611686018427387910, 4)",
+        "(4294967296, 4294967296)",
+        "(0, 4294967296, 4294967296)",
+        &many("6, ", 5000),
+        &many("1, ", 65),
+        &many("0, ", 65),
+        &many("(", 20_000),
+    ]
+    .iter()
+    .map(|shape| npy("'<f4'", false, shape, &data))
+    .collect();
+    for descr in [
+        "'<f4",
+        "'<f4\\'",
+        "f4",
+        "None",
+        "[",
+        "[('a', '<f4'",
+        "['",
+        &"(".repeat(20_000),
+        &"[".repeat(20_000),
+        &format!("{}{}", "[".repeat(20_000), "]".repeat(20_000)),
+    ] {
+        bad.push(npy(descr, false, "(6,)", &data));
+    }
+    for header in [
+        "",
+        "{",
+        "}",
+        "{}",
+        "[]",
+        "{'descr': '<f4', 'fortran_order': False}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (6,)} x",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (6,), 'more': 1}",
+        "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (6,)}",
+        "{'descr': '<f4', 'fortran_order': 0, 'shape': (6,)}",
+        "{'descr': '<f4' 'fortran_order': False, 'shape': (6,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (6,)",
+        "{,}",
+    ] {
+        bad.push(npy_header(1, header, &data));
+    }
+    // Headers longer than the file, and longer than any header is.
+    for len in [200, 65_535, 65_537, u32::MAX] {
+        for version in [1, 2, 3] {
+            let mut file = npy_header(version, "{}", &data);
+            if version == 1 {
+                file[8..10].copy_from_slice(&(len as u16).max(200).to_le_bytes());
+            } else {
+                file[8..12].copy_from_slice(&len.to_le_bytes());
+            }
+            bad.push(file);
+        }
+    }
+    bad.push(npy_header(2, &" ".repeat(1 << 20), &data));
+    bounded(|read| {
+        for bytes in bad {
+            let header = String::from_utf8_lossy(&bytes).into_owned();
+            assert!(!read("a.npy", "", &bytes), "{header}");
+            let archive = zip(&[deflated("a.npy", bytes)]);
+            assert!(!read("a.npz", ":a", &archive), "{header}");
+        }
+    });
+}
+
+#[test]
+fn lies_about_sizes_in_zip_and_safetensors_are_refused() {
+    bounded(|read| {
+        // 5 MiB that claim to be 4 GiB: zeros, at a ratio that cannot be, and noise, at one that
+        // could.
+        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (1073741000,), }";
+        let mut random = noise(1);
+        for noisy in [false, true] {
+            let data = (0..5 << 20).map(|_| if noisy { random(256) as u8 } else { 0 });
+            let mut member = deflated("a.npy", npy_header(1, text, &data.collect::<Vec<u8>>()));
+            member.lie = (4 * 1_073_741_000u64 - (5 << 20)) as u32;
+            assert!(!read("a.npz", "", &zip(&[member])));
+        }
+
+        for size in [0, 1, 3, 100, 100_000_000, 1 << 40, u64::MAX - 8, u64::MAX] {
+            let mut file = safetensors("{}", &[0; 16]);
+            file[..8].copy_from_slice(&size.to_le_bytes());
+            assert!(!read("a.safetensors", ":a", &file));
+        }
+        for (begin, end) in [(0, 1u64 << 60), (1 << 60, 1 << 60), (u64::MAX, 0)] {
+            let shape = end.wrapping_sub(begin);
+            let header = format!(
+                r#"{{"a":{{"dtype":"U8","shape":[{shape}],"data_offsets":[{begin},{end}]}}}}"#
+            );
+            assert!(!read("a.safetensors", ":a", &safetensors(&header, &[])));
+        }
+    });
+}
+
+#[test]
+fn large_headers_take_no_more_memory_than_the_file() {
+    bounded(|read| {
+        let zeros = "0,".repeat(4 << 20);
+        for header in [
+            format!(r#"{{"a":{{"dtype":"U8","shape":[{zeros}0],"data_offsets":[0,0]}}}}"#),
+            format!(r#"{{"__metadata__":[{zeros}0]}}"#),
+            format!(
+                r#"{{"__metadata__":{}0{}}}"#,
+                "[".repeat(4 << 20),
+                "]".repeat(4 << 20)
+            ),
+            format!("{{{}}}", r#""":0,"#.repeat(1 << 20)),
+        ] {
+            assert!(!read("a.safetensors", ":a", &safetensors(&header, &[])));
+        }
+        let entry = r#""a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"#;
+        let header = format!("{{{}}}", entry.repeat(1 << 16).trim_end_matches(','));
+        assert!(!read("a.safetensors", ":a", &safetensors(&header, &[])));
+    });
+}

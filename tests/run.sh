@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Passes all tests on a fresh machine. Where no Vulkan driver is installed it first installs Mesa's software driver.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1 && [ -z "${VK_ICD_FILENAMES:-}${VK_DRIVER_FILES:-}" ]; then
+    if command -v apt-get >/dev/null; then
+        sudo=""
+        [ "$(id -u)" = 0 ] || sudo=sudo
+        $sudo apt-get update -q
+        $sudo apt-get install -y -q mesa-vulkan-drivers
+    else
+        echo "no Vulkan driver found: install one, for example Mesa's lavapipe (mesa-vulkan-drivers)" >&2
+        exit 1
+    fi
+fi
+
+cargo fmt --check
+rustfmt --edition 2024 --check src/loss/*.rs
+cargo clippy --release --all-targets --all-features -- -D warnings
+cargo test --release --all-features
