@@ -40,6 +40,22 @@ impl TargetKind {
     }
 }
 
+/// Which numbers an input or a target is made of, where a loss is used as it is meant. Other numbers are data
+/// too: the formula is applied to them as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Support {
+    /// Any number.
+    Real,
+    /// At least 0.
+    NonNegative,
+    /// −1 or 1.
+    Sign,
+    /// 0 to 1.
+    Probability,
+    /// At most 0: the logarithm of a probability.
+    LogProbability,
+}
+
 /// The values an option takes. Everything is finite; numbers are f32.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Range {
@@ -228,6 +244,8 @@ pub struct Info {
     pub inputs: &'static [&'static str],
     /// What it is compared with.
     pub target: TargetKind,
+    /// The numbers that each input is made of, and then the target.
+    pub domain: &'static [Support],
     /// Whether it takes class weights.
     pub class_weight: bool,
     /// Whether `mean` divides by the sum of the target classes' weights.
@@ -378,6 +396,29 @@ pub trait Elementwise {
     fn bound(&self, e: &Element) -> Term;
 }
 
+/// The sign of `v`: 0 at 0, NaN at NaN.
+fn sign(v: f64) -> f64 {
+    if v == 0.0 || v.is_nan() {
+        v
+    } else {
+        v.signum()
+    }
+}
+
+/// A label of ±1, where 0 stands for −1.
+fn signed_label(t: f64) -> f64 {
+    if t == 0.0 { -1.0 } else { t }
+}
+
+/// `alpha` for the positive class, `1 − alpha` for the negative one; 1 below 0.
+fn class_balance(alpha: f32, t: f64) -> f64 {
+    let alpha = f64::from(alpha);
+    match alpha < 0.0 {
+        true => 1.0,
+        false => alpha * t + (1.0 - alpha) * (1.0 - t),
+    }
+}
+
 /// One row as the reference sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -446,6 +487,7 @@ macro_rules! loss {
         formula: $formula:literal,
         agrees: $agrees:literal,
         inputs: $inputs:expr,
+        domain: [$($domain:ident),+],
         target: $target:ident
         $(, class_weight: $class_weight:literal, mean_by_class_weight: $mean:literal)? $(,)?
     ) => {
@@ -480,6 +522,7 @@ macro_rules! loss {
             family: $crate::loss::Family::$Family,
             inputs: &$inputs,
             target: $crate::loss::TargetKind::$target,
+            domain: &[$($crate::loss::Support::$domain),+],
             class_weight: false $(|| $class_weight)?,
             mean_by_class_weight: false $(|| $mean)?,
             options: OPTIONS,
@@ -534,6 +577,30 @@ macro_rules! registry {
 
 registry! {
     mse
+    mae
+    huber
+    smooth_l1
+    log_cosh
+    mape
+    msle
+    quantile
+    poisson_nll
+    gaussian_nll
+    positive_weighted_mse
+    confidence_penalized_mse
+    bce
+    bce_with_logits
+    binary_focal
+    binary_focal_with_logits
+    hinge
+    squared_hinge
+    soft_margin
+    hinge_embedding
+    margin_ranking
+    l1_penalty
+    l2_penalty
+    kl_div
+    kl_div_probs
     cross_entropy
 }
 

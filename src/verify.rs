@@ -1,10 +1,106 @@
 //! A device held against the f64 reference, number by number.
 
+mod cases;
+
+pub use cases::{EXTREMES, Random, corners};
+
 use crate::batch::{Batch, Outcome};
 use crate::error::Result;
-use crate::loss::Loss;
+use crate::gpu::Gpu;
+use crate::layout::Reduction;
+use crate::loss::{Info, Loss};
 use crate::reference;
 use crate::tensor::DType;
+
+/// One evaluation on a device, held against the reference.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The loss.
+    pub name: &'static str,
+    /// The shape of its input.
+    pub shape: Vec<usize>,
+    /// How it was stored.
+    pub dtype: DType,
+    /// The reduction.
+    pub reduction: Reduction,
+    /// The plan that carried it.
+    pub plan: &'static str,
+    /// The comparison.
+    pub check: Check,
+}
+
+/// What came of a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// How many evaluations were made.
+    pub cases: usize,
+    /// How many were off.
+    pub failed: usize,
+}
+
+/// Evaluates every loss of `losses` on `gpu` over shapes, storage types, reductions, weights, option corners, forced
+/// plans and extreme numbers, and compares each number with the f64 reference. `quick` leaves the large sizes
+/// out. `each` is told every result, how many there are so far and how many there will be.
+///
+/// # Errors
+/// Only what keeps the device from evaluating at all; a wrong number is a row that does not pass.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn run(
+    gpu: &Gpu,
+    losses: &[&'static Info],
+    quick: bool,
+    each: &mut dyn FnMut(&Row, usize, usize),
+) -> Result<Summary> {
+    pollster::block_on(run_async(gpu, losses, quick, each))
+}
+
+/// As `run`, without blocking.
+///
+/// # Errors
+/// As `run`.
+pub async fn run_async(
+    gpu: &Gpu,
+    losses: &[&'static Info],
+    quick: bool,
+    each: &mut dyn FnMut(&Row, usize, usize),
+) -> Result<Summary> {
+    let work: Vec<_> = losses
+        .iter()
+        .map(|&info| {
+            let corners = corners(info, cases::CORNER_COLS);
+            let cases = cases::cases(info, corners.len(), quick);
+            (info, corners, cases)
+        })
+        .collect();
+    let total = work.iter().map(|(_, _, cases)| cases.len()).sum();
+    let mut summary = Summary::default();
+    for (info, corners, cases) in &work {
+        let default = (info.make)();
+        for case in cases {
+            let loss = corners.get(case.loss).unwrap_or(&default).as_ref();
+            let batch = case.batch(info, loss, summary.cases as u64);
+            let device = match case.lowered {
+                Some((binding, groups)) => gpu.with_limits(binding, groups),
+                None => gpu.clone(),
+            };
+            let out = device.evaluate_async(loss, &batch).await?;
+            let check = check(loss, &batch, &out)?;
+            let plan = device.plan_async(loss, &batch.layout(loss)?).await?;
+            let row = Row {
+                name: info.name,
+                shape: batch.shape.clone(),
+                dtype: batch.dtype,
+                reduction: batch.reduction,
+                plan: plan.name(),
+                check,
+            };
+            summary.cases += 1;
+            summary.failed += usize::from(!row.check.pass);
+            each(&row, summary.cases, total);
+        }
+    }
+    Ok(summary)
+}
 
 /// How an outcome compares with the reference.
 #[derive(Debug, Clone, PartialEq)]

@@ -109,6 +109,9 @@ fn tanh_fine(x: f32) -> f32 {
 
 // x^y for x in [0, 1] and y >= 0, with 0^0 = 1. Relative error (|y·log x|·(5 + 4) + 6 + 4)u.
 fn power(x: f32, y: f32) -> f32 {
+    if (nan_bits(bitcast<u32>(x))) {
+        return x;
+    }
     if (y == 0.0) {
         return 1.0;
     }

@@ -125,6 +125,26 @@ impl Plan {
         &self.layout
     }
 
+    /// How it is run: `elementwise`, `workgroup` (one workgroup a row) or `strided` (class axis 1), with
+    /// `chunked` in front where one binding does not hold everything; `empty` where there is nothing to do.
+    pub fn name(&self) -> &'static str {
+        let main = |stage| {
+            self.steps
+                .iter()
+                .filter(|s| s.variant.stage == stage)
+                .count()
+        };
+        let names = [
+            (Stage::Elementwise, ["elementwise", "chunked elementwise"]),
+            (Stage::Rows, ["workgroup", "chunked workgroup"]),
+            (Stage::StridedStat, ["strided", "chunked strided"]),
+        ];
+        let used = names.into_iter().find(|(stage, _)| main(*stage) > 0);
+        used.map_or("empty", |(stage, names)| {
+            names[usize::from(main(stage) > 1)]
+        })
+    }
+
     /// How many dispatches one encoding records.
     pub fn dispatches(&self) -> usize {
         self.steps.len()

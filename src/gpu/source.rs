@@ -194,6 +194,7 @@ const PARAMS: &[&str] = &[
 ];
 
 const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
+const PIECES: &str = include_str!("../../shaders/common/pieces.wgsl");
 const PACK: &str = include_str!("../../shaders/common/pack.wgsl");
 const STATUS: &str = include_str!("../../shaders/common/status.wgsl");
 const TREE: &str = include_str!("../../shaders/common/tree.wgsl");
@@ -232,6 +233,7 @@ pub(crate) fn compose(info: &Info, v: &Variant) -> String {
     let mut text = String::new();
     if needs_loss {
         text.push_str(info.wgsl);
+        text.push_str(PIECES);
     }
     for part in [NUMERICS, PACK, STATUS] {
         text.push_str(part);

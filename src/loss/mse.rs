@@ -7,6 +7,7 @@ loss! {
     formula: "(x − t)²",
     agrees: "PyTorch, Keras",
     inputs: ["x"],
+    domain: [Real, Real],
     target: Values,
 }
 

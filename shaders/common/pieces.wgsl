@@ -1,0 +1,38 @@
+// What several losses share.
+
+// Whether x - t has no value: the same infinity twice.
+fn undefined_gap(x: f32, t: f32) -> bool {
+    let b = bitcast<u32>(x);
+    return b == bitcast<u32>(t) && !finite_bits(b);
+}
+
+// The sign of x - t, 0 where they are equal, NaN where the difference is.
+fn sign_gap(x: f32, t: f32) -> f32 {
+    return select(order(x, t), x - t, undefined_gap(x, t));
+}
+
+// A divisor of at least 0: 0 stays 0, but a subnormal becomes the smallest normal number, since a device may
+// take it for 0 and turn a quotient that exists into NaN.
+fn divisible(v: f32) -> f32 {
+    return select(max(v, 1.17549435e-38), v, (bitcast<u32>(v) & 0x7fffffffu) == 0u);
+}
+
+// max(0, m), and NaN where m is.
+fn positive_part(m: f32) -> f32 {
+    return select(0.0, m, m > 0.0 || nan_bits(bitcast<u32>(m)));
+}
+
+// v where m is above 0, else 0; NaN where m is.
+fn where_positive(m: f32, v: f32) -> f32 {
+    return select(select(0.0, v, m > 0.0), m, nan_bits(bitcast<u32>(m)));
+}
+
+// A label of ±1, where 0 stands for -1.
+fn signed_label(t: f32) -> f32 {
+    return select(t, -1.0, (bitcast<u32>(t) & 0x7fffffffu) == 0u);
+}
+
+// alpha for the positive class, 1 - alpha for the negative one, between them for a soft target; 1 if off.
+fn class_balance(alpha: f32, t: f32) -> f32 {
+    return select(alpha * t + (1.0 - alpha) * (1.0 - t), 1.0, alpha < 0.0);
+}

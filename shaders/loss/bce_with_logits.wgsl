@@ -1,0 +1,20 @@
+// With p = pos_weight and t smoothed, l = log(1 + exp(-|x|)):
+//   loss = -p·t·log(sigma(x)) - (1 - t)·log(1 - sigma(x))
+//        = max(x, 0)·(1 - t) + max(-x, 0)·p·t + (p·t + 1 - t)·l
+//   dloss/dx = (1 - t)·sigma(x) - p·t·sigma(-x)
+// Every part is 0 or of one sign for t in [0, 1], so nothing cancels.
+
+fn term(e: Elem) -> Term {
+    var t = e.t;
+    let smoothing = params.opt_label_smoothing;
+    if (smoothing > 0.0) {
+        t = t * (1.0 - smoothing) + 0.5 * smoothing;
+    }
+    let neg = 1.0 - t;
+    let pos = e.c * t;
+    let small = exp_below(-abs(e.x));
+    let linear = select(neg * e.x, -pos * e.x, e.x < 0.0);
+    let up = select(small, 1.0, e.x >= 0.0);
+    let down = select(1.0, small, e.x >= 0.0);
+    return Term(linear + (pos + neg) * ln_1p(small), Grad((neg * up - pos * down) / (1.0 + small)));
+}

@@ -1,0 +1,10 @@
+// t·(log t - log x), both clipped to [eps, 1]; the derivative is -t/x between the bounds, 0 on and outside them.
+
+fn term(e: Elem) -> Term {
+    let eps = params.opt_eps;
+    let x = clamp(e.x, eps, 1.0);
+    let t = clamp(e.t, eps, 1.0);
+    let loss = select(t * (ln(t) - ln(x)), 0.0, t == 0.0);
+    let inside = order(e.x, eps) > 0.0 && e.x < 1.0;
+    return Term(loss, Grad(select(0.0, -t / divisible(x), inside)));
+}

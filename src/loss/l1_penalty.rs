@@ -1,0 +1,22 @@
+use super::{Element, Elementwise, Term, sign};
+
+loss! {
+    /// Absolute value of the input: a regularizer, used with `sum`.
+    L1Penalty: Elementwise, "l1_penalty" {}
+    formula: "|x|",
+    agrees: "Keras (regularizers.L1)",
+    inputs: ["x"],
+    domain: [Real],
+    target: None,
+}
+
+impl Elementwise for L1Penalty {
+    fn term(&self, e: &Element) -> Term {
+        Term::new(e.x[0].abs(), sign(e.x[0]))
+    }
+
+    fn bound(&self, _: &Element) -> Term {
+        // Both are exact, the sign being taken from the bits.
+        Term::default()
+    }
+}

@@ -1,0 +1,37 @@
+use super::{Element, Elementwise, Term, sign};
+use crate::bounds::U;
+
+loss! {
+    /// Pinball loss: its minimizer is the `q`-quantile.
+    Quantile: Elementwise, "quantile" {
+        /// Which quantile.
+        q: f32 = 0.5, Unit;
+    }
+    formula: "max(q(t − x), (q − 1)(t − x))",
+    agrees: "scikit-learn (mean_pinball_loss)",
+    inputs: ["x"],
+    domain: [Real, Real],
+    target: Values,
+}
+
+impl Elementwise for Quantile {
+    fn term(&self, e: &Element) -> Term {
+        let (d, q) = (e.t - e.x[0], f64::from(self.q));
+        let side = if d < 0.0 { q - 1.0 } else { q };
+        Term::new(
+            side * d,
+            if d == 0.0 || d.is_nan() {
+                sign(d)
+            } else {
+                -side
+            },
+        )
+    }
+
+    fn bound(&self, e: &Element) -> Term {
+        // d, q - 1, their product; the side is decided on the bits.
+        let (d, q) = (e.t - e.x[0], f64::from(self.q));
+        let side = if d < 0.0 { 1.0 - q } else { q };
+        Term::new(3.0 * U * side * d.abs(), U * side)
+    }
+}
