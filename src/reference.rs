@@ -5,7 +5,7 @@ use crate::bounds::{DIV, TINY, U, slack};
 use crate::error::Result;
 use crate::layout::{Divisor, Geometry, Layout, Reduction, WeightLayout};
 use crate::loss::{Element, Loss, Math, Row, RowTarget, RowTerm, Term};
-use crate::tensor::Labels;
+use crate::tensor::{DType, Labels};
 
 /// The loss and its gradients in f64.
 ///
@@ -190,11 +190,21 @@ impl<'a> Problem<'a> {
             let t = self.values.as_ref().map_or(0.0, |v| v[i]);
             let inputs = x.iter().take(self.inputs.len());
             let targets = self.values.as_ref().map(|v| &v[i]);
-            sink.total.status.non_finite +=
-                inputs.chain(targets).filter(|v| !v.is_finite()).count() as u64;
+            sink.total.status.non_finite += inputs
+                .clone()
+                .chain(targets)
+                .filter(|v| !v.is_finite())
+                .count() as u64;
             let e = Element { x, t, column };
             let w = self.weight_of(i, row);
-            let (l, b) = (term(&e), bound(&e));
+            let (mut l, b) = (term(&e), bound(&e));
+            // `f64::max` and `clamp` drop a NaN that the formula does not.
+            if inputs.clone().chain(targets).any(|v| v.is_nan()) {
+                l = Term {
+                    loss: f64::NAN,
+                    grad: [f64::NAN; 2],
+                };
+            }
             sink.loss(i, w, l.loss, b.loss);
             for (k, _) in self.inputs.iter().enumerate() {
                 sink.grad(k, i, w, l.grad[k], b.grad[k]);
@@ -287,6 +297,15 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// Bounds are made for finite inputs. Where an infinite one leaves a finite result, their terms are inf·0; the
+/// result then takes a path without cancellation, and 64 roundings stand in.
+fn usable(bound: f64, value: f64) -> f64 {
+    match bound.is_nan() && value.is_finite() {
+        true => 64.0 * U * value.abs(),
+        false => bound,
+    }
+}
+
 /// Collects losses and gradients, and the bounds on them, as the reduction wants them.
 struct Sink<'a> {
     layout: &'a Layout,
@@ -326,6 +345,7 @@ impl<'a> Sink<'a> {
     }
 
     fn loss(&mut self, unit: usize, w: f64, loss: f64, bound: f64) {
+        let bound = usable(bound, loss);
         let (value, error) = (w * loss, slack(w * bound + U * (w * loss).abs()));
         match self.layout.reduction {
             Reduction::None => {
@@ -346,6 +366,7 @@ impl<'a> Sink<'a> {
         if !self.layout.gradient {
             return;
         }
+        let bound = usable(bound, grad);
         let factor = f64::from(self.layout.grad_scale) / self.scale.divisor;
         let value = if self.scale.divisor > 0.0 {
             grad * w * factor
@@ -356,10 +377,15 @@ impl<'a> Sink<'a> {
         // subnormal it may be lost whole.
         let relative = DIV + self.scale.error + 2.0 * U;
         let error = slack((bound * w * factor).abs() + value.abs() * relative) + grad.abs() * TINY;
+        // A derivative beyond f32 is infinite before a small factor could bring it back.
+        let error = match grad.abs() + bound >= DType::F32.overflow() {
+            true => f64::INFINITY,
+            false => error,
+        };
         self.total.grads[input][element] = value;
         let stored = self.layout.dtype.half_ulp(value.abs() + error);
         self.bound.grads[input][element] = match self.layout.dtype {
-            crate::DType::F32 => error,
+            DType::F32 => error,
             _ => error + stored,
         };
     }

@@ -16,6 +16,11 @@ fn nan_bits(b: u32) -> bool {
     return (b & 0x7fffffffu) > INF_BITS;
 }
 
+// A NaN. From bits that are not known before: compilers may refuse a constant one, and fold x - x to 0.
+fn not_a_number(bits: u32) -> f32 {
+    return bitcast<f32>(NAN_BITS | (bits & 1u));
+}
+
 // +1, 0 or -1 as a is above, equal to or below b. On the bits, because a device that flushes subnormals
 // takes the difference of two close numbers for 0.
 fn order(a: f32, b: f32) -> f32 {
@@ -52,15 +57,14 @@ fn ln(x: f32) -> f32 {
         return bitcast<f32>(0xff800000u | (b & 0x80000000u));
     }
     if (b >= INF_BITS) {
-        return bitcast<f32>(select(NAN_BITS | (b & 1u), b, b == INF_BITS));
+        return select(not_a_number(b), x, b == INF_BITS);
     }
     var k = 0;
     if (b < 0x00800000u) {
-        // Subnormal: shift the leading one to where a normal number has it.
+        // Subnormal: shift the leading one to where the smallest normal number has it.
         let shift = countLeadingZeros(b) - 8u;
         b = b << shift;
-        k = 1 - i32(shift);
-        b = (b & 0x007fffffu) | (1u << 23u);
+        k = -i32(shift);
     }
     // Split at sqrt(1/2) = 0x3f3504f3, so that the mantissa lies on both sides of 1.
     let c = b + (0x3f800000u - 0x3f3504f3u);
@@ -107,16 +111,17 @@ fn tanh_fine(x: f32) -> f32 {
     return select(t, -t, x < 0.0);
 }
 
-// x^y for x in [0, 1] and y >= 0, with 0^0 = 1. Relative error (|y·log x|·(5 + 4) + 6 + 4)u.
+// x^y for x in [0, 1] and y >= 0, with 0^0 = 1. Relative error (|y·log x|·(5 + 4) + 6 + 4)u; never below
+// the smallest normal number for x above 0, so that an infinity it meets stays one.
 fn power(x: f32, y: f32) -> f32 {
-    if (nan_bits(bitcast<u32>(x))) {
-        return x;
-    }
     if (y == 0.0) {
         return 1.0;
+    }
+    if (nan_bits(bitcast<u32>(x))) {
+        return x;
     }
     if (x <= 0.0) {
         return 0.0;
     }
-    return exp_below(y * ln(x));
+    return max(exp_below(y * ln(x)), 1.17549435e-38);
 }

@@ -27,6 +27,28 @@ fn where_positive(m: f32, v: f32) -> f32 {
     return select(select(0.0, v, m > 0.0), m, nan_bits(bitcast<u32>(m)));
 }
 
+// A probability clipped to [clip, 1 - clip], its complement and both logarithms. The complement of a clipped x
+// is exact: 1 - (1 - clip) is clip. Which side it is on, 1 - x decides, which is exact from 0.5 up.
+struct Clipped {
+    x: f32,
+    y: f32,
+    log_x: f32,
+    log_y: f32,
+    // Between the bounds: a gradient passes.
+    inside: bool,
+}
+
+fn clip_probability(x: f32, clip: f32) -> Clipped {
+    let y = 1.0 - x;
+    if (order(x, clip) <= 0.0) {
+        return Clipped(clip, 1.0 - clip, ln(clip), ln_1p(-clip), false);
+    }
+    if (y <= clip) {
+        return Clipped(1.0 - clip, clip, ln_1p(-clip), ln(clip), false);
+    }
+    return Clipped(x, y, ln(x), ln_1p(-x), true);
+}
+
 // A label of ±1, where 0 stands for -1.
 fn signed_label(t: f32) -> f32 {
     return select(t, -1.0, (bitcast<u32>(t) & 0x7fffffffu) == 0u);

@@ -2,39 +2,23 @@
 // x clipped to [clip, 1 - clip] first. By x, inside the clip:
 //   alpha_t·miss^gamma·(gamma·(1 - 2t)·bce/miss + (x - t)/(x·(1 - x)))
 
-fn bf_weighed_log(w: f32, l: f32) -> f32 {
-    return select(w * l, 0.0, w == 0.0);
+// 0·log 0 is 0: a class that the target does not have costs nothing. On the bits: a subnormal weight has one.
+fn bf_weighed(w: f32, log: f32) -> f32 {
+    if ((bitcast<u32>(w) & 0x7fffffffu) == 0u) {
+        return 0.0;
+    }
+    return select(w * log, log, log < LOWEST && w > -1.0);
 }
 
 fn term(e: Elem) -> Term {
-    let clip = params.opt_clip;
     let t = e.t;
-    var x = e.x;
-    var y = 1.0 - e.x;
-    var log_x = 0.0;
-    var log_y = 0.0;
-    var inside = false;
-    if (e.x <= clip) {
-        x = clip;
-        y = 1.0 - clip;
-        log_x = ln(clip);
-        log_y = ln_1p(-clip);
-    } else if (1.0 - e.x <= clip) {
-        x = 1.0 - clip;
-        y = clip;
-        log_x = ln_1p(-clip);
-        log_y = ln(clip);
-    } else {
-        inside = true;
-        log_x = ln(x);
-        log_y = ln_1p(-x);
-    }
-    let bce = -bf_weighed_log(t, log_x) - bf_weighed_log(1.0 - t, log_y);
-    let miss = t * y + (1.0 - t) * x;
+    let c = clip_probability(e.x, params.opt_clip);
+    let bce = -bf_weighed(t, c.log_x) - bf_weighed(1.0 - t, c.log_y);
+    let miss = t * c.y + (1.0 - t) * c.x;
     let scale = class_balance(params.opt_alpha, t) * power(miss, params.opt_gamma);
     var slope = 0.0;
-    if (inside) {
-        slope = scale * (params.opt_gamma * (1.0 - 2.0 * t) * (bce / miss) + (x - t) / (x * y));
+    if (c.inside) {
+        slope = params.opt_gamma * (1.0 - 2.0 * t) * (bce / miss) + (c.x - t) / (c.x * c.y);
     }
-    return Term(scale * bce, Grad(slope));
+    return Term(scale * bce, Grad(scale * slope));
 }

@@ -13,7 +13,8 @@ fn term(e: Elem) -> Term {
     let miss = t * down + (1.0 - t) * up;
     let scale = class_balance(params.opt_alpha, t) * power(miss, params.opt_gamma);
     var turn = 0.0;
-    if (miss > 0.0) {
+    // Not `> 0`: a subnormal may compare as positive and divide as 0.
+    if (miss >= 1.17549435e-38) {
         turn = up * (down / miss);
     }
     let slope = params.opt_gamma * (1.0 - 2.0 * t) * turn * bce + ((1.0 - t) * up - t * down);

@@ -40,11 +40,13 @@ fn ce_tanh(x: f32) -> f32 {
     return tanh_fine(clamp(x, LOWEST, LARGEST) / params.opt_softcap);
 }
 
+// A finite logit stays finite: where a small temperature takes it beyond f32 it counts as the largest number.
 fn ce_logit(x: f32) -> f32 {
+    var z = x;
     if (ce_capped()) {
-        return ce_divide(params.opt_softcap * ce_tanh(x));
+        z = params.opt_softcap * ce_tanh(x);
     }
-    return ce_divide(x);
+    return clamp(ce_divide(z), LOWEST, LARGEST);
 }
 
 fn ce_wanted(e: Elem, r: Row) -> f32 {
@@ -113,11 +115,12 @@ fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
     if (bitcast<u32>(e.x) != 0xff800000u || ce_capped()) {
         p = exp_below(ce_logit(e.x) - s.m) / s.s;
     }
-    var pull = s.q;
+    var pull = s.q * p;
     if (params.opt_z_loss > 0.0) {
-        pull += 2.0 * params.opt_z_loss * r.unweighted * (s.m + ln(s.s));
+        // p first: lse may be so large that its product with z_loss alone overflows.
+        pull += (2.0 * params.opt_z_loss * r.unweighted * p) * (s.m + ln(s.s));
     }
-    var g = ce_divide(pull * p - ce_wanted(e, r));
+    var g = ce_divide(pull - ce_wanted(e, r));
     if (ce_capped()) {
         let t = ce_tanh(e.x);
         g *= 1.0 - t * t;

@@ -1,12 +1,13 @@
 // (log v + d²/v)/2 with d = mean - t and v = max(variance, eps). By the mean: d/v. By the variance, through the
-// clamp: (1/v - (d/v)²)/2. d² is never formed, because it overflows before d²/v does.
+// clamp: (1/v - (d/v)²)/2. Neither d nor d² is
+// formed, because they overflow before d²/v does.
 
 fn term(e: Elem) -> Term {
-    let clamped = max(e.variance, params.opt_eps);
+    let clamped = select(params.opt_eps, e.variance, order(e.variance, params.opt_eps) > 0.0);
     let v = divisible(clamped);
-    let d = e.mean - e.t;
-    let r = d / v;
-    var loss = 0.5 * (ln(clamped) + d * r);
+    let half = 0.5 * e.mean - 0.5 * e.t;
+    let r = 2.0 * (half / v);
+    var loss = 0.5 * ln(clamped) + half * r;
     if (params.opt_full != 0u) {
         loss += 0.91893853;
     }

@@ -3,6 +3,10 @@
 
 fn term(e: Elem) -> Term {
     let m = divisible(max(abs(e.t), params.opt_eps));
-    let half = abs(0.5 * e.x - 0.5 * e.t);
+    var half = abs(0.5 * e.x - 0.5 * e.t);
+    if (m == 0.0) {
+        // Divided by 0, any difference is infinite, also one that a device flushes.
+        half = abs(sign_gap(e.x, e.t));
+    }
     return Term(200.0 * (half / m), Grad(100.0 * sign_gap(e.x, e.t) / m));
 }

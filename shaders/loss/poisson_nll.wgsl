@@ -1,23 +1,41 @@
 // rate - t·log(rate): with log_input x is the logarithm, else the rate, and eps keeps it from 0. full adds
 // t·log t - t + log(2 pi t)/2 above t = 1; then t is factored out of three terms, each of which may
 // overflow where their sum does not. The derivative is rate - t, or 1 - t/(x + eps).
+// Above x = 80 all is done in units of 2^24, since exp(x) and t·x may overflow where their difference does not;
+// from 104 on exp(x) is larger than any t·x, which then need not grow further.
 
 fn term(e: Elem) -> Term {
+    let t = e.t;
+    var down = 1.0;
+    var up = 1.0;
     var rate = e.x;
     var log_rate = e.x;
     var grad = 0.0;
     if (params.opt_log_input != 0u) {
         rate = exp_below(e.x);
-        grad = rate - e.t;
+        grad = rate - t;
+        if (e.x > 80.0) {
+            log_rate = select(min(e.x, 104.0), e.x, !finite_bits(bitcast<u32>(e.x)));
+            down = 5.9604644775390625e-8;
+            up = 16777216.0;
+            let root = exp(0.5 * log_rate);
+            rate = select((root * down) * root, exp(e.x), e.x > 104.0);
+        }
     } else {
         let shifted = e.x + params.opt_eps;
         log_rate = ln(shifted);
-        grad = 1.0 - e.t / shifted;
+        grad = 1.0 - t / shifted;
     }
-    if (params.opt_full != 0u && e.t > 1.0) {
-        let log_t = ln(e.t);
-        let stirling = 0.5 * log_t + 0.91893853;
-        return Term(rate + e.t * ((log_t - log_rate) - 1.0) + stirling, Grad(grad));
+    var loss = rate;
+    if (params.opt_full != 0u && t > 1.0) {
+        let log_t = ln(t);
+        loss += (t * down) * ((log_t - log_rate) - 1.0) + down * (0.5 * log_t + 0.91893853);
+        if (!finite_bits(bitcast<u32>(t))) {
+            // t·log t - t is inf - inf.
+            loss = not_a_number(bitcast<u32>(t));
+        }
+    } else {
+        loss -= t * (down * log_rate);
     }
-    return Term(rate - e.t * log_rate, Grad(grad));
+    return Term(loss * up, Grad(grad));
 }

@@ -2,6 +2,7 @@
 
 fn term(e: Elem) -> Term {
     let t = signed_label(e.t);
-    let m = positive_part(1.0 - t * e.x);
-    return Term(m * m, Grad(-2.0 * t * m));
+    let m = 1.0 - t * e.x;
+    let part = positive_part(m);
+    return Term(part * part, Grad(where_positive(m, -2.0 * t * m)));
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Clipped, Element, Elementwise, Term};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -18,55 +18,49 @@ loss! {
 const FLOOR: f64 = 1e-12f32 as f64;
 
 impl Bce {
-    /// The input and its complement as the logarithms see them, and whether a gradient passes.
-    fn clipped(&self, x: f64) -> (f64, f64, bool) {
-        let clip = f64::from(self.clip);
-        match (clip > 0.0, x <= clip, 1.0 - x <= clip) {
-            (false, ..) => (x, 1.0 - x, true),
-            (true, true, _) => (clip, 1.0 - clip, false),
-            (true, false, true) => (1.0 - clip, clip, false),
-            (true, false, false) => (x, 1.0 - x, true),
-        }
-    }
-
-    fn log(&self, v: f64) -> f64 {
-        match v.ln() {
-            l if self.clip == 0.0 && l < -100.0 => -100.0,
-            l => l,
-        }
-    }
-
-    fn denominator(&self, x: f64, y: f64) -> f64 {
+    fn clipped(&self, x: f64) -> Clipped {
         if self.clip > 0.0 {
-            x * y
-        } else {
-            (x * y).max(FLOOR)
+            return Clipped::new(x, self.clip);
+        }
+        // Not `max`, which would turn the NaN of a negative input into −100.
+        let clamp = |log: f64| if log < -100.0 { -100.0 } else { log };
+        Clipped {
+            x,
+            y: 1.0 - x,
+            log_x: clamp(x.ln()),
+            log_y: clamp((-x).ln_1p()),
+            inside: true,
+        }
+    }
+
+    fn denominator(&self, c: &Clipped) -> f64 {
+        match self.clip > 0.0 {
+            true => c.x * c.y,
+            false => (c.x * c.y).max(FLOOR),
         }
     }
 }
 
 impl Elementwise for Bce {
     fn term(&self, e: &Element) -> Term {
-        let (x, y, passes) = self.clipped(e.x[0]);
-        let loss = -e.t * self.log(x) - (1.0 - e.t) * self.log(y);
-        let slope = match passes {
-            true => (x - e.t) / self.denominator(x, y),
+        let c = self.clipped(e.x[0]);
+        let slope = match c.inside {
+            true => (c.x - e.t) / self.denominator(&c),
             false => 0.0,
         };
-        Term::new(loss, slope)
+        Term::new(-e.t * c.log_x - (1.0 - e.t) * c.log_y, slope)
     }
 
     fn bound(&self, e: &Element) -> Term {
-        // Logarithms 6U, 1 − x and 1 − t U each, products, one sum. The gradient: the numerator, 1 − x, the
+        // Logarithms 6U, 1 − t and the products U each, one sum. The gradient: the numerator, 1 − x, the
         // product, the division; what is lost of a subnormal numerator is divided too.
-        let (x, y, passes) = self.clipped(e.x[0]);
-        let loss = (e.t * self.log(x)).abs() + ((1.0 - e.t) * self.log(y)).abs();
-        let d = self.denominator(x, y).abs();
-        let slope = match passes {
-            true => (x - e.t).abs() / d * (4.0 * U + DIV) + TINY / d,
+        let c = self.clipped(e.x[0]);
+        let loss = (e.t * c.log_x).abs() + ((1.0 - e.t) * c.log_y).abs();
+        let d = self.denominator(&c).abs();
+        let slope = match c.inside {
+            true => (c.x - e.t).abs() / d * (4.0 * U + DIV) + TINY / d,
             false => 0.0,
         };
-        // 1 − x is rounded before its logarithm is taken: an absolute error of U, as x is far from 1 then.
-        Term::new(10.0 * U * loss + (1.0 - e.t).abs() * U * x.abs(), slope)
+        Term::new(9.0 * U * loss + TINY * (c.log_x.abs() + 1.0), slope)
     }
 }

@@ -51,6 +51,8 @@ impl Elementwise for BceWithLogits {
         let small = (-x.abs()).exp();
         let l = small.ln_1p();
         let el = 6.0 * U * l + exp(x.min(200.0).max(-200.0)) * small;
+        // A subnormal target may be lost, whatever it is multiplied by.
+        let (e_pos, e_neg) = (e_pos + TINY * p, e_neg + TINY);
         let (linear, e_linear) = match x < 0.0 {
             true => (pos * x.abs(), e_pos * x.abs()),
             false => (neg * x.abs(), e_neg * x.abs()),

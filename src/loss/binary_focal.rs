@@ -1,5 +1,5 @@
-use super::{Element, Elementwise, Term, class_balance};
-use crate::bounds::{DIV, U};
+use super::{Clipped, Element, Elementwise, Term, class_balance, class_balance_size};
+use crate::bounds::{DIV, TINY, U};
 
 loss! {
     /// Binary cross-entropy on probabilities, with well-classified elements weighed down.
@@ -18,56 +18,55 @@ loss! {
     target: Values,
 }
 
-impl BinaryFocal {
-    /// The clipped input, its complement, and whether a gradient passes.
-    fn clipped(&self, x: f64) -> (f64, f64, bool) {
-        let clip = f64::from(self.clip);
-        match (x <= clip, 1.0 - x <= clip) {
-            (true, _) => (clip, 1.0 - clip, false),
-            (_, true) => (1.0 - clip, clip, false),
-            _ => (x, 1.0 - x, true),
-        }
-    }
+/// 0·log 0 is 0: a class that the target does not have costs nothing.
+fn weighed(w: f64, log: f64) -> f64 {
+    if w == 0.0 { 0.0 } else { w * log }
 }
 
-/// 0·log 0 is 0: a class that the target does not have costs nothing.
-fn weighed_log(w: f64, v: f64) -> f64 {
-    if w == 0.0 { 0.0 } else { w * v.ln() }
+/// The cross-entropy and 1 − p_t.
+fn parts(c: &Clipped, t: f64) -> (f64, f64) {
+    (
+        -weighed(t, c.log_x) - weighed(1.0 - t, c.log_y),
+        t * c.y + (1.0 - t) * c.x,
+    )
 }
 
 impl Elementwise for BinaryFocal {
     fn term(&self, e: &Element) -> Term {
         let (t, gamma) = (e.t, f64::from(self.gamma));
-        let (x, y, passes) = self.clipped(e.x[0]);
-        let alpha = class_balance(self.alpha, t);
-        let bce = -weighed_log(t, x) - weighed_log(1.0 - t, y);
-        let miss = t * y + (1.0 - t) * x;
+        let c = Clipped::new(e.x[0], self.clip);
+        let (bce, miss) = parts(&c, t);
+        let scale = class_balance(self.alpha, t) * miss.powf(gamma);
         // d miss/dx = 1 − 2t, d bce/dx = (x − t)/(x·y).
-        let slope = match passes {
-            true => miss.powf(gamma) * (gamma * (1.0 - 2.0 * t) * bce / miss + (x - t) / (x * y)),
+        let slope = match c.inside {
+            true => gamma * (1.0 - 2.0 * t) * bce / miss + (c.x - t) / (c.x * c.y),
             false => 0.0,
         };
-        Term::new(alpha * miss.powf(gamma) * bce, alpha * slope)
+        Term::new(scale * bce, scale * slope)
     }
 
     fn bound(&self, e: &Element) -> Term {
         let (t, gamma) = (e.t, f64::from(self.gamma));
-        let (x, y, passes) = self.clipped(e.x[0]);
-        let alpha = class_balance(self.alpha, t).abs();
-        let bce = (weighed_log(t, x)).abs() + (weighed_log(1.0 - t, y)).abs();
-        let miss = t * y + (1.0 - t) * x;
-        // miss: three roundings of parts of one sign, and 1 − x; raised to γ that is γ-fold, and the power itself
-        // 10U + 9|γ·log miss|U. bce 10U. alpha: three. Then products.
-        let power = gamma * 5.0 * U + (9.0 * gamma * miss.ln().abs() + 10.0) * U;
-        let relative = power + 20.0 * U;
-        let scale = alpha * miss.powf(gamma);
-        let slope = match passes {
+        let c = Clipped::new(e.x[0], self.clip);
+        let (bce, miss) = parts(&c, t);
+        // miss: three roundings of parts of one sign, and 1 − x; raised to γ that is γ-fold, and the power
+        // itself 10U + 9|γ·log miss|U. bce 10U. alpha: three of its parts. Then products.
+        let log = miss.abs().max(1e-300).ln().abs();
+        let relative = gamma * 5.0 * U + (9.0 * gamma * log + 10.0) * U + 20.0 * U;
+        let size = class_balance_size(self.alpha, t);
+        let scale = size * miss.abs().powf(gamma);
+        let slope = match c.inside {
             true => {
-                let parts = gamma * bce / miss + (x - t).abs() / (x * y);
-                scale * parts * (relative + 2.0 * DIV + 10.0 * U)
+                let parts = gamma * bce.abs() / miss.abs() + (c.x - t).abs() / (c.x * c.y);
+                // A subnormal numerator may be lost before it is divided.
+                scale * (parts * (relative + 2.0 * DIV + 10.0 * U) + TINY / (c.x * c.y))
+                    + size * TINY * parts
             }
             false => 0.0,
         };
-        Term::new(scale * bce * relative + scale * U, slope)
+        Term::new(
+            scale * bce.abs() * relative + size * TINY * (bce.abs() + 1.0),
+            slope,
+        )
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, class_balance};
+use super::{Element, Elementwise, Term, class_balance, class_balance_size};
 use crate::bounds::{DIV, TINY, U, exp};
 
 loss! {
@@ -43,7 +43,8 @@ impl Elementwise for BinaryFocalWithLogits {
     fn bound(&self, e: &Element) -> Term {
         let (x, t, gamma) = (e.x[0], e.t, f64::from(self.gamma));
         let (up, down, bce, miss) = parts(x, t);
-        let scale = class_balance(self.alpha, t).abs() * miss.powf(gamma);
+        let size = class_balance_size(self.alpha, t);
+        let scale = size * miss.powf(gamma);
         // A sigmoid, as its comment in the shader says; miss adds three roundings of parts of one sign; raised to γ
         // that is γ-fold, and the power itself 10U + 9|γ·log miss|U. bce: log1p of the exponential, 8U.
         let es = exp(x.clamp(-200.0, 200.0)) + 12.0 * U;
@@ -53,9 +54,9 @@ impl Elementwise for BinaryFocalWithLogits {
         let turn = if miss > 0.0 { up * down / miss } else { 0.0 };
         let parts = gamma * turn * bce + (1.0 - t).abs() * up + t.abs() * down;
         Term::new(
-            scale * bce * relative + TINY,
+            scale * bce * relative + size * TINY * (bce + x.abs() + 1.0),
             scale * parts * (relative + 4.0 * es + DIV + 10.0 * U)
-                + (1.0 + gamma * (bce + 1.0)) * TINY,
+                + size * (1.0 + gamma) * (bce + x.abs() + 1.0) * TINY,
         )
     }
 }

@@ -1,5 +1,6 @@
 use super::{Row, RowTarget, RowTerm, Rows};
 use crate::bounds::{DIV, TINY, U, exp};
+use crate::tensor::DType;
 
 loss! {
     /// Softmax cross-entropy on logits, with class indices or probabilities as target.
@@ -29,9 +30,11 @@ struct Parts {
     z: Vec<f64>,
     wanted: Vec<f64>,
     slope: Vec<f64>,
+    max: f64,
+    /// log Σ exp(z − max): what stands between max and the log-sum-exp.
+    log_s: f64,
     /// log Σ exp z.
     lse: f64,
-    max: f64,
     proper_target: bool,
 }
 
@@ -61,13 +64,14 @@ impl CrossEntropy {
             .map(|j| row.weight_of(j) * ((1.0 - smoothing) * target(j) + spread))
             .collect();
         let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let lse = max + z.iter().map(|z| (z - max).exp()).sum::<f64>().ln();
+        let log_s = z.iter().map(|z| (z - max).exp()).sum::<f64>().ln();
         Parts {
             z,
             wanted,
             slope,
-            lse,
             max,
+            log_s,
+            lse: max + log_s,
             proper_target: (0..x.len()).all(|j| target(j).is_finite()),
         }
     }
@@ -78,39 +82,43 @@ impl Rows for CrossEntropy {
         let p = self.parts(row);
         let zl = f64::from(self.z_loss) * row.unweighted;
         // A target that is not finite leaves no distribution to compare with: all NaN.
-        let lse = if p.proper_target { p.lse } else { f64::NAN };
+        let (log_s, lse) = match p.proper_target {
+            true => (p.log_s, p.lse),
+            false => (f64::NAN, f64::NAN),
+        };
+        // From the largest logit, so that large logits keep their differences.
+        let log_p = |z: f64| (z - p.max) - log_s;
         let total: f64 = p.wanted.iter().sum();
-        let cross: f64 =
-            p.z.iter()
-                .zip(&p.wanted)
-                // A class that is not wanted contributes nothing, also where its logit is -inf.
-                .map(|(z, q)| if *q == 0.0 { 0.0 * lse } else { q * (lse - z) })
-                .sum();
-        let grad =
-            p.z.iter()
-                .zip(&p.wanted)
-                .zip(&p.slope)
-                .map(|((z, q), slope)| {
-                    let p = (z - lse).exp();
-                    let pull = if zl > 0.0 {
-                        total + 2.0 * zl * lse
-                    } else {
-                        total
-                    };
-                    (pull * p - q) * slope
-                });
+        let columns = || p.z.iter().zip(&p.wanted);
+        let cross: f64 = columns()
+            // A class that is not wanted contributes nothing, also where its logit is -inf.
+            .map(|(&z, &q)| if q == 0.0 { 0.0 * log_s } else { -q * log_p(z) })
+            .sum();
+        let (extra, pull) = match zl > 0.0 {
+            true => (zl * lse * lse, total + 2.0 * zl * lse),
+            false => (0.0, total),
+        };
+        let grad = columns()
+            .zip(&p.slope)
+            .map(|((&z, q), slope)| (pull * log_p(z).exp() - q) * slope);
         RowTerm {
-            loss: if zl > 0.0 {
-                cross + zl * lse * lse
-            } else {
-                cross
-            },
+            loss: cross + extra,
             grads: vec![grad.collect()],
         }
     }
 
     fn bound(&self, row: &Row<'_>) -> RowTerm {
         let p = self.parts(row);
+        if p.z
+            .iter()
+            .any(|z| z.is_finite() && z.abs() >= DType::F32.overflow())
+        {
+            // A small temperature took a logit beyond f32: the shader holds it at the largest number.
+            return RowTerm {
+                loss: f64::INFINITY,
+                grads: vec![vec![f64::INFINITY; p.z.len()]],
+            };
+        }
         let zl = f64::from(self.z_loss) * row.unweighted;
         let merges = row.merges;
         // Relative error of a logit: x/cap, tanh, two products, /T; nothing where neither is in use.
@@ -130,14 +138,14 @@ impl Rows for CrossEntropy {
         let ez_max = p.z.iter().map(|&z| ez(z)).fold(0.0, f64::max);
         // Each addend of s is an exp of a difference that is itself rounded; a merge scales by an exp
         // (3 ulp beside the part proportional to the shift, and all shifts add up to max - z), multiplies, adds.
-        let share: Vec<f64> = p.z.iter().map(|z| (z - p.lse).exp()).collect();
+        let share: Vec<f64> = p.z.iter().map(|z| (z - p.max - p.log_s).exp()).collect();
         let exps = |z: f64| {
             let shift = (p.max - z).min(200.0);
             exp(shift) + U * shift
         };
         let finite = |(z, s): (&f64, &f64)| if z.is_finite() { exps(*z) * s } else { 0.0 };
         let es = p.z.iter().zip(&share).map(finite).sum::<f64>() + merges * 8.0 * U + 2.0 * ez_max;
-        let log_s = (p.lse - p.max).abs();
+        let log_s = p.log_s.abs();
         let e_log_s = es + 4.0 * U * log_s;
         let e_lse = e_log_s + ez_max + U * (p.max.abs() + log_s);
         // Roundings of q_j: 1-ε, product, ε/C, sum, product with c_j. Their sum: all of one sign.

@@ -16,10 +16,18 @@ loss! {
     target: Values,
 }
 
+impl GaussianNll {
+    fn clamped(&self, variance: f64) -> f64 {
+        let eps = f64::from(self.eps);
+        // Not `max`, which may take -0 for 0.
+        if variance > eps { variance } else { eps }
+    }
+}
+
 impl Elementwise for GaussianNll {
     fn term(&self, e: &Element) -> Term {
         let d = e.x[0] - e.t;
-        let v = e.x[1].max(f64::from(self.eps));
+        let v = self.clamped(e.x[1]);
         let constant = match self.full {
             true => 0.5 * (2.0 * std::f64::consts::PI).ln(),
             false => 0.0,
@@ -33,7 +41,7 @@ impl Elementwise for GaussianNll {
 
     fn bound(&self, e: &Element) -> Term {
         let d = (e.x[0] - e.t).abs();
-        let v = e.x[1].max(f64::from(self.eps));
+        let v = self.clamped(e.x[1]);
         // r = d/v carries d and a division; d·r one more; the logarithm 4U; then two sums. A subnormal d may
         // be lost; a subnormal v may count as the smallest normal number instead.
         let r = d / v;

@@ -20,7 +20,7 @@ impl Elementwise for KlDivProbs {
         let (x, t) = (e.x[0].clamp(eps, 1.0), e.t.clamp(eps, 1.0));
         let inside = e.x[0] > eps && e.x[0] < 1.0;
         Term::new(
-            if t == 0.0 { 0.0 } else { t * (t / x).ln() },
+            if t == 0.0 { 0.0 } else { t * (t.ln() - x.ln()) },
             if inside { -t / x } else { 0.0 },
         )
     }

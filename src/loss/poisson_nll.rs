@@ -35,7 +35,8 @@ impl Elementwise for PoissonNll {
         let (x, t, eps) = (e.x[0], e.t, f64::from(self.eps));
         // The rate, its error, its logarithm and that one's error.
         let (rate, e_rate, log, e_log) = match self.log_input {
-            true => (x.exp(), x.exp() * exp(x) + TINY, x, 0.0),
+            // Above 80 the square of exp(x/2), and a product.
+            true => (x.exp(), x.exp() * (exp(x) + 12.0 * U) + TINY, x, 0.0),
             false => {
                 let log = (x + eps).ln();
                 (x, 0.0, log, 4.0 * U * log.abs() + U + TINY / (x + eps))

@@ -328,7 +328,7 @@ impl Listing {
                 let case = self.next(shape, dtype);
                 case.axis = axis;
                 case.reduction = reduction;
-                case.lowered = Some((binding, 3));
+                case.lowered = Some((binding, 40));
             }
         }
     }
@@ -379,8 +379,8 @@ impl Listing {
         }
         self.corners(corners, [&[6, CORNER_COLS], &[41, CORNER_COLS]]);
         self.forward_only(&[9, 21]);
-        self.lowered(&[301, 33], ClassAxis::Last, 9_000);
-        self.lowered(&[21, 11, 7], ClassAxis::One, 9_000);
+        self.lowered(&[1301, 33], ClassAxis::Last, 40_000);
+        self.lowered(&[41, 11, 71], ClassAxis::One, 40_000);
         self.extremes(corners);
     }
 }
@@ -484,6 +484,10 @@ impl Case {
                 .flat_map(|c| extremes.iter().map(move |&v| [c.as_slice(), &[v]].concat()))
                 .collect();
         }
+        // An input that is flushed times an infinity is NaN where the formula says infinite: WGSL allows it.
+        let subnormal = |v: &f32| *v != 0.0 && v.abs() < f32::MIN_POSITIVE;
+        let infinite = |v: &f32| v.is_infinite();
+        combinations.retain(|c| !(c.iter().any(subnormal) && c.iter().any(infinite)));
         if list {
             // Every combination in every column.
             combinations = combinations
