@@ -1,3 +1,5 @@
 //! The command line of wgloss.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    wgloss::cli::main()
+}

@@ -20,7 +20,9 @@
 
 use half::{bf16, f16};
 
-use error::{Source, one_line};
+pub(super) use error::one_line;
+
+use error::Source;
 
 mod error;
 mod layout;

@@ -220,7 +220,7 @@ impl Keys {
 }
 
 /// Escapes what would break a message into several lines or move the cursor.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::cli) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {

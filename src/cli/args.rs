@@ -1,0 +1,148 @@
+//! The arguments.
+
+use super::device::Choice;
+use crate::layout::Reduction;
+use crate::tensor::DType;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Losses and their gradients on the GPU, checked against an f64 reference.
+#[derive(Debug, Parser)]
+// Without a subcommand there is to be an error, not help and a bare exit code.
+#[command(name = "wgloss", version, arg_required_else_help = false)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Every loss: inputs, options with defaults, formula
+    List(Plain),
+    /// The devices found, and what each supports
+    Adapters(Plain),
+    /// One loss of arrays in files, with its gradients
+    Loss(Box<LossArgs>),
+    /// Every kernel against the CPU reference, on this device
+    Verify(VerifyArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct Plain {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "wgloss loss [OPTIONS] <NAME> --input <FILE> [--input <FILE>]...",
+    after_help = "FILE is a .npy, .npz:key or .safetensors:key; outputs are .npy.\n\
+                  `wgloss list` has the losses with their inputs, targets and options."
+)]
+pub struct LossArgs {
+    /// The loss, by its name in `wgloss list`
+    #[arg(required_unless_present_any = ["wgsl", "combined"])]
+    pub name: Option<String>,
+
+    /// An input: floats; once for each input of the loss, in its order
+    #[arg(long = "input", value_name = "FILE", required_unless_present_any = ["wgsl", "combined"])]
+    pub inputs: Vec<String>,
+
+    /// The target: numbers in the input's shape, or class indices
+    #[arg(long, value_name = "FILE")]
+    pub target: Option<String>,
+
+    /// Weights: one per element or one per row
+    #[arg(long, value_name = "FILE")]
+    pub weight: Option<String>,
+
+    /// One weight per class
+    #[arg(long, value_name = "FILE")]
+    pub class_weight: Option<String>,
+
+    /// Read the classes at axis 1 of [N, C, d1, …], not at the last
+    #[arg(long, value_name = "1", value_parser = class_axis)]
+    pub class_axis: Option<()>,
+
+    /// Set an option of the loss, from a file where it takes one number per column
+    #[arg(long, value_name = "OPTION=VALUE|OPTION=@FILE")]
+    pub set: Vec<String>,
+
+    /// How the losses become one number
+    #[arg(long, value_name = "REDUCTION", default_value = Reduction::Mean.name(),
+          value_parser = PossibleValuesParser::new(Reduction::ALL.map(Reduction::name))
+              .try_map(|s| s.parse::<Reduction>()))]
+    pub reduction: Reduction,
+
+    /// The upstream gradient, which multiplies the gradients
+    #[arg(long, value_name = "X", default_value = "1", value_parser = finite,
+          allow_negative_numbers = true)]
+    pub grad_scale: f32,
+
+    /// How numbers are stored on the GPU
+    #[arg(long, default_value = DType::F32.name(),
+          value_parser = PossibleValuesParser::new(DType::ALL.map(DType::name))
+              .map(|s| DType::ALL.into_iter().find(|d| d.name() == s).unwrap_or_default()))]
+    pub dtype: DType,
+
+    /// auto, gpu, cpu (the f64 reference) or a part of an adapter's name
+    #[arg(long, default_value = "auto", value_parser = NonEmptyStringValueParser::new().map(Choice::from))]
+    pub device: Choice,
+
+    /// Where to write the loss, as .npy
+    #[arg(long, value_name = "FILE")]
+    pub out_loss: Option<PathBuf>,
+
+    /// Where to write a gradient, as .npy; once for each input, in the same order
+    #[arg(long, value_name = "FILE")]
+    pub out_grad: Vec<PathBuf>,
+
+    /// Compare with the f64 reference
+    #[arg(long)]
+    pub check: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+
+    // These two are parsed so that whoever tries them is told what is the matter.
+    #[arg(long, hide = true)]
+    pub wgsl: Option<String>,
+    #[arg(long, hide = true)]
+    pub combined: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Losses by name; all of them where none is given
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// auto, gpu or a part of an adapter's name
+    #[arg(long, default_value = "auto", value_parser = NonEmptyStringValueParser::new().map(Choice::from))]
+    pub device: Choice,
+
+    /// Fewer and smaller cases
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn class_axis(text: &str) -> Result<(), &'static str> {
+    match text {
+        "1" => Ok(()),
+        _ => Err("expected 1; the last axis is taken without it"),
+    }
+}
+
+fn finite(text: &str) -> Result<f32, &'static str> {
+    match text.parse::<f64>() {
+        Ok(v) if (v as f32).is_finite() => Ok(v as f32),
+        _ => Err("expected a finite 32-bit number"),
+    }
+}

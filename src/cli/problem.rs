@@ -1,0 +1,274 @@
+//! From arguments to a batch: which array fits where, and whose fault it is when one does not.
+
+use super::args::LossArgs;
+use super::arrays::Source;
+use super::error::Failure;
+use super::files::Outputs;
+use super::options;
+use crate::loss::{Family, Info, Loss, TargetKind};
+use crate::{Batch, ClassAxis, Error, Geometry, Labels, Layout, Reduction, Status, Target};
+
+/// A loss with its options, its batch, and the files they came from.
+pub struct Problem {
+    pub loss: Box<dyn Loss>,
+    pub batch: Batch<'static>,
+    pub layout: Layout,
+    /// The input's shape without the axis of the classes.
+    pub leading: Vec<usize>,
+    /// Files of float64.
+    pub doubles: Vec<String>,
+    origin: Origin,
+}
+
+/// The files that arguments came from.
+#[derive(Default)]
+struct Origin {
+    input: String,
+    target: Option<String>,
+    weight: Option<String>,
+    class_weight: Option<String>,
+    options: options::Files,
+}
+
+impl Problem {
+    /// Reads and checks everything that `args` name.
+    pub fn read(args: &LossArgs) -> Result<Self, Failure> {
+        if args.wgsl.is_some() {
+            return Err(Failure::Unavailable("--wgsl"));
+        }
+        if args.combined.is_some() {
+            return Err(Failure::Unavailable("--combined"));
+        }
+        if args.class_weight.as_deref() == Some("balanced") {
+            return Err(Failure::Unavailable("--class-weight balanced"));
+        }
+        let mut loss = crate::loss::by_name(args.name.as_deref().unwrap_or_default())?;
+        let info = loss.info();
+        check_counts(args, info)?;
+        check_outputs(args)?;
+        let mut origin = Origin {
+            options: options::set(&mut *loss, &args.set)?,
+            target: args.target.clone(),
+            weight: args.weight.clone(),
+            class_weight: args.class_weight.clone(),
+            ..Default::default()
+        };
+
+        let mut inputs = read_inputs(args)?.into_iter();
+        let first = inputs
+            .next()
+            .ok_or_else(|| Failure::usage("--input", format!("{}", info.inputs.len()), "0"))?;
+        origin.input = first.file.clone();
+        let class_axis = match args.class_axis {
+            Some(()) => ClassAxis::One,
+            None => ClassAxis::Last,
+        };
+        let shape = first.array.shape.clone();
+        let geometry = Geometry::new(&shape, class_axis).map_err(|e| origin.blame(e))?;
+        let leading = leading(&shape, class_axis);
+
+        let mut doubles = Vec::new();
+        let mut note = |source: &Source| {
+            if source.is_double() && !doubles.contains(&source.file) {
+                doubles.push(source.file.clone());
+            }
+        };
+        note(&first);
+        let mut batch = Batch::new(shape.clone(), first.into_values())
+            .class_axis(class_axis)
+            .reduction(args.reduction)
+            .grad_scale(args.grad_scale)
+            .dtype(args.dtype)
+            .gradient(!args.out_grad.is_empty() || args.check);
+        for input in inputs {
+            if input.array.shape != shape {
+                return Err(input.refuse(format!("the shape {shape:?} of {}", origin.input)));
+            }
+            note(&input);
+            batch = batch.input(input.into_values());
+        }
+        if let Some(file) = &args.target {
+            let source = Source::read("target", file)?;
+            note(&source);
+            batch.target = Some(target(source, &*loss, &shape, &leading)?);
+        }
+        if let Some(file) = &args.weight {
+            let source = Source::read("weight", file)?;
+            let per_row = source.array.shape == leading;
+            let per_element = info.family == Family::Elementwise && source.array.shape == shape;
+            if !(per_row || per_element) {
+                return Err(source.refuse(match info.family {
+                    Family::Elementwise if leading != shape => {
+                        format!("the shape {shape:?}, or {leading:?} for one per row")
+                    }
+                    _ => format!("the shape {leading:?}, one per row"),
+                }));
+            }
+            note(&source);
+            batch = batch.weight(source.into_values());
+        }
+        if let Some(file) = &args.class_weight {
+            let source = Source::read("class_weight", file)?;
+            if source.array.shape != [geometry.cols] {
+                return Err(source.refuse(format!("the shape [{}], one per class", geometry.cols)));
+            }
+            note(&source);
+            batch = batch.class_weight(source.into_values());
+        }
+        let layout = batch.layout(&*loss).map_err(|e| origin.blame(e))?;
+        if let Some(Target::Labels(labels)) = &batch.target {
+            // The device would find them too, but there is no need to wait for it.
+            check_labels(&*loss, labels, geometry.cols).map_err(|e| origin.blame(e))?;
+        }
+        Ok(Problem {
+            loss,
+            batch,
+            layout,
+            leading,
+            doubles,
+            origin,
+        })
+    }
+
+    /// The failure that `error` is, with the file that is to blame.
+    pub fn blame(&self, error: Error) -> Failure {
+        self.origin.blame(error)
+    }
+
+    /// The shape that the loss is written in.
+    pub fn loss_shape(&self) -> &[usize] {
+        match (self.batch.reduction, self.loss.info().family) {
+            (Reduction::None, Family::Elementwise) => &self.batch.shape,
+            (Reduction::None, Family::Rows) => &self.leading,
+            _ => &[],
+        }
+    }
+}
+
+impl Origin {
+    fn blame(&self, error: Error) -> Failure {
+        let file = match &error {
+            Error::BadLabels { .. } => self.target.as_ref(),
+            Error::BadWeight { what: "weight", .. } => self.weight.as_ref(),
+            Error::BadWeight { .. } => self.class_weight.as_ref(),
+            Error::OptionValue { option, .. } => {
+                let from = self.options.iter().find(|(name, _)| name == option);
+                from.map(|(_, file)| file)
+            }
+            Error::TooLarge { .. } => Some(&self.input),
+            Error::Mismatch { what, .. } if what.starts_with("shape") => Some(&self.input),
+            _ => None,
+        };
+        match file {
+            Some(file) => Failure::Contents {
+                file: file.clone(),
+                error,
+            },
+            None => error.into(),
+        }
+    }
+}
+
+/// What can be said before a file is opened.
+fn check_counts(args: &LossArgs, info: &Info) -> Result<(), Failure> {
+    let n = info.inputs.len();
+    if args.inputs.len() != n {
+        return Err(Failure::usage(
+            format!("--input of {}", info.name),
+            format!("{n} ({})", info.inputs.join(", ")),
+            args.inputs.len().to_string(),
+        ));
+    }
+    if !args.out_grad.is_empty() && args.out_grad.len() != n {
+        return Err(Failure::usage(
+            format!("--out-grad of {}", info.name),
+            format!("none, or one for each of {n} inputs"),
+            args.out_grad.len().to_string(),
+        ));
+    }
+    match (info.target, &args.target) {
+        (TargetKind::None, Some(file)) => Err(Failure::usage(
+            format!("--target of {}", info.name),
+            info.target.name(),
+            file,
+        )),
+        (TargetKind::Values | TargetKind::LabelsOrValues, None) => Err(Failure::usage(
+            format!("--target of {}", info.name),
+            info.target.name(),
+            "none",
+        )),
+        _ => match &args.class_weight {
+            Some(file) if !info.class_weight => Err(Failure::usage(
+                format!("--class-weight of {}", info.name),
+                "none: this loss takes no class weights",
+                file,
+            )),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// Tries out whether the outputs can be written, so that this does not turn out after long work.
+fn check_outputs(args: &LossArgs) -> Result<(), Failure> {
+    let mut outputs = Outputs::new();
+    for path in args.out_loss.iter().chain(&args.out_grad) {
+        // Never committed: what was written goes away again.
+        outputs.add_f32(path, &[0], &[])?;
+    }
+    Ok(())
+}
+
+fn check_labels(loss: &dyn Loss, labels: &Labels<'_>, classes: usize) -> Result<(), Error> {
+    let ignored = loss.ignore_index();
+    let outside = |label: i64| {
+        Some(label) != ignored && !usize::try_from(label).is_ok_and(|class| class < classes)
+    };
+    let mut status = Status::default();
+    for row in 0..labels.len() {
+        if labels.get(row).is_some_and(outside) {
+            status.bad_labels += 1;
+            status.first_bad_row.get_or_insert(row as u64);
+        }
+    }
+    status.check(loss, classes)
+}
+
+fn read_inputs(args: &LossArgs) -> Result<Vec<Source>, Failure> {
+    let read = |file: &String| {
+        let source = Source::read("input", file)?;
+        match source.array.data.is_float() {
+            true => Ok(source),
+            false => Err(source.refuse("float16, bfloat16, float32 or float64")),
+        }
+    };
+    args.inputs.iter().map(read).collect()
+}
+
+fn leading(shape: &[usize], axis: ClassAxis) -> Vec<usize> {
+    match (axis, shape) {
+        (ClassAxis::Last, [lead @ .., _]) if !lead.is_empty() => lead.to_vec(),
+        (ClassAxis::One, [n, _, rest @ ..]) => [&[*n], rest].concat(),
+        // One axis is a column of rows.
+        _ => shape.to_vec(),
+    }
+}
+
+fn target(
+    source: Source,
+    loss: &dyn Loss,
+    shape: &[usize],
+    leading: &[usize],
+) -> Result<Target<'static>, Failure> {
+    let found = &source.array.shape;
+    let whole = source.array.data.is_integer_or_bool();
+    match loss.info().target {
+        TargetKind::LabelsOrValues if whole && found == leading => {
+            Ok(Target::Labels(source.into_labels(loss.ignore_index())?))
+        }
+        _ if found == shape => Ok(Target::Values(source.into_values())),
+        TargetKind::LabelsOrValues => Err(source.refuse(format!(
+            "integer class indices of shape {leading:?}, or numbers of shape {shape:?}"
+        ))),
+        _ => Err(source.refuse(format!("numbers of shape {shape:?}"))),
+    }
+}

@@ -1,0 +1,185 @@
+//! `wgloss verify`.
+
+use super::args::VerifyArgs;
+use super::device::{Choice, describe, open_gpu};
+use super::error::Failure;
+use super::print::{self, number};
+use super::progress;
+use crate::loss::{Info, all};
+use crate::verify::{Row, run as verify};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// How many failures are told in full.
+const TOLD: usize = 20;
+
+/// Holds every kernel of the losses asked for against the reference. Never runs on the reference itself.
+pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
+    let losses = select(&args.names)?;
+    if args.device == Choice::Cpu {
+        return Err(Failure::usage(
+            "--device",
+            "auto, gpu or an adapter's name, since the reference is not compared with itself",
+            "cpu",
+        ));
+    }
+    let gpu = open_gpu(&args.device)?;
+    let start = Instant::now();
+    let bar = progress::bar();
+    let mut tallies: Vec<Tally> = Vec::new();
+    let mut rows = Vec::new();
+    let mut failures = Vec::new();
+    let summary = verify(&gpu, &losses, args.quick, &mut |row, done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+        bar.set_message(row.name);
+        Tally::count(&mut tallies, row);
+        if !row.pass && failures.len() < TOLD {
+            failures.push(failure(row));
+        }
+        if args.json {
+            rows.push(object(row));
+        }
+    });
+    bar.finish_and_clear();
+    let summary = summary?;
+    let info = gpu.adapter_info();
+    if args.json {
+        print::json(&json!({
+            "device": info.name,
+            "cases": summary.cases,
+            "failed": summary.failed,
+            "rows": rows,
+        }))?;
+    } else {
+        let mut text = print::table(&lines(&tallies));
+        for failure in &failures {
+            text += &format!("\n{failure}");
+        }
+        text += &format!(
+            "\n{} cases, {} failed, on {} in {:.1} s",
+            summary.cases,
+            summary.failed,
+            describe(&info),
+            start.elapsed().as_secs_f64()
+        );
+        print::out(&text)?;
+    }
+    match summary.failed {
+        0 => Ok(()),
+        n => Err(Failure::Check(format!(
+            "expected all of {} cases within their bounds, found {n} that are not",
+            summary.cases
+        ))),
+    }
+}
+
+/// The losses called `names`, each once, or all of them.
+fn select(names: &[String]) -> Result<Vec<&'static Info>, Failure> {
+    if names.is_empty() {
+        return Ok(all().to_vec());
+    }
+    let mut losses: Vec<&'static Info> = Vec::new();
+    for name in names {
+        let info = crate::loss::by_name(name)?.info();
+        if !losses.iter().any(|l| l.name == info.name) {
+            losses.push(info);
+        }
+    }
+    Ok(losses)
+}
+
+/// What all cases of one loss come to.
+struct Tally {
+    name: &'static str,
+    cases: usize,
+    failed: usize,
+    loss_err: f64,
+    grad_err: f64,
+    bound: f64,
+    worst: f64,
+}
+
+impl Tally {
+    fn count(tallies: &mut Vec<Tally>, row: &Row) {
+        if !tallies.iter().any(|t| t.name == row.name) {
+            tallies.push(Tally {
+                name: row.name,
+                cases: 0,
+                failed: 0,
+                loss_err: 0.0,
+                grad_err: 0.0,
+                bound: 0.0,
+                worst: 0.0,
+            });
+        }
+        let Some(tally) = tallies.iter_mut().find(|t| t.name == row.name) else {
+            return;
+        };
+        tally.cases += 1;
+        tally.failed += usize::from(!row.pass);
+        tally.loss_err = tally.loss_err.max(row.loss_err);
+        tally.grad_err = tally.grad_err.max(row.grad_err);
+        if row.worst > tally.worst {
+            (tally.worst, tally.bound) = (row.worst, row.bound);
+        }
+    }
+}
+
+fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
+    let heading = [
+        "loss",
+        "cases",
+        "error/bound",
+        "loss error",
+        "gradient error",
+        "bound",
+        "",
+    ];
+    let mut lines = vec![heading.map(String::from).to_vec()];
+    lines.extend(tallies.iter().map(|t| {
+        vec![
+            t.name.into(),
+            t.cases.to_string(),
+            format!("{:.3}", t.worst),
+            format!("{:.1e}", t.loss_err),
+            format!("{:.1e}", t.grad_err),
+            format!("{:.1e}", t.bound),
+            match t.failed {
+                0 => "pass".into(),
+                n => format!("FAIL ({n})"),
+            },
+        ]
+    }));
+    lines
+}
+
+fn failure(row: &Row) -> String {
+    format!(
+        "FAIL {} {:?} {} {} ({}): {}",
+        row.name,
+        row.shape,
+        row.dtype,
+        row.reduction,
+        row.plan,
+        row.complaint.as_deref().unwrap_or("out of bounds")
+    )
+}
+
+fn object(row: &Row) -> Value {
+    let mut object = json!({
+        "name": row.name,
+        "shape": row.shape,
+        "dtype": row.dtype.name(),
+        "reduction": row.reduction.name(),
+        "plan": row.plan,
+        "loss_err": number(row.loss_err),
+        "grad_err": number(row.grad_err),
+        "bound": number(row.bound),
+        "pass": row.pass,
+    });
+    if let Some(complaint) = &row.complaint {
+        object["complaint"] = complaint.as_str().into();
+    }
+    object
+}
