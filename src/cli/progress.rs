@@ -41,7 +41,8 @@ impl Spinner {
         let spin = move || {
             let second = Duration::from_secs(1);
             if let Err(RecvTimeoutError::Timeout) = wait.recv_timeout(second) {
-                let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+                let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+                    .with_elapsed(second);
                 spinner.set_style(style("{spinner} {msg} {elapsed_precise}"));
                 spinner.set_message(message);
                 spinner.enable_steady_tick(Duration::from_millis(100));

@@ -30,9 +30,9 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let mut rows = Vec::new();
     let mut failures = Vec::new();
     let summary = verify(&gpu, &losses, args.quick, &mut |row, done, total| {
+        bar.set_message(row.name);
         bar.set_length(total as u64);
         bar.set_position(done as u64);
-        bar.set_message(row.name);
         Tally::count(&mut tallies, row);
         if !row.pass && failures.len() < TOLD {
             failures.push(failure(row));

@@ -1,0 +1,108 @@
+//! What is printed, and to whom.
+
+use std::io::Read;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use super::bench::{Bench, digits};
+
+#[test]
+fn losses_are_listed() {
+    let bench = Bench::without_driver();
+    let out = bench.json("list");
+    assert_eq!(out["metrics"], json!([]));
+    let losses = out["losses"].as_array().unwrap();
+    let named = |name: &str| losses.iter().find(|l| l["name"] == name).unwrap();
+    assert_eq!(losses.len(), wgloss::loss::all().len());
+    let mse = named("mse");
+    assert_eq!(
+        (&mse["family"], &mse["target"]),
+        (&json!("elementwise"), &json!("values"))
+    );
+    assert_eq!(
+        (&mse["inputs"], &mse["options"]),
+        (&json!(["x"]), &json!([]))
+    );
+    assert_eq!(
+        (&mse["class_weight"], &mse["agrees_with"]),
+        (&json!(false), &json!("PyTorch, Keras"))
+    );
+    let options = named("cross_entropy")["options"].as_array().unwrap();
+    assert_eq!(options[1]["name"], "ignore_index");
+    assert_eq!(options[1]["default"], -100);
+    assert_eq!(options[0]["range"], "a number in [0, 1]");
+    let people = bench.run("list");
+    assert_eq!((people.code, people.stderr.as_str()), (0, ""));
+    let table = wgloss::cli::markdown_table();
+    for loss in losses {
+        let name = loss["name"].as_str().unwrap();
+        assert!(people.stdout.contains(&format!("{name}: ")));
+        assert!(table.contains(&format!("\n| `{name}` | ")));
+    }
+    // Four cells in every row, whatever bars a formula has.
+    for row in table.lines() {
+        assert_eq!(row.replace("\\|", "").matches('|').count(), 5, "{row}");
+    }
+}
+
+#[test]
+fn standard_output_that_nobody_reads() {
+    let bench = Bench::without_driver();
+    let line = format!("{} --device cpu --out-grad g.npy", digits());
+    let mut child = bench
+        .command(&line)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    assert_eq!(
+        (child.wait().unwrap().code(), stderr.as_str()),
+        (Some(0), "")
+    );
+    assert_eq!(bench.files(), ["g.npy"]);
+}
+
+/// An error, even that late, leaves no file behind.
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_is_full() {
+    let bench = Bench::without_driver();
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let line = format!("{} --device cpu --out-grad g.npy", digits());
+    let output = bench.command(&line).stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr.starts_with("error: standard output: cannot write: "),
+        "{stderr}"
+    );
+    assert!(bench.files().is_empty());
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let bench = Bench::without_driver();
+    for line in [
+        "--help",
+        "--version",
+        "loss --help",
+        "verify --help",
+        "help list",
+    ] {
+        let ran = bench.run(line);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{line}");
+        assert!(!ran.stdout.is_empty());
+    }
+}
