@@ -90,3 +90,30 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those that no test can bring about from outside.
+    #[test]
+    fn exit_codes() {
+        let lost = Error::DeviceLost("gone".into());
+        let blamed = Failure::Contents {
+            file: "x.npy".into(),
+            error: lost.clone(),
+        };
+        assert_eq!(blamed.code(), DEVICE);
+        assert_eq!(Failure::from(lost).code(), DEVICE);
+        assert_eq!(Failure::from(Error::Device("no".into())).code(), DEVICE);
+        let memory = Error::OutOfMemory("1 GiB".into());
+        assert_eq!(Failure::from(memory).code(), DEVICE);
+        let large = Error::TooLarge {
+            what: "bytes".into(),
+            limit: 1,
+            found: 2,
+        };
+        assert_eq!(Failure::from(large).code(), USAGE);
+        assert_eq!(Failure::Check("loss".into()).code(), CHECK);
+    }
+}
