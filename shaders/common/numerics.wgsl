@@ -7,6 +7,7 @@ const INF_BITS: u32 = 0x7f800000u;
 const LARGEST: f32 = 3.4028234e38;
 const LOWEST: f32 = -3.4028234e38;
 const LN2: f32 = 0.69314718;
+const SMALLEST_NORMAL: f32 = 1.17549435e-38;
 
 fn finite_bits(b: u32) -> bool {
     return (b & INF_BITS) != INF_BITS;
@@ -123,5 +124,5 @@ fn power(x: f32, y: f32) -> f32 {
     if (x <= 0.0) {
         return 0.0;
     }
-    return max(exp_below(y * ln(x)), 1.17549435e-38);
+    return max(exp_below(y * ln(x)), SMALLEST_NORMAL);
 }

@@ -11,10 +11,21 @@ fn sign_gap(x: f32, t: f32) -> f32 {
     return select(order(x, t), x - t, undefined_gap(x, t));
 }
 
+// The larger of two numbers, on the bits: a device that takes subnormals for 0 may find them equal to it.
+fn larger(a: f32, b: f32) -> f32 {
+    return select(b, a, order(a, b) > 0.0);
+}
+
+// w·v, infinite where v is and w is not 0: a subnormal w may be taken for 0.
+fn times(w: f32, v: f32) -> f32 {
+    let side = sign_of(w);
+    return select(w * v, side * v, side != 0.0 && !finite_bits(bitcast<u32>(v)));
+}
+
 // A divisor of at least 0: 0 stays 0, but a subnormal becomes the smallest normal number, since a device may
 // take it for 0 and turn a quotient that exists into NaN.
 fn divisible(v: f32) -> f32 {
-    return select(max(v, 1.17549435e-38), v, (bitcast<u32>(v) & 0x7fffffffu) == 0u);
+    return select(max(v, SMALLEST_NORMAL), v, (bitcast<u32>(v) & 0x7fffffffu) == 0u);
 }
 
 // max(0, m), and NaN where m is.

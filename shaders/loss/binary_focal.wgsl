@@ -2,12 +2,9 @@
 // x clipped to [clip, 1 - clip] first. By x, inside the clip:
 //   alpha_t·miss^gamma·(gamma·(1 - 2t)·bce/miss + (x - t)/(x·(1 - x)))
 
-// 0·log 0 is 0: a class that the target does not have costs nothing. On the bits: a subnormal weight has one.
+// 0·log 0 is 0: a class that the target does not have costs nothing.
 fn bf_weighed(w: f32, log: f32) -> f32 {
-    if ((bitcast<u32>(w) & 0x7fffffffu) == 0u) {
-        return 0.0;
-    }
-    return select(w * log, log, log < LOWEST && w > -1.0);
+    return select(times(w, log), 0.0, sign_of(w) == 0.0);
 }
 
 fn term(e: Elem) -> Term {
@@ -15,10 +12,13 @@ fn term(e: Elem) -> Term {
     let c = clip_probability(e.x, params.opt_clip);
     let bce = -bf_weighed(t, c.log_x) - bf_weighed(1.0 - t, c.log_y);
     let miss = t * c.y + (1.0 - t) * c.x;
-    let scale = class_balance(params.opt_alpha, t) * power(miss, params.opt_gamma);
+    let balance = class_balance(params.opt_alpha, t);
+    let scale = power(miss, params.opt_gamma);
     var slope = 0.0;
     if (c.inside) {
-        slope = params.opt_gamma * (1.0 - 2.0 * t) * (bce / miss) + (c.x - t) / (c.x * c.y);
+        // Neither divisor is 0 here, but one may be flushed.
+        slope = params.opt_gamma * (1.0 - 2.0 * t) * (bce / max(miss, SMALLEST_NORMAL))
+            + (c.x - t) / max(c.x * c.y, SMALLEST_NORMAL);
     }
-    return Term(scale * bce, Grad(scale * slope));
+    return Term((balance * bce) * scale, Grad((balance * slope) * scale));
 }

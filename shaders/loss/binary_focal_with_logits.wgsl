@@ -11,12 +11,14 @@ fn term(e: Elem) -> Term {
     let down = select(1.0, small, e.x >= 0.0) / whole;
     let bce = select((1.0 - t) * e.x, -t * e.x, e.x < 0.0) + ln_1p(small);
     let miss = t * down + (1.0 - t) * up;
-    let scale = class_balance(params.opt_alpha, t) * power(miss, params.opt_gamma);
+    let balance = class_balance(params.opt_alpha, t);
+    let scale = power(miss, params.opt_gamma);
     var turn = 0.0;
     // Not `> 0`: a subnormal may compare as positive and divide as 0.
-    if (miss >= 1.17549435e-38) {
+    if (miss >= SMALLEST_NORMAL) {
         turn = up * (down / miss);
     }
     let slope = params.opt_gamma * (1.0 - 2.0 * t) * turn * bce + ((1.0 - t) * up - t * down);
-    return Term(scale * bce, Grad(scale * slope));
+    // A small weight meets an infinite loss before it meets a small power.
+    return Term((balance * bce) * scale, Grad((balance * slope) * scale));
 }

@@ -3,7 +3,7 @@
 // formed, because they overflow before d²/v does.
 
 fn term(e: Elem) -> Term {
-    let clamped = select(params.opt_eps, e.variance, order(e.variance, params.opt_eps) > 0.0);
+    let clamped = larger(e.variance, params.opt_eps);
     let v = divisible(clamped);
     let half = 0.5 * e.mean - 0.5 * e.t;
     let r = 2.0 * (half / v);

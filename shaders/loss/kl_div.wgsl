@@ -5,5 +5,5 @@ fn term(e: Elem) -> Term {
         let p = exp_below(e.t);
         return Term(select(p * (e.t - e.x), 0.0, p == 0.0), Grad(-p));
     }
-    return Term(select(e.t * (ln(e.t) - e.x), 0.0, e.t == 0.0), Grad(-e.t));
+    return Term(select(times(e.t, ln(e.t) - e.x), 0.0, sign_of(e.t) == 0.0), Grad(-e.t));
 }

@@ -23,7 +23,8 @@ fn term(e: Elem) -> Term {
         }
     } else {
         let shifted = e.x + params.opt_eps;
-        log_rate = ln(shifted);
+        // Without eps the sum may be flushed where x has a logarithm.
+        log_rate = ln(larger(shifted, e.x));
         grad = 1.0 - t / shifted;
     }
     var loss = rate;
@@ -35,7 +36,7 @@ fn term(e: Elem) -> Term {
             loss = not_a_number(bitcast<u32>(t));
         }
     } else {
-        loss -= t * (down * log_rate);
+        loss -= times(t, down * log_rate);
     }
     return Term(loss * up, Grad(grad));
 }

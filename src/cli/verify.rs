@@ -34,7 +34,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
         Tally::count(&mut tallies, row);
-        if !row.pass && failures.len() < TOLD {
+        if !row.check.pass && failures.len() < TOLD {
             failures.push(failure(row));
         }
         if args.json {
@@ -117,11 +117,11 @@ impl Tally {
             return;
         };
         tally.cases += 1;
-        tally.failed += usize::from(!row.pass);
-        tally.loss_err = tally.loss_err.max(row.loss_err);
-        tally.grad_err = tally.grad_err.max(row.grad_err);
-        if row.worst > tally.worst {
-            (tally.worst, tally.bound) = (row.worst, row.bound);
+        tally.failed += usize::from(!row.check.pass);
+        tally.loss_err = tally.loss_err.max(row.check.loss_err);
+        tally.grad_err = tally.grad_err.max(row.check.grad_err);
+        if row.check.worst > tally.worst {
+            (tally.worst, tally.bound) = (row.check.worst, row.check.bound);
         }
     }
 }
@@ -162,7 +162,7 @@ fn failure(row: &Row) -> String {
         row.dtype,
         row.reduction,
         row.plan,
-        row.complaint.as_deref().unwrap_or("out of bounds")
+        row.check.complaint.as_deref().unwrap_or("out of bounds")
     )
 }
 
@@ -173,12 +173,12 @@ fn object(row: &Row) -> Value {
         "dtype": row.dtype.name(),
         "reduction": row.reduction.name(),
         "plan": row.plan,
-        "loss_err": number(row.loss_err),
-        "grad_err": number(row.grad_err),
-        "bound": number(row.bound),
-        "pass": row.pass,
+        "loss_err": number(row.check.loss_err),
+        "grad_err": number(row.check.grad_err),
+        "bound": number(row.check.bound),
+        "pass": row.check.pass,
     });
-    if let Some(complaint) = &row.complaint {
+    if let Some(complaint) = &row.check.complaint {
         object["complaint"] = complaint.as_str().into();
     }
     object

@@ -55,12 +55,18 @@ impl Elementwise for BinaryFocal {
         let relative = gamma * 5.0 * U + (9.0 * gamma * log + 10.0) * U + 20.0 * U;
         let size = class_balance_size(self.alpha, t);
         let scale = size * miss.abs().powf(gamma);
+        // A subnormal divisor counts as the smallest normal number.
+        let lost = match c.x * c.y < TINY {
+            true => scale * (c.x - t).abs() / (c.x * c.y),
+            false => 0.0,
+        };
         let slope = match c.inside {
             true => {
                 let parts = gamma * bce.abs() / miss.abs() + (c.x - t).abs() / (c.x * c.y);
                 // A subnormal numerator may be lost before it is divided.
                 scale * (parts * (relative + 2.0 * DIV + 10.0 * U) + TINY / (c.x * c.y))
                     + size * TINY * parts
+                    + lost
             }
             false => 0.0,
         };

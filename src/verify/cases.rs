@@ -2,7 +2,9 @@
 
 use crate::batch::{Batch, Target};
 use crate::layout::{ClassAxis, Reduction};
-use crate::loss::{Family, Info, Loss, OptionKind, OptionValue, Range, Support, TargetKind};
+use crate::loss::{
+    Element, Family, Info, Loss, Math, OptionKind, OptionValue, Range, Support, TargetKind,
+};
 use crate::tensor::{DType, LabelType, Labels, Values};
 
 /// Seeded numbers, the same on every machine: SplitMix64.
@@ -484,10 +486,23 @@ impl Case {
                 .flat_map(|c| extremes.iter().map(move |&v| [c.as_slice(), &[v]].concat()))
                 .collect();
         }
-        // An input that is flushed times an infinity is NaN where the formula says infinite: WGSL allows it.
+        // A subnormal may be taken for 0, and 0 times an infinity is NaN where the formula says infinite. WGSL
+        // allows it, so these are not asked for.
         let subnormal = |v: &f32| *v != 0.0 && v.abs() < f32::MIN_POSITIVE;
         let infinite = |v: &f32| v.is_infinite();
-        combinations.retain(|c| !(c.iter().any(subnormal) && c.iter().any(infinite)));
+        let diverges = |c: &[f32]| match loss.math() {
+            Math::Elementwise(math) => {
+                let mut x = [0.0; 2];
+                for (x, &v) in x.iter_mut().zip(&c[..inputs]) {
+                    *x = f64::from(v);
+                }
+                let t = c.get(inputs).map_or(0.0, |&t| f64::from(t));
+                !math.term(&Element { x, t, column: 0 }).loss.is_finite()
+            }
+            Math::Rows(_) => false,
+        };
+        combinations
+            .retain(|c| !c.iter().any(subnormal) || !(c.iter().any(infinite) || diverges(c)));
         if list {
             // Every combination in every column.
             combinations = combinations
