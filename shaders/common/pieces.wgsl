@@ -16,6 +16,11 @@ fn larger(a: f32, b: f32) -> f32 {
     return select(b, a, order(a, b) > 0.0);
 }
 
+// The smaller of two numbers, on the bits too.
+fn smaller(a: f32, b: f32) -> f32 {
+    return select(a, b, order(a, b) > 0.0);
+}
+
 // w·v, infinite where v is and w is not 0: a subnormal w may be taken for 0.
 fn times(w: f32, v: f32) -> f32 {
     let side = sign_of(w);

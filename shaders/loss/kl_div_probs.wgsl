@@ -2,8 +2,8 @@
 
 fn term(e: Elem) -> Term {
     let eps = params.opt_eps;
-    let x = min(larger(e.x, eps), 1.0);
-    let t = min(larger(e.t, eps), 1.0);
+    let x = smaller(larger(e.x, eps), 1.0);
+    let t = smaller(larger(e.t, eps), 1.0);
     let loss = select(times(t, ln(t) - ln(x)), 0.0, sign_of(t) == 0.0);
     let inside = order(e.x, eps) > 0.0 && e.x < 1.0;
     return Term(loss, Grad(select(0.0, -t / divisible(x), inside)));

@@ -22,10 +22,10 @@ fn term(e: Elem) -> Term {
             rate = select((root * down) * root, exp(e.x), e.x > 104.0);
         }
     } else {
-        let shifted = e.x + params.opt_eps;
         // Without eps the sum may be flushed where x has a logarithm.
-        log_rate = ln(larger(shifted, e.x));
-        grad = 1.0 - t / shifted;
+        let shifted = larger(e.x + params.opt_eps, e.x);
+        log_rate = ln(shifted);
+        grad = 1.0 - t / select(divisible(shifted), shifted, shifted < 0.0);
     }
     var loss = rate;
     if (params.opt_full != 0u && t > 1.0) {

@@ -64,7 +64,9 @@ impl Elementwise for PoissonNll {
             true => e_rate + U * (rate + t.abs()),
             false => {
                 let ratio = (t / (x + eps)).abs();
-                ratio * (U + DIV) + U * (1.0 + ratio) + TINY / (x + eps)
+                // A subnormal divisor counts as the smallest normal number.
+                let lost = if x + eps < TINY { ratio } else { 0.0 };
+                ratio * (U + DIV) + U * (1.0 + ratio) + TINY / (x + eps) + lost
             }
         };
         Term::new(loss, grad)
