@@ -1,4 +1,27 @@
-//! Losses with their gradients on any GPU.
+//! Loss functions with their gradients, each fused into one pass of a WGSL compute shader on wgpu, and held against an
+//! f64 reference.
+//!
+//! - [`Gpu::loss`] evaluates a loss of host arrays; [`Gpu::plan`] prepares one for buffers on the device, to be
+//!   [bound](gpu::Plan::bind) once and [recorded](gpu::Bound::encode) in every step.
+//! - [`reference`](mod@reference) is the same on the CPU in f64, as plainly as it can be written.
+//! - [`loss`](mod@loss) holds the losses, one struct of options each; [`loss::all`] is the registry.
+//! - [`verify`] holds a device against the reference.
+//!
+//! ```
+//! use wgloss::{Batch, Gpu, Huber, reference};
+//!
+//! # fn main() -> wgloss::Result<()> {
+//! let batch = Batch::new([4], &[0.5f32, 2.0, -1.0, 0.0]).target(&[0.0f32; 4]);
+//! let huber = Huber { delta: 0.75 };
+//! let out = Gpu::new()?.loss(&huber, &batch)?;
+//! let same = reference::loss(&huber, &batch)?;
+//! assert_eq!(out.grads[0], [0.125, 0.1875, -0.1875, 0.0]);
+//! assert_eq!(same.loss, Some(0.453_125));
+//! # Ok(()) }
+//! ```
+//!
+//! Features: a backend of wgpu each (`vulkan`, `metal`, `dx12`, `webgpu`; not by default `gles`), and `cli`, the command
+//! line.
 
 mod batch;
 pub mod bounds;
@@ -21,3 +44,8 @@ pub use layout::{ClassAxis, Geometry, Layout, Reduction, TargetLayout, WeightLay
 pub use loss::*;
 pub use tensor::{DType, LabelType, Labels, Values};
 pub use wgpu;
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -18,4 +18,4 @@ fi
 cargo fmt --check
 rustfmt --edition 2024 --check src/loss/*.rs
 cargo clippy --release --all-targets --all-features -- -D warnings
-cargo test --release --all-features
+cargo test --release --features cli

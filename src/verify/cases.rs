@@ -234,7 +234,8 @@ impl Listing {
             axis: ClassAxis::Last,
             dtype,
             goal: goals[t % goals.len()],
-            weights: weights[(t / 2) % weights.len()],
+            // Strides that share no factor, so that all combinations come up.
+            weights: weights[(t / 3) % weights.len()],
             class_weight: self.info.class_weight && t % 3 == 1,
             reduction: Reduction::ALL[(t + t / 5) % 5],
             gradient: true,
@@ -243,6 +244,15 @@ impl Listing {
         });
         let last = self.cases.len() - 1;
         &mut self.cases[last]
+    }
+
+    /// Every reduction and storage type, weights and targets in turn.
+    fn reductions(&mut self, shape: &[usize]) {
+        for dtype in DType::ALL {
+            for reduction in Reduction::ALL {
+                self.next(shape, dtype).reduction = reduction;
+            }
+        }
     }
 
     /// Every reduction, storage type, weight, target, with class weights and without.
@@ -341,9 +351,7 @@ impl Listing {
             false => &[0, 1, 2, 255, 256, 257, 65_535, 65_536, 1_000_000],
         };
         for &n in sizes {
-            for dtype in DType::ALL {
-                self.next(&[n], dtype);
-            }
+            self.reductions(&[n]);
         }
         self.product(&[37, 7], ClassAxis::Last);
         for dtype in DType::ALL {
@@ -367,9 +375,7 @@ impl Listing {
         };
         for rows in [0, 1, 2, 7, 65] {
             for &cols in cols {
-                for dtype in DType::ALL {
-                    self.next(&[rows, cols], dtype);
-                }
+                self.reductions(&[rows, cols]);
             }
         }
         self.product(&[7, 13], ClassAxis::Last);
