@@ -209,6 +209,31 @@ fn class_weights_and_options() {
 }
 
 #[test]
+fn an_option_may_be_a_list_in_a_file() {
+    let bench = Bench::without_driver();
+    bench.save("x.npy", &[2, 2], f32s(&[0.0; 4]));
+    bench.save("t.npy", &[2, 2], f32s(&[1.0, 1.0, 0.0, 1.0]));
+    bench.save("p.npy", &[2], f32s(&[3.0, 5.0]));
+    let line = "loss bce_with_logits --input x.npy --target t.npy --reduction sum";
+    // At 0 every element costs log 2, times its column's weight where the target is 1.
+    let out = bench.json(&format!("{line} --set pos_weight=@p.npy"));
+    close(
+        out["loss"].as_f64().unwrap(),
+        (3.0 + 5.0 + 1.0 + 5.0) * 2f64.ln(),
+        1e-15,
+    );
+    let out = bench.json(&format!("{line} --set pos_weight=2"));
+    close(out["loss"].as_f64().unwrap(), 7.0 * 2f64.ln(), 1e-15);
+    // As many numbers as there are columns, of which the message says where they came from.
+    bench.save("p.npy", &[3], f32s(&[3.0, 5.0, 1.0]));
+    let ran = bench.run(&format!("{line} --set pos_weight=@p.npy"));
+    assert_eq!(ran.code, 2);
+    for part in ["p.npy", "2", "3 numbers"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn an_input_may_be_its_own_output() {
     let bench = Bench::without_driver();
     bench.save("x.npy", &[2], f32s(&[1.0, 3.0]));
