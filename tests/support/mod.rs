@@ -1,0 +1,420 @@
+//! What the tests share: the device, seeded numbers from where a loss is defined, and options at their limits.
+#![allow(dead_code, reason = "every test file uses a part of this")]
+
+use std::io::Write;
+use std::sync::OnceLock;
+use wgloss::loss::{Info, Loss, OptionInfo, OptionKind, OptionValue, Range, TargetKind};
+use wgloss::{
+    Batch, ClassAxis, DType, Family, Geometry, Gpu, LabelType, Labels, Reduction, Target, Values,
+    WeightLayout,
+};
+
+/// The device that the tests of one file share, so that a kernel is compiled once.
+///
+/// Without an adapter this panics with what to install: a test that needs a GPU must not pass without one.
+/// Only `WGLOSS_SKIP_GPU=1` turns that into `None`, and says so past the capturing of test output.
+pub fn gpu() -> Option<Gpu> {
+    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
+    GPU.get_or_init(|| {
+        if std::env::var("WGLOSS_SKIP_GPU").is_ok_and(|v| v == "1") {
+            notice("skipped: the tests that need a GPU, because WGLOSS_SKIP_GPU is 1");
+            return None;
+        }
+        match Gpu::new() {
+            Ok(gpu) => Some(gpu),
+            Err(e) => panic!(
+                "{e}. Install a Vulkan driver, for example Mesa's lavapipe \
+                 (`apt-get install mesa-vulkan-drivers`); WGLOSS_SKIP_GPU=1 skips the tests that need one."
+            ),
+        }
+    })
+    .clone()
+}
+
+/// Prints a line that the test harness does not capture.
+pub fn notice(line: &str) {
+    // Nobody to tell where standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// SplitMix64: small, seeded, the same everywhere.
+pub struct Rng(u64);
+
+impl Rng {
+    /// A stream of its own for every `name`.
+    pub fn new(name: &str) -> Self {
+        // FNV-1a.
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+        });
+        Rng(hash)
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number in [low, high).
+    pub fn range(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * (self.bits() >> 11) as f64 * 2f64.powi(-53)
+    }
+
+    /// An index below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.bits() % n as u64) as usize
+    }
+
+    /// True once in `n` times.
+    pub fn once_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// Which numbers a loss is defined on, and its gradient is the derivative of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Support {
+    /// Every number.
+    Real,
+    /// 0 to 1, each for itself.
+    Unit,
+    /// Above 0.
+    Positive,
+    /// -1 or 1.
+    Sign,
+    /// Rows that sum to 1.
+    Probability,
+    /// Logarithms of such rows.
+    LogProbability,
+    /// Above the option of this name.
+    Above(&'static str),
+}
+
+/// Where a loss takes its numbers from.
+#[derive(Debug, Clone, Copy)]
+pub struct Domain {
+    /// Of each input; the last one counts for all that follow.
+    pub inputs: &'static [Support],
+    /// Of a floating target.
+    pub target: Support,
+}
+
+/// The domain of a loss.
+pub fn domain(info: &Info) -> Domain {
+    use Support::{Above, LogProbability, Positive, Probability, Real, Sign, Unit};
+    let of = |inputs, target| Domain { inputs, target };
+    match info.name {
+        "bce" | "binary_focal" => of(&[Unit], Unit),
+        "bce_with_logits" | "binary_focal_with_logits" => of(&[Real], Unit),
+        "msle" | "poisson_nll" => of(&[Positive], Positive),
+        // Below eps the gradient by the variance is not the derivative: it passes through the clamp.
+        "gaussian_nll" => of(&[Real, Above("eps")], Real),
+        "hinge" | "squared_hinge" | "soft_margin" | "hinge_embedding" | "margin_ranking" => {
+            of(&[Real], Sign)
+        }
+        "kl_div" => of(&[LogProbability], Probability),
+        "kl_div_probs" => of(&[Probability], Probability),
+        "cross_entropy" => of(&[Real], Probability),
+        _ => of(&[Real], Real),
+    }
+}
+
+impl Domain {
+    /// Where input `k` lives.
+    pub fn input(&self, k: usize) -> Support {
+        self.inputs[k.min(self.inputs.len() - 1)]
+    }
+}
+
+/// What a random batch looks like besides its numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    /// The shape of every input.
+    pub shape: Vec<usize>,
+    /// Where the classes are.
+    pub class_axis: ClassAxis,
+    /// Class indices of this type for a target, where the loss takes them.
+    pub labels: Option<LabelType>,
+    /// Which weights.
+    pub weight: WeightLayout,
+    /// Whether there are class weights.
+    pub class_weight: bool,
+    /// The reduction.
+    pub reduction: Reduction,
+    /// The upstream gradient.
+    pub grad_scale: f32,
+    /// The storage type.
+    pub dtype: DType,
+    /// Real numbers up to 20 instead of up to 4.
+    pub wide: bool,
+}
+
+impl Recipe {
+    /// A mean over f32 without weights.
+    pub fn new(shape: impl Into<Vec<usize>>) -> Self {
+        Recipe {
+            shape: shape.into(),
+            class_axis: ClassAxis::Last,
+            labels: None,
+            weight: WeightLayout::None,
+            class_weight: false,
+            reduction: Reduction::Mean,
+            grad_scale: 1.0,
+            dtype: DType::F32,
+            wide: false,
+        }
+    }
+
+    /// Rows and columns.
+    pub fn geometry(&self) -> Geometry {
+        Geometry::new(&self.shape, self.class_axis).expect("a shape of a test is good")
+    }
+}
+
+/// The kinds of target that a loss takes: numbers or nothing (`None`), class indices.
+pub fn targets(info: &Info) -> &'static [Option<LabelType>] {
+    match info.target {
+        TargetKind::None | TargetKind::Values => &[None],
+        TargetKind::LabelsOrValues => &[None, Some(LabelType::I64)],
+    }
+}
+
+/// The kinds of weights that a loss takes.
+pub fn weights(info: &Info) -> &'static [WeightLayout] {
+    match info.family {
+        Family::Elementwise => &[WeightLayout::None, WeightLayout::Element, WeightLayout::Row],
+        Family::Rows => &[WeightLayout::None, WeightLayout::Row],
+    }
+}
+
+/// With and without class weights, where a loss takes them.
+pub fn class_weights(info: &Info) -> &'static [bool] {
+    if info.class_weight {
+        &[false, true]
+    } else {
+        &[false]
+    }
+}
+
+/// A batch of `recipe` with numbers from the loss's domain, all of them exact in f32.
+pub fn batch(loss: &dyn Loss, recipe: &Recipe, rng: &mut Rng) -> Batch<'static> {
+    let info = loss.info();
+    let domain = domain(info);
+    let g = recipe.geometry();
+    let mut batch = Batch::new(recipe.shape.clone(), Vec::<f64>::new())
+        .class_axis(recipe.class_axis)
+        .reduction(recipe.reduction)
+        .grad_scale(recipe.grad_scale)
+        .dtype(recipe.dtype);
+    batch.inputs = (0..info.inputs.len())
+        .map(|k| numbers(loss, domain.input(k), recipe, false, rng).into())
+        .collect();
+    batch.target = match (info.target, recipe.labels) {
+        (TargetKind::None, _) => None,
+        (TargetKind::LabelsOrValues, Some(ty)) => Some(Target::Labels(labels(loss, ty, &g, rng))),
+        _ => Some(Target::Values(
+            numbers(loss, domain.target, recipe, true, rng).into(),
+        )),
+    };
+    let count = match recipe.weight {
+        WeightLayout::None => None,
+        WeightLayout::Element => Some(g.elements),
+        WeightLayout::Row => Some(g.rows),
+    };
+    // A weight of 0 is as good as any.
+    let mut weight = |n: usize| -> Values<'static> {
+        let draw = |_| match rng.once_in(8) {
+            true => 0.0,
+            false => f64::from(rng.range(0.1, 2.0) as f32),
+        };
+        (0..n).map(draw).collect::<Vec<f64>>().into()
+    };
+    batch.weight = count.map(&mut weight);
+    batch.class_weight = recipe.class_weight.then(|| weight(g.cols));
+    batch
+}
+
+fn labels(loss: &dyn Loss, ty: LabelType, g: &Geometry, rng: &mut Rng) -> Labels<'static> {
+    let ignored = loss
+        .ignore_index()
+        .filter(|&i| i >= 0 || ty != LabelType::U32);
+    let drawn: Vec<i64> = (0..g.rows)
+        .map(|_| match ignored {
+            Some(i) if rng.once_in(8) => i,
+            _ => rng.below(g.cols) as i64,
+        })
+        .collect();
+    match ty {
+        LabelType::I64 => drawn.into(),
+        LabelType::I32 => drawn.iter().map(|&l| l as i32).collect::<Vec<_>>().into(),
+        LabelType::U32 => drawn.iter().map(|&l| l as u32).collect::<Vec<_>>().into(),
+    }
+}
+
+fn numbers(
+    loss: &dyn Loss,
+    support: Support,
+    recipe: &Recipe,
+    target: bool,
+    rng: &mut Rng,
+) -> Vec<f64> {
+    let g = recipe.geometry();
+    let mut out: Vec<f64> = (0..g.elements)
+        .map(|_| match support {
+            Support::Real if recipe.wide && rng.once_in(3) => rng.range(-20.0, 20.0),
+            Support::Real => rng.range(-4.0, 4.0),
+            // Most targets are hard; some inputs lie close to an end.
+            Support::Unit if target && rng.once_in(2) => rng.below(2) as f64,
+            Support::Unit if rng.once_in(4) => {
+                let near = 10f64.powf(rng.range(-5.0, -2.0));
+                if rng.once_in(2) { near } else { 1.0 - near }
+            }
+            Support::Unit => rng.range(0.02, 0.98),
+            Support::Positive => rng.range(-3.0, 2.0).exp(),
+            Support::Sign => 1.0 - 2.0 * rng.below(2) as f64,
+            Support::Probability if target && rng.once_in(8) => 0.0,
+            Support::Probability | Support::LogProbability => rng.range(-3.0, 3.0).exp(),
+            Support::Above(name) => number_option(loss, name) + rng.range(-3.0, 1.0).exp(),
+        })
+        .collect();
+    if matches!(support, Support::Probability | Support::LogProbability) {
+        for row in 0..g.rows {
+            let at = |c| g.index(row, c);
+            let sum: f64 = (0..g.cols).map(|c| out[at(c)]).sum();
+            for c in 0..g.cols {
+                let p = &mut out[at(c)];
+                *p = if sum > 0.0 {
+                    *p / sum
+                } else {
+                    1.0 / g.cols as f64
+                };
+                if support == Support::LogProbability {
+                    *p = p.ln();
+                }
+            }
+        }
+    }
+    out.iter().map(|&v| f64::from(v as f32)).collect()
+}
+
+/// The option `name` of a loss, which must be a number.
+pub fn number_option(loss: &dyn Loss, name: &str) -> f64 {
+    let found = loss.info().options.iter().zip(loss.options());
+    match found.into_iter().find(|(o, _)| o.name == name) {
+        Some((_, OptionValue::Number(v))) => f64::from(v),
+        other => panic!("{}: no number option `{name}`: {other:?}", loss.info().name),
+    }
+}
+
+/// How far the formula is analytic around `x`, or less.
+pub fn scale(loss: &dyn Loss, support: Support, x: f64) -> f64 {
+    match support {
+        Support::Real | Support::LogProbability | Support::Sign => 1.0,
+        Support::Unit | Support::Probability => x.min(1.0 - x).max(1e-6),
+        Support::Positive => x,
+        Support::Above(name) => x - number_option(loss, name),
+    }
+}
+
+/// The lowest (or something close to it), an inner and a high number of a range.
+pub fn points(range: Range) -> [f32; 3] {
+    match range {
+        Range::Any => [-1.5, 0.75, 2.5],
+        Range::Positive => [0.125, 0.75, 8.0],
+        Range::NonNegative => [0.0, 0.375, 4.0],
+        Range::Unit => [0.0, 0.3, 1.0],
+        Range::Half => [0.0, 0.1, 0.5],
+    }
+}
+
+/// The values that a test gives to one option, for an input of `cols` columns.
+fn values(option: &OptionInfo, default: OptionValue, cols: usize) -> Vec<OptionValue> {
+    let numbers = points(option.range);
+    let mut values = vec![default];
+    match option.kind {
+        OptionKind::Number => values.extend(numbers.map(OptionValue::Number)),
+        OptionKind::Flag => values.extend([true, false].map(OptionValue::Flag)),
+        OptionKind::Index => values.push(OptionValue::Index(1)),
+        OptionKind::NumberOrColumns => {
+            values.extend(numbers.map(OptionValue::Number));
+            let list = numbers.iter().rev().cycle().take(cols);
+            values.push(OptionValue::Columns(list.copied().collect()));
+        }
+    }
+    let mut distinct: Vec<OptionValue> = Vec::new();
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
+}
+
+/// How many combinations [`corner`] knows.
+pub fn corners(info: &Info) -> usize {
+    // A list of columns counts as one value, however long.
+    choices(info, 1).iter().map(Vec::len).product()
+}
+
+/// A loss with one combination of its options' defaults, ends and inner values; 0 is the default.
+pub fn corner(info: &Info, cols: usize, mut which: usize) -> Box<dyn Loss> {
+    let mut loss = (info.make)();
+    for (option, values) in info.options.iter().zip(choices(info, cols)) {
+        let value = values[which % values.len()].clone();
+        which /= values.len();
+        loss.set(option.name, value)
+            .expect("a value inside the range is taken");
+    }
+    loss
+}
+
+/// Every combination.
+pub fn option_corners(info: &Info, cols: usize) -> Vec<Box<dyn Loss>> {
+    (0..corners(info))
+        .map(|which| corner(info, cols, which))
+        .collect()
+}
+
+fn choices(info: &Info, cols: usize) -> Vec<Vec<OptionValue>> {
+    let options = info.options.iter().zip((info.make)().options());
+    options
+        .map(|(option, default)| values(option, default, cols))
+        .collect()
+}
+
+/// A loss with default options, and one in which every option has another value: what is enough where the
+/// arithmetic is not the question.
+pub fn option_samples(info: &Info, cols: usize) -> Vec<Box<dyn Loss>> {
+    let mut other = (info.make)();
+    for (option, default) in info.options.iter().zip(other.options()) {
+        let value = match option.kind {
+            OptionKind::Number => OptionValue::Number(points(option.range)[1]),
+            OptionKind::NumberOrColumns => {
+                let numbers = points(option.range);
+                OptionValue::Columns(numbers.iter().cycle().take(cols).copied().collect())
+            }
+            OptionKind::Flag => OptionValue::Flag(default == OptionValue::Flag(false)),
+            OptionKind::Index => OptionValue::Index(1),
+        };
+        other
+            .set(option.name, value)
+            .expect("a value inside the range is taken");
+    }
+    match info.options {
+        [] => vec![(info.make)()],
+        _ => vec![(info.make)(), other],
+    }
+}
+
+/// The bits of an outcome, for comparing runs that must not differ at all.
+pub fn bits(out: &wgloss::Outcome<f32>) -> Vec<Vec<u32>> {
+    let words = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect();
+    let mut all = vec![out.loss.iter().map(|v| v.to_bits()).collect()];
+    all.push(words(&out.losses));
+    all.extend(out.grads.iter().map(|g| words(g)));
+    all
+}
