@@ -269,7 +269,8 @@ fn declarations(text: &mut String, info: &Info, v: &Variant, loss: bool) {
     for field in PARAMS {
         line!(text, "    {field},");
     }
-    for option in info.options {
+    // A kernel without the loss is shared by all losses, also by those whose parameters are shorter.
+    for option in info.options.iter().filter(|_| loss) {
         match option.kind {
             OptionKind::Number | OptionKind::NumberOrColumns => {
                 line!(text, "    opt_{}: f32,", option.name);
