@@ -547,3 +547,6 @@ fn stat_storage(text: &mut String, info: &Info) {
         .collect();
     line!(text, "    return Stat({});\n}}", loads.join(", "));
 }
+
+#[cfg(test)]
+mod tests;
