@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::sync::OnceLock;
 use wgloss::loss::{Info, Loss, OptionInfo, OptionKind, OptionValue, Range, TargetKind};
+use wgloss::wgpu;
 use wgloss::{
     Batch, ClassAxis, DType, Family, Geometry, Gpu, LabelType, Labels, Reduction, Target, Values,
     WeightLayout,
@@ -417,4 +418,44 @@ pub fn bits(out: &wgloss::Outcome<f32>) -> Vec<Vec<u32>> {
     all.push(words(&out.losses));
     all.extend(out.grads.iter().map(|g| words(g)));
     all
+}
+
+/// Bytes in a buffer that a shader can use and everybody copy.
+pub fn upload(gpu: &Gpu, bytes: &[u8]) -> wgpu::Buffer {
+    let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: (bytes.len() as u64).next_multiple_of(4).max(4),
+        usage: wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut whole = bytes.to_vec();
+    whole.resize(buffer.size() as usize, 0);
+    gpu.queue().write_buffer(&buffer, 0, &whole);
+    buffer
+}
+
+/// The bytes of a buffer, once everything submitted before has run.
+pub fn download(gpu: &Gpu, buffer: &wgpu::Buffer) -> Vec<u8> {
+    let device = gpu.device();
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, Some(buffer.size()));
+    gpu.queue().submit([encoder.finish()]);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    staging.slice(..).map_async(wgpu::MapMode::Read, move |r| {
+        sender.send(r).expect("somebody waits");
+    });
+    device
+        .poll(wgpu::PollType::wait_indefinitely())
+        .expect("the device is there");
+    receiver.recv().expect("an answer").expect("mapped");
+    let view = staging.slice(..).get_mapped_range().expect("mapped");
+    view.to_vec()
 }
