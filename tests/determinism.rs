@@ -1,0 +1,198 @@
+//! A rerun gives the same bits, and so does any way to cut a tensor into dispatches: for every registered loss,
+//! storage type and class axis. What is compared is also held against the reference, so that equal is not equally
+//! wrong.
+
+mod support;
+
+use support::{Recipe, Rng};
+use wgloss::loss::{Info, Loss};
+use wgloss::{Batch, ClassAxis, DType, Family, Gpu, LabelType, Outcome, Reduction, verify};
+
+/// A shape, and how small bindings and dispatches are made to cut it. Workgroups in one dimension come as a
+/// square number at most, so they cannot be as few as one likes.
+struct Cut {
+    shape: &'static [usize],
+    axis: ClassAxis,
+    /// Bytes of one binding; the same for all storage types.
+    binding: u64,
+    groups: u32,
+    /// Whether even 16-bit numbers no longer fit.
+    always: bool,
+}
+
+/// A leaf of 4,096 f32 fits, or two of 16 bits, but no more; the alignment of offsets takes its part.
+const LEAF: u64 = 4 * 4096 + 256 + 4;
+
+/// The same for labels of 64 bits, which are counted by the leaf.
+const LABELS: u64 = 8 * 4096 + 256 + 4;
+
+fn cuts(family: Family) -> Vec<Cut> {
+    let cut = |shape, axis, binding, groups| Cut {
+        shape,
+        axis,
+        binding,
+        groups,
+        always: true,
+    };
+    match family {
+        Family::Elementwise => vec![
+            // Six leaves, the last one short, across rows of an odd length.
+            cut(&[31, 739], ClassAxis::Last, LEAF, 3),
+            cut(&[22_909], ClassAxis::Last, LEAF, 3),
+            cut(&[3, 41, 173], ClassAxis::One, LEAF, 3),
+        ],
+        Family::Rows => vec![
+            // Odd rows of 16-bit numbers share a word with their neighbour.
+            cut(&[61, 513], ClassAxis::Last, LABELS, 8),
+            // Labels in three leaves, and beside them one partial sum a row.
+            cut(&[9001, 3], ClassAxis::Last, LABELS + 4000, 96),
+            // One row, and rows of one class.
+            Cut {
+                always: false,
+                ..cut(&[1, 5003], ClassAxis::Last, LABELS, 8)
+            },
+            Cut {
+                always: false,
+                ..cut(&[7, 1], ClassAxis::Last, LABELS, 8)
+            },
+            // Samples of an odd number of elements, whose statistics take room too.
+            cut(&[53, 5, 77], ClassAxis::One, LABELS, 16),
+            cut(&[24, 130, 2, 3], ClassAxis::One, LABELS, 16),
+        ],
+    }
+}
+
+/// Every cut with every storage type; targets, weights and reductions by lot, but the same in every run.
+fn recipes(info: &Info, rng: &mut Rng) -> Vec<(Cut, Recipe)> {
+    let mut out = Vec::new();
+    for dtype in DType::ALL {
+        for cut in cuts(info.family) {
+            let mut pick = |n: usize| rng.below(n);
+            let targets = support::targets(info);
+            let labels = targets[pick(targets.len())].map(|_| LabelType::ALL[pick(3)]);
+            let weights = support::weights(info);
+            let class_weights = support::class_weights(info);
+            let recipe = Recipe {
+                class_axis: cut.axis,
+                labels,
+                weight: weights[pick(weights.len())],
+                class_weight: class_weights[pick(class_weights.len())],
+                reduction: Reduction::ALL[pick(5)],
+                dtype,
+                grad_scale: 0.75,
+                ..Recipe::new(cut.shape)
+            };
+            out.push((cut, recipe));
+        }
+    }
+    out
+}
+
+/// What is not the same in two outcomes.
+fn difference(a: &Outcome<f32>, b: &Outcome<f32>) -> Option<String> {
+    if a.status != b.status {
+        return Some(format!("status {:?} and {:?}", a.status, b.status));
+    }
+    let (x, y) = (support::bits(a), support::bits(b));
+    if x.len() != y.len() {
+        return Some(format!("{} and {} tensors", x.len(), y.len()));
+    }
+    x.iter().zip(&y).enumerate().find_map(|(k, (x, y))| {
+        let what = match k {
+            0 => "loss".to_string(),
+            1 => "losses".to_string(),
+            k => format!("gradient {}", k - 2),
+        };
+        if x.len() != y.len() {
+            return Some(format!("{what}: {} and {} numbers", x.len(), y.len()));
+        }
+        let at = x.iter().zip(y).position(|(x, y)| x != y)?;
+        Some(format!("{what}[{at}]: {:#010x} and {:#010x}", x[at], y[at]))
+    })
+}
+
+fn run(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'_>) -> Outcome<f32> {
+    gpu.loss(loss, batch)
+        .unwrap_or_else(|e| panic!("{loss:?} on {:?}: {e}", batch.shape))
+}
+
+fn dispatches(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'_>) -> usize {
+    let layout = batch.layout(loss).expect("good");
+    gpu.plan(loss, &layout).expect("planned").dispatches()
+}
+
+#[test]
+fn reruns_and_cuts_change_no_bit() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut wrong = Vec::new();
+    let mut runs = 0;
+    for info in wgloss::loss::all() {
+        let mut rng = Rng::new(info.name);
+        for (turn, (cut, recipe)) in recipes(info, &mut rng).into_iter().enumerate() {
+            let cols = recipe.geometry().cols;
+            let samples = support::option_samples(info, cols);
+            let loss = &*samples[turn % samples.len()];
+            let batch = support::batch(loss, &recipe, &mut rng);
+            let first = run(&gpu, loss, &batch);
+            let what = format!("{loss:?}, {recipe:?}");
+            if let Some(complaint) = verify::check(loss, &batch, &first).expect("good").complaint {
+                wrong.push(format!("{what}: {complaint}"));
+            }
+            let again = run(&gpu, loss, &batch);
+            wrong.extend(difference(&first, &again).map(|d| format!("{what}, run again: {d}")));
+            for lowered in [
+                gpu.with_limits(cut.binding, u32::MAX),
+                gpu.with_limits(u64::MAX, cut.groups),
+                gpu.with_limits(cut.binding + 4096, cut.groups),
+            ] {
+                let limits = lowered.limits();
+                let cut = run(&lowered, loss, &batch);
+                wrong.extend(difference(&first, &cut).map(|d| format!("{what}, {limits:?}: {d}")));
+            }
+            if cut.always {
+                let lowered = gpu.with_limits(cut.binding, cut.groups);
+                let (whole, parts) = (
+                    dispatches(&gpu, loss, &batch),
+                    dispatches(&lowered, loss, &batch),
+                );
+                if parts <= whole {
+                    wrong.push(format!(
+                        "{what}: {whole} dispatches, {parts} with lower limits"
+                    ));
+                }
+            }
+            runs += 5;
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {runs} runs are wrong, the first:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(8)].join("\n")
+    );
+}
+
+#[test]
+fn one_different_bit_is_found() {
+    let same = Outcome {
+        loss: Some(1.0f32),
+        losses: vec![1.0, 0.0],
+        grads: vec![vec![0.0, 2.0], vec![f32::NAN]],
+        status: Default::default(),
+    };
+    assert_eq!(difference(&same, &same), None);
+    let changes: [fn(&mut Outcome<f32>); 7] = [
+        |o| o.loss = Some(1.000_000_1),
+        |o| o.loss = None,
+        |o| o.losses[1] = -0.0,
+        |o| o.grads[0][1] = f32::from_bits(2f32.to_bits() + 1),
+        |o| o.grads[1][0] = f32::from_bits(f32::NAN.to_bits() + 1),
+        |o| o.grads[1].clear(),
+        |o| o.status.non_finite = 1,
+    ];
+    for change in changes {
+        let mut other = same.clone();
+        change(&mut other);
+        assert!(difference(&same, &other).is_some(), "{other:?}");
+    }
+}
