@@ -219,9 +219,9 @@ fn recipes(info: &wgloss::loss::Info, turn: usize) -> Vec<Recipe> {
                 class_weight,
                 weight: weights[turn % weights.len()],
                 reduction: Reduction::ALL[turn % Reduction::ALL.len()],
-                grad_scale: if turn % 2 == 0 { 1.0 } else { -0.75 },
+                grad_scale: if turn.is_multiple_of(2) { 1.0 } else { -0.75 },
                 // Only there does a large loss stand beside a small one and cannot hide it.
-                wide: turn % Reduction::ALL.len() == 0,
+                wide: turn.is_multiple_of(Reduction::ALL.len()),
                 ..Recipe::new(if one { vec![2, 3, 2] } else { vec![3, 4] })
             });
         }
