@@ -123,7 +123,6 @@ fn check(
     let layout = batch.layout(loss).expect("good");
     let g = layout.check(loss).expect("good");
     let info = loss.info();
-    let domain = support::domain(info);
     let each = Batch {
         reduction: Reduction::None,
         grad_scale: 1.0,
@@ -154,7 +153,7 @@ fn check(
     for input in 0..info.inputs.len() {
         for at in 0..g.elements {
             let x = batch.inputs[input].to_f64()[at];
-            let scale = support::scale(loss, domain.input(input), x);
+            let scale = support::scale(loss, input, x);
             let (row, _) = g.row_col(at);
             let unit = match (batch.reduction, info.family) {
                 (Reduction::None, Family::Elementwise) => Some(at),

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::sync::OnceLock;
-use wgloss::loss::{Info, Loss, OptionInfo, OptionKind, OptionValue, Range, TargetKind};
+use wgloss::loss::{Info, Loss, OptionInfo, OptionKind, OptionValue, Range, Support, TargetKind};
 use wgloss::wgpu;
 use wgloss::{
     Batch, ClassAxis, DType, Family, Geometry, Gpu, LabelType, Labels, Reduction, Target, Values,
@@ -73,61 +73,6 @@ impl Rng {
     /// True once in `n` times.
     pub fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
-    }
-}
-
-/// Which numbers a loss is defined on, and its gradient is the derivative of.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Support {
-    /// Every number.
-    Real,
-    /// 0 to 1, each for itself.
-    Unit,
-    /// Above 0.
-    Positive,
-    /// -1 or 1.
-    Sign,
-    /// Rows that sum to 1.
-    Probability,
-    /// Logarithms of such rows.
-    LogProbability,
-    /// Above the option of this name.
-    Above(&'static str),
-}
-
-/// Where a loss takes its numbers from.
-#[derive(Debug, Clone, Copy)]
-pub struct Domain {
-    /// Of each input; the last one counts for all that follow.
-    pub inputs: &'static [Support],
-    /// Of a floating target.
-    pub target: Support,
-}
-
-/// The domain of a loss.
-pub fn domain(info: &Info) -> Domain {
-    use Support::{Above, LogProbability, Positive, Probability, Real, Sign, Unit};
-    let of = |inputs, target| Domain { inputs, target };
-    match info.name {
-        "bce" | "binary_focal" => of(&[Unit], Unit),
-        "bce_with_logits" | "binary_focal_with_logits" => of(&[Real], Unit),
-        "msle" | "poisson_nll" => of(&[Positive], Positive),
-        // Below eps the gradient by the variance is not the derivative: it passes through the clamp.
-        "gaussian_nll" => of(&[Real, Above("eps")], Real),
-        "hinge" | "squared_hinge" | "soft_margin" | "hinge_embedding" | "margin_ranking" => {
-            of(&[Real], Sign)
-        }
-        "kl_div" => of(&[LogProbability], Probability),
-        "kl_div_probs" => of(&[Probability], Probability),
-        "cross_entropy" => of(&[Real], Probability),
-        _ => of(&[Real], Real),
-    }
-}
-
-impl Domain {
-    /// Where input `k` lives.
-    pub fn input(&self, k: usize) -> Support {
-        self.inputs[k.min(self.inputs.len() - 1)]
     }
 }
 
@@ -204,7 +149,6 @@ pub fn class_weights(info: &Info) -> &'static [bool] {
 /// A batch of `recipe` with numbers from the loss's domain, all of them exact in f32.
 pub fn batch(loss: &dyn Loss, recipe: &Recipe, rng: &mut Rng) -> Batch<'static> {
     let info = loss.info();
-    let domain = domain(info);
     let g = recipe.geometry();
     let mut batch = Batch::new(recipe.shape.clone(), Vec::<f64>::new())
         .class_axis(recipe.class_axis)
@@ -212,13 +156,13 @@ pub fn batch(loss: &dyn Loss, recipe: &Recipe, rng: &mut Rng) -> Batch<'static> 
         .grad_scale(recipe.grad_scale)
         .dtype(recipe.dtype);
     batch.inputs = (0..info.inputs.len())
-        .map(|k| numbers(loss, domain.input(k), recipe, false, rng).into())
+        .map(|k| numbers(loss, k, recipe, rng).into())
         .collect();
     batch.target = match (info.target, recipe.labels) {
         (TargetKind::None, _) => None,
         (TargetKind::LabelsOrValues, Some(ty)) => Some(Target::Labels(labels(loss, ty, &g, rng))),
         _ => Some(Target::Values(
-            numbers(loss, domain.target, recipe, true, rng).into(),
+            numbers(loss, info.inputs.len(), recipe, rng).into(),
         )),
     };
     let count = match recipe.weight {
@@ -256,68 +200,46 @@ fn labels(loss: &dyn Loss, ty: LabelType, g: &Geometry, rng: &mut Rng) -> Labels
     }
 }
 
-fn numbers(
-    loss: &dyn Loss,
-    support: Support,
-    recipe: &Recipe,
-    target: bool,
-    rng: &mut Rng,
-) -> Vec<f64> {
-    let g = recipe.geometry();
-    let mut out: Vec<f64> = (0..g.elements)
-        .map(|_| match support {
-            Support::Real if recipe.wide && rng.once_in(3) => rng.range(-20.0, 20.0),
-            Support::Real => rng.range(-4.0, 4.0),
-            // Most targets are hard; some inputs lie close to an end.
-            Support::Unit if target && rng.once_in(2) => rng.below(2) as f64,
-            Support::Unit if rng.once_in(4) => {
-                let near = 10f64.powf(rng.range(-5.0, -2.0));
-                if rng.once_in(2) { near } else { 1.0 - near }
-            }
-            Support::Unit => rng.range(0.02, 0.98),
-            Support::Positive => rng.range(-3.0, 2.0).exp(),
-            Support::Sign => 1.0 - 2.0 * rng.below(2) as f64,
-            Support::Probability if target && rng.once_in(8) => 0.0,
-            Support::Probability | Support::LogProbability => rng.range(-3.0, 3.0).exp(),
-            Support::Above(name) => number_option(loss, name) + rng.range(-3.0, 1.0).exp(),
-        })
-        .collect();
-    if matches!(support, Support::Probability | Support::LogProbability) {
-        for row in 0..g.rows {
-            let at = |c| g.index(row, c);
-            let sum: f64 = (0..g.cols).map(|c| out[at(c)]).sum();
-            for c in 0..g.cols {
-                let p = &mut out[at(c)];
-                *p = if sum > 0.0 {
-                    *p / sum
-                } else {
-                    1.0 / g.cols as f64
-                };
-                if support == Support::LogProbability {
-                    *p = p.ln();
-                }
-            }
+/// Where numbers of input `k` begin. An input behind the first that is not negative is the scale of a
+/// distribution: below `eps` its clamp lets the gradient pass, which then is not the derivative.
+fn least(loss: &dyn Loss, k: usize) -> f64 {
+    let info = loss.info();
+    let mut options = info.options.iter().zip(loss.options());
+    match options.find(|(o, _)| k > 0 && k < info.inputs.len() && o.name == "eps") {
+        Some((_, OptionValue::Number(eps))) => f64::from(eps),
+        _ => 0.0,
+    }
+}
+
+/// Numbers for input `k`, or for the target, which comes after the inputs.
+fn numbers(loss: &dyn Loss, k: usize, recipe: &Recipe, rng: &mut Rng) -> Vec<f64> {
+    let support = loss.info().domain[k];
+    let target = k == loss.info().inputs.len();
+    let draw = |_| match support {
+        Support::Real if recipe.wide && rng.once_in(3) => rng.range(-20.0, 20.0),
+        Support::Real => rng.range(-4.0, 4.0),
+        Support::NonNegative if target && rng.once_in(8) => 0.0,
+        Support::NonNegative => least(loss, k) + rng.range(-3.0, 2.0).exp(),
+        Support::Sign => 1.0 - 2.0 * rng.below(2) as f64,
+        // Most targets are hard; some inputs lie close to an end.
+        Support::Probability if target && rng.once_in(2) => rng.below(2) as f64,
+        Support::Probability if rng.once_in(4) => {
+            let near = 10f64.powf(rng.range(-5.0, -2.0));
+            if rng.once_in(2) { near } else { 1.0 - near }
         }
-    }
-    out.iter().map(|&v| f64::from(v as f32)).collect()
+        Support::Probability => rng.range(0.02, 0.98),
+        Support::LogProbability => rng.range(-6.0, 0.0),
+    };
+    let drawn = (0..recipe.geometry().elements).map(draw);
+    drawn.map(|v| f64::from(v as f32)).collect()
 }
 
-/// The option `name` of a loss, which must be a number.
-pub fn number_option(loss: &dyn Loss, name: &str) -> f64 {
-    let found = loss.info().options.iter().zip(loss.options());
-    match found.into_iter().find(|(o, _)| o.name == name) {
-        Some((_, OptionValue::Number(v))) => f64::from(v),
-        other => panic!("{}: no number option `{name}`: {other:?}", loss.info().name),
-    }
-}
-
-/// How far the formula is analytic around `x`, or less.
-pub fn scale(loss: &dyn Loss, support: Support, x: f64) -> f64 {
-    match support {
+/// How far the formula is analytic around `x` in input `k`, or less.
+pub fn scale(loss: &dyn Loss, k: usize, x: f64) -> f64 {
+    match loss.info().domain[k] {
         Support::Real | Support::LogProbability | Support::Sign => 1.0,
-        Support::Unit | Support::Probability => x.min(1.0 - x).max(1e-6),
-        Support::Positive => x,
-        Support::Above(name) => x - number_option(loss, name),
+        Support::Probability => x.min(1.0 - x).max(1e-6),
+        Support::NonNegative => x - least(loss, k),
     }
 }
 
