@@ -415,7 +415,7 @@ fn tint(file: &std::path::Path, text: &str) -> Result<(), String> {
         .args(["--format", "wgsl"])
         .arg(file)
         .output();
-    let out = out.map_err(io)?;
+    let out = out.map_err(|e| format!("tint: {e}"))?;
     match out.status.success() {
         true => Ok(()),
         false => Err(String::from_utf8_lossy(&out.stderr).into_owned()),
