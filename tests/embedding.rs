@@ -652,7 +652,6 @@ fn a_guest_leaves_the_hosts_error_handling_alone() {
 fn a_host_may_have_finer_alignments() {
     let Some(coarse) = support::gpu() else { return };
     let ([gpu], uncaught) = host_devices(true);
-    println!("{:?}", gpu.limits());
     let losses = wgloss::loss::all().iter();
     let mut losses: Vec<_> = losses.map(|info| (info.make)()).collect();
     // Those with the most options compile the shared kernels.

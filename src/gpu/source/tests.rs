@@ -395,14 +395,16 @@ fn for_tint(v: &Variant) -> bool {
         TargetLayout::Labels(ty) => ty == LabelType::I64,
         TargetLayout::None => true,
     };
-    let weighted = v.weight != WeightLayout::None;
-    v.loss.is_empty()
-        || (own
-            && !v.aliased
-            && v.each == weighted
-            && (v.gradient || v.stage == Stage::StridedStat)
-            && v.weight != WeightLayout::Row
-            || (own && v.weight == WeightLayout::Row && v.gradient && !v.aliased && !v.each))
+    if v.loss.is_empty() {
+        return true;
+    }
+    let forward = v.stage == Stage::StridedStat;
+    own && !v.aliased
+        && match v.weight {
+            WeightLayout::None => !v.each && (v.gradient || forward),
+            WeightLayout::Element => v.each && v.gradient,
+            WeightLayout::Row => !v.each && v.gradient,
+        }
 }
 
 /// Runs Tint on a file that holds `text`; what it had to say if it refused.
