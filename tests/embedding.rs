@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{Recipe, Rng};
 use wgloss::gpu::{Bound, Io, Plan, View};
-use wgloss::loss::Loss;
+use wgloss::loss::{Loss, OptionKind, OptionValue};
 use wgloss::wgpu;
 use wgloss::{
     Batch, ClassAxis, CrossEntropy, DType, Error, Family, Gpu, LabelType, Labels, Mse, Outcome,
@@ -707,4 +707,69 @@ fn weights_on_the_device_are_counted_when_they_are_bad() {
     assert_eq!(status.bad_weights, 3, "{status:?}");
     let checked = status.check(&CrossEntropy::default(), COLS);
     assert_eq!(checked, Err(Error::BadWeights { count: 3 }));
+}
+
+#[test]
+fn class_weights_on_the_device_are_counted_when_they_are_bad() {
+    let Some(gpu) = support::gpu() else { return };
+    for info in wgloss::loss::all().iter().filter(|i| i.class_weight) {
+        for &labels in support::targets(info) {
+            for class_axis in [ClassAxis::Last, ClassAxis::One] {
+                for reduction in Reduction::ALL {
+                    let recipe = Recipe {
+                        labels,
+                        class_weight: true,
+                        class_axis,
+                        reduction,
+                        ..Recipe::new([3, 4, 2])
+                    };
+                    let loss = (info.make)();
+                    let batch = support::batch(&*loss, &recipe, &mut Rng::new(info.name));
+                    let pool = Pool::new(&*loss, &batch);
+                    let mut bytes = pool.bytes.clone();
+                    let place = pool.class_weight.expect("asked for");
+                    bytes[place.offset..place.offset + 4].copy_from_slice(&(-1f32).to_le_bytes());
+                    let buffer = support::upload(&gpu, &bytes);
+                    let plan = gpu.plan(&*loss, &batch.layout(&*loss).expect("good"));
+                    let bound = plan
+                        .expect("planned")
+                        .bind(&pool.io(&buffer))
+                        .expect("bound");
+                    let (_, status) = run(&gpu, &bound);
+                    assert_eq!(status.bad_weights, 1, "{} {recipe:?}", info.name);
+                }
+            }
+        }
+    }
+}
+
+/// An option that is a list is not made of weights: what range it has, its loss says.
+#[test]
+fn a_list_of_an_option_is_not_taken_for_weights() {
+    let Some(gpu) = support::gpu() else { return };
+    for info in wgloss::loss::all() {
+        for option in info
+            .options
+            .iter()
+            .filter(|o| o.kind == OptionKind::NumberOrColumns)
+        {
+            let mut loss = (info.make)();
+            let list = OptionValue::Columns(support::points(option.range).to_vec());
+            loss.set(option.name, list).expect("inside the range");
+            for &weight in support::weights(info) {
+                for reduction in Reduction::ALL {
+                    let recipe = Recipe {
+                        weight,
+                        reduction,
+                        ..Recipe::new([4, 3])
+                    };
+                    let batch = support::batch(&*loss, &recipe, &mut Rng::new(info.name));
+                    let out = gpu.loss(&*loss, &batch);
+                    let out = out.unwrap_or_else(|e| panic!("{loss:?} {recipe:?}: {e}"));
+                    let check = wgloss::verify::check(&*loss, &batch, &out).expect("good");
+                    assert_eq!(check.complaint, None, "{loss:?} {recipe:?}");
+                }
+            }
+        }
+    }
 }
