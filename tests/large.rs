@@ -2,10 +2,10 @@
 
 mod support;
 
+use wgloss::verify::Random;
 use wgloss::{
     Batch, ClassAxis, CrossEntropy, DType, Gpu, Labels, Loss, Mse, Outcome, reference, verify,
 };
-use wgloss::verify::Random;
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
     let mut random = Random::new(seed);
@@ -40,7 +40,10 @@ fn right(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'_>) -> Outcome<f32> {
 
 fn bits(out: &Outcome<f32>) -> (Option<u32>, Vec<Vec<u32>>) {
     let words = |v: &Vec<f32>| v.iter().map(|x| x.to_bits()).collect();
-    (out.loss.map(f32::to_bits), out.grads.iter().map(words).collect())
+    (
+        out.loss.map(f32::to_bits),
+        out.grads.iter().map(words).collect(),
+    )
 }
 
 #[test]
@@ -53,9 +56,13 @@ fn cross_entropy_of_large_tensors() {
         let first = right(&gpu, &ce(), &batch);
         let again = gpu.loss(&ce(), &batch).expect("an evaluation");
         assert_eq!(bits(&first), bits(&again), "a rerun of {rows}×{cols}");
-        // The same with bindings an eighth as large (a row must still fit) and a grid of two dimensions.
-        let binding = (rows as u64 * cols as u64 / 2).max(4 * cols as u64 + 512);
-        let cut = gpu.with_limits(binding.max(40_000), 300);
+        // The same with bindings an eighth as large, in which a row and the partial sums still have to fit, and a
+        // grid of two dimensions.
+        let least = 4 * rows.max(cols) as u64 + 1024;
+        let cut = gpu.with_limits((rows as u64 * cols as u64 / 2).max(least), 300);
+        let layout = batch.layout(&ce()).expect("a layout");
+        let plan = cut.plan(&ce(), &layout).expect("a plan");
+        assert_eq!(plan.name(), "chunked workgroup");
         let pieces = cut.loss(&ce(), &batch).expect("an evaluation");
         assert_eq!(bits(&first), bits(&pieces), "{rows}×{cols} in chunks");
     }
@@ -69,7 +76,10 @@ fn more_than_one_binding_really_is_chunked() {
     let batch = Batch::new([4_097, 8_200], &x).labels(&y);
     let layout = batch.layout(&ce()).expect("a layout");
     let limit = 128 << 20;
-    let plan = gpu.with_limits(limit, 65_535).plan(&ce(), &layout).expect("a plan");
+    let plan = gpu
+        .with_limits(limit, 65_535)
+        .plan(&ce(), &layout)
+        .expect("a plan");
     assert_eq!(plan.name(), "chunked workgroup");
 }
 
@@ -84,7 +94,11 @@ fn elements_over_the_limits() {
         for binding in [20_000, 100_000, 1 << 20] {
             let cut = gpu.with_limits(binding, 20);
             let pieces = cut.loss(&Mse::default(), &batch).expect("an evaluation");
-            assert_eq!(bits(&whole), bits(&pieces), "{dtype}, bindings of {binding} bytes");
+            assert_eq!(
+                bits(&whole),
+                bits(&pieces),
+                "{dtype}, bindings of {binding} bytes"
+            );
         }
     }
 }
@@ -101,7 +115,10 @@ fn class_axis_one_over_the_limits() {
             .class_axis(ClassAxis::One)
             .dtype(dtype);
         let whole = right(&gpu, &ce(), &batch);
-        let pieces = gpu.with_limits(40_000, 50).loss(&ce(), &batch).expect("an evaluation");
+        let pieces = gpu
+            .with_limits(40_000, 50)
+            .loss(&ce(), &batch)
+            .expect("an evaluation");
         assert_eq!(bits(&whole), bits(&pieces), "{dtype}");
     }
 }
@@ -124,8 +141,11 @@ fn a_bad_label_is_counted_and_not_trained_on() {
         ignored: " or the ignore_index -100".into(),
     };
     assert_eq!(error, expected);
-    assert_eq!(reference::loss(&ce(), &batch).expect_err("the same"), expected);
-    let out = support::block_on(gpu.evaluate_async(&ce(), &batch)).expect("an evaluation");
+    assert_eq!(
+        reference::loss(&ce(), &batch).expect_err("the same"),
+        expected
+    );
+    let out = pollster::block_on(gpu.evaluate_async(&ce(), &batch)).expect("an evaluation");
     assert!(out.grads[0][69_123 * 3..][..3].iter().all(|&g| g == 0.0));
     let check = verify::check(&ce(), &batch, &out).expect("a comparison");
     assert!(check.pass, "{:?}", check.complaint);

@@ -248,6 +248,8 @@ impl Planner<'_> {
         };
         match stage {
             Stage::Count => Variant {
+                // A list that is an option is no list of weights.
+                columns: self.layout.class_weight,
                 target: match v.target {
                     TargetLayout::Values(_) => TargetLayout::None,
                     other => other,
@@ -325,7 +327,8 @@ impl Planner<'_> {
         let g = &self.geometry;
         let labels = matches!(self.layout.target, TargetLayout::Labels(_));
         let (weight, class_weight) = match self.divisor {
-            Divisor::Known(_) if !labels => return Ok(0),
+            // Class weights are looked at here, whether they count for the divisor or not.
+            Divisor::Known(_) if !labels && !self.layout.class_weight => return Ok(0),
             Divisor::Known(_) => (false, false),
             Divisor::Counted {
                 weight,
@@ -339,14 +342,11 @@ impl Planner<'_> {
             (Family::Elementwise, false) => g.cols as f32,
             _ => 1.0,
         };
-        let most = self.fit(Stage::Count, |role| match role {
+        let room = self.fit(Stage::Count, |role| match role {
             Role::Target | Role::Weight => Some(1),
             _ => None,
-        }) / LEAF
-            * LEAF;
-        if most == 0 {
-            return Err(self.too_small("one leaf of labels and weights"));
-        }
+        });
+        let most = self.leaves_in(room, total)?;
         for chunk in chunks(total, most) {
             let span = |role| (role, chunk.first as u64, chunk.len as u64);
             let leaves = chunk.len.div_ceil(LEAF);
@@ -384,14 +384,16 @@ impl Planner<'_> {
         Ok(leaves)
     }
 
-    fn too_small(&self, what: &str) -> Error {
-        Error::TooLarge {
-            what: format!(
-                "{what} of the shape {:?}, in bytes of one binding",
-                self.layout.shape
-            ),
-            limit: self.gpu.limits.binding,
-            found: self.gpu.limits.binding + 1,
+    /// How many of `total` numbers a chunk takes, if `room` fit a binding: all, or as many whole leaves as fit.
+    fn leaves_in(&self, room: usize, total: usize) -> Result<usize> {
+        match (total <= room, room / LEAF * LEAF) {
+            (true, _) => Ok(total),
+            (false, 0) => Err(Error::TooLarge {
+                what: format!("numbers of a leaf, {LEAF}, in one binding"),
+                limit: room as u64,
+                found: LEAF as u64,
+            }),
+            (false, most) => Ok(most),
         }
     }
 
@@ -400,15 +402,12 @@ impl Planner<'_> {
         let stage = Stage::Elementwise;
         let by_row = self.layout.weight == WeightLayout::Row;
         let sample = g.cols.saturating_mul(g.inner);
-        let most = self.fit(stage, |role| match role {
+        let room = self.fit(stage, |role| match role {
             // Rows have at least one element each; two more begin and end inside the chunk.
             Role::Input(_) | Role::Target | Role::Grad(_) | Role::Loss | Role::Weight => Some(1),
             _ => None,
-        }) / LEAF
-            * LEAF;
-        if most == 0 {
-            return Err(self.too_small("one leaf"));
-        }
+        });
+        let most = self.leaves_in(room, g.elements)?;
         for chunk in chunks(g.elements, most) {
             let span = |role| (role, chunk.first as u64, chunk.len as u64);
             let r0 = chunk.first % sample;

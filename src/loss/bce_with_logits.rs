@@ -50,7 +50,7 @@ impl Elementwise for BceWithLogits {
         let (pos, e_pos) = (p * t.abs(), p * et + U * p * t.abs());
         let small = (-x.abs()).exp();
         let l = small.ln_1p();
-        let el = 6.0 * U * l + exp(x.min(200.0).max(-200.0)) * small;
+        let el = 6.0 * U * l + exp(x.clamp(-200.0, 200.0)) * small;
         // A subnormal target may be lost, whatever it is multiplied by.
         let (e_pos, e_neg) = (e_pos + TINY * p, e_neg + TINY);
         let (linear, e_linear) = match x < 0.0 {
@@ -63,7 +63,7 @@ impl Elementwise for BceWithLogits {
             e_linear + U * linear + e_both * l + both * el + U * both * l + U * (linear + both * l);
         // Each sigmoid as its comment in the shader says.
         let sigma = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let es = exp(x.min(200.0).max(-200.0)) + 12.0 * U;
+        let es = exp(x.clamp(-200.0, 200.0)) + 12.0 * U;
         let (up, down) = (neg * sigma(x), pos * sigma(-x));
         let grad =
             up * es + down * es + e_neg * sigma(x) + e_pos * sigma(-x) + 2.0 * U * (up + down);

@@ -183,7 +183,9 @@ impl Rows for CrossEntropy {
                 true => (2.0 * (16.0 * U + DIV) + 3.0 * U) / f64::from(self.temperature),
                 false => 0.0,
             };
-            error * slope + size * (e_slope + slope * (DIV + U)) + pull * TINY
+            error * slope
+                + size * (e_slope + slope * (DIV + U))
+                + pull * TINY * (1.0 / f64::from(self.temperature)).max(1.0)
         });
         RowTerm {
             loss: loss + TINY * (total + 1.0),

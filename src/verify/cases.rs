@@ -57,8 +57,8 @@ impl Random {
 pub const EXTREMES: [f32; 18] = [
     0.0,
     -0.0,
-    1.401_298_5e-45,
-    -1.401_298_5e-45,
+    1e-45,
+    -1e-45,
     1e-30,
     -1e-30,
     0.5,
@@ -125,7 +125,7 @@ pub fn corners(info: &'static Info, cols: usize) -> Vec<Box<dyn Loss>> {
             .flat_map(|s| {
                 values
                     .iter()
-                    .map(move |v| [s.as_slice(), &[v.clone()]].concat())
+                    .map(move |v| [s.as_slice(), std::slice::from_ref(v)].concat())
             })
             .collect();
     }
@@ -405,7 +405,7 @@ impl Case {
             (ClassAxis::One, [_, c, ..]) | (ClassAxis::Last, [_, .., c]) => *c,
             _ => 1,
         };
-        let rows = if cols == 0 { 0 } else { elements / cols };
+        let rows = elements.checked_div(cols).unwrap_or(0);
         let mut numbers = |support: Support, n: usize| -> Vec<f32> {
             (0..n).map(|_| random.number(support)).collect()
         };
