@@ -256,6 +256,7 @@ impl Gpu {
         let validation = validation.pop();
         let internal = internal.pop();
         let memory = memory.pop();
+        let device = self.device.clone();
         async move {
             let caught = [validation.await, internal.await, memory.await];
             match caught.into_iter().flatten().next() {
@@ -263,6 +264,7 @@ impl Gpu {
                 Some(wgpu::Error::OutOfMemory { source }) => {
                     Err(Error::OutOfMemory(one_line(&source)))
                 }
+                Some(e) if is_lost(&device) => Err(Error::DeviceLost(one_line(&e))),
                 Some(e) => Err(Error::Device(one_line(&e))),
             }
         }
@@ -338,16 +340,34 @@ impl Gpu {
         Kernel { pipeline, layout }
     }
 
+    /// Runs a future of this module to its end. Where it waits for the device this thread does, instead of asking
+    /// again and again.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        pollster::block_on(std::future::poll_fn(|cx| {
+            let polled = future.as_mut().poll(cx);
+            if polled.is_pending() {
+                let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+                cx.waker().wake_by_ref();
+            }
+            polled
+        }))
+    }
+
     /// Waits until `buffer`, which must be mappable for reading, can be read, and copies it out. On a native
     /// device the future polls the device whenever it is polled itself, so that any executor will do.
     pub(crate) async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
         let (sender, mut receiver) = futures::channel::oneshot::channel();
-        buffer
-            .slice(..)
-            .map_async(wgpu::MapMode::Read, move |result| {
+        // In scopes: on a lost device the buffer is none, and mapping it an error that would reach the host.
+        let asked = self.scoped(|| {
+            let range = buffer.slice(..);
+            range.map_async(wgpu::MapMode::Read, move |result| {
                 // The receiver is only gone when nobody waits any more.
                 let _ = sender.send(result);
             });
+        });
+        asked.await?;
         let lost = |what: &dyn std::fmt::Display| Error::DeviceLost(one_line(what));
         let mapped = std::future::poll_fn(|cx| {
             use std::task::Poll;
@@ -361,11 +381,9 @@ impl Gpu {
             }
             #[cfg(not(target_arch = "wasm32"))]
             {
-                // A failed poll shows itself in the mapping.
-                let _ = self.device.poll(wgpu::PollType::Wait {
-                    submission_index: None,
-                    timeout: Some(std::time::Duration::from_millis(1)),
-                });
+                // Never a wait with a timeout: wgpu 30 panics when one runs out while another thread's poll
+                // finds the queue empty. A failed poll shows itself in the mapping.
+                let _ = self.device.poll(wgpu::PollType::Poll);
                 cx.waker().wake_by_ref();
                 done(&mut receiver)
             }
@@ -383,9 +401,24 @@ impl Gpu {
             Ok(view) => view.to_vec(),
             Err(e) => return Err(Error::Device(one_line(&e))),
         };
-        buffer.unmap();
+        self.scoped(|| buffer.unmap()).await?;
         Ok(bytes)
     }
+}
+
+/// Whether a device gives out buffers that cannot be written: wgpu makes them without an error once it is lost.
+fn is_lost(device: &wgpu::Device) -> bool {
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let probe = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("wgloss probe"),
+        size: 4,
+        usage: wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: true,
+    });
+    let lost = probe.slice(..).get_mapped_range_mut().is_err();
+    // Its errors are those of the loss that is being asked about.
+    drop(scope.pop());
+    lost
 }
 
 /// The message of an error on one line: wgpu's have several.

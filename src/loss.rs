@@ -258,8 +258,8 @@ pub struct Info {
     pub make: fn() -> Box<dyn Loss>,
 }
 
-/// A loss with the values of its options.
-pub trait Loss: fmt::Debug + Send + Sync {
+/// A loss with the values of its options. Sealed: kernels are kept by the name of a registered loss.
+pub trait Loss: sealed::Sealed + fmt::Debug + Send + Sync {
     /// What is known of it.
     fn info(&self) -> &'static Info;
 
@@ -569,6 +569,8 @@ macro_rules! loss {
             make: || Box::new($Name::default()),
         };
 
+        impl $crate::loss::sealed::Sealed for $Name {}
+
         impl $crate::loss::Loss for $Name {
             fn info(&self) -> &'static $crate::loss::Info {
                 &INFO
@@ -602,6 +604,10 @@ fn unknown_option(info: &Info, option: &str) -> Error {
             known.join(", ")
         },
     }
+}
+
+mod sealed {
+    pub trait Sealed {}
 }
 
 /// One word a loss: the name of its file.

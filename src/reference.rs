@@ -42,15 +42,11 @@ pub fn evaluate_with_bounds(
 }
 
 /// The most additions that one number goes through when `leaves` leaves are summed: 16 in a row and 8
-/// levels within a leaf; then every thread of 256 adds runs of 16, runs of those, and so on; then 8 levels.
+/// levels within a leaf; then each of 256 threads adds runs of 16, runs of 16 of those, runs of 16 of those, what
+/// comes of that, and the four together; then 8 levels.
 pub fn sum_depth(leaves: usize) -> f64 {
-    let mut runs = leaves.div_ceil(256);
-    let mut depth = 16 + 8 + 8;
-    while runs > 0 {
-        depth += 16;
-        runs /= 16;
-    }
-    f64::from(depth)
+    let runs = leaves.div_ceil(256 * 4096);
+    (16 + 8 + 3 * 16 + runs + 3 + 8) as f64
 }
 
 /// The divisor of the reduction, and what the part of a row loss without class weights is multiplied by.
@@ -138,7 +134,7 @@ impl<'a> Problem<'a> {
 
     /// `counted` holds every row's class, or every element's `None`, that counts.
     fn scale(&self, counted: impl Iterator<Item = (f64, Option<usize>)>) -> Scale {
-        match self.layout.divisor(self.loss, &self.geometry) {
+        let mut scale = match self.layout.divisor(self.loss, &self.geometry) {
             Divisor::Known(n) => Scale {
                 divisor: n as f64,
                 unweighted: 1.0,
@@ -166,7 +162,12 @@ impl<'a> Problem<'a> {
                     error: (sum_depth(n.div_ceil(4096)) + 2.0) * U,
                 }
             }
+        };
+        if scale.divisor < TINY {
+            // A device may flush such a sum: it counts as 0 everywhere.
+            scale.divisor = 0.0;
         }
+        scale
     }
 
     fn elements(
@@ -300,6 +301,7 @@ impl<'a> Problem<'a> {
 /// Bounds are made for finite inputs. Where an infinite one leaves a finite result, their terms are inf·0; the
 /// result then takes a path without cancellation, and 64 roundings stand in.
 fn usable(bound: f64, value: f64) -> f64 {
+    debug_assert!(bound.is_nan() || bound >= 0.0, "a bound of {bound}");
     match bound.is_nan() && value.is_finite() {
         true => 64.0 * U * value.abs(),
         false => bound,
@@ -346,7 +348,12 @@ impl<'a> Sink<'a> {
 
     fn loss(&mut self, unit: usize, w: f64, loss: f64, bound: f64) {
         let bound = usable(bound, loss);
-        let (value, error) = (w * loss, slack(w * bound + U * (w * loss).abs()));
+        let value = w * loss;
+        let error = match loss.abs() + bound >= DType::F32.overflow() {
+            // Infinite before a small weight could bring it back.
+            true => f64::INFINITY,
+            false => slack(w * bound + U * value.abs()),
+        };
         match self.layout.reduction {
             Reduction::None => {
                 self.total.losses[unit] = value;
@@ -377,8 +384,9 @@ impl<'a> Sink<'a> {
         // subnormal it may be lost whole.
         let relative = DIV + self.scale.error + 2.0 * U;
         let error = slack((bound * w * factor).abs() + value.abs() * relative) + grad.abs() * TINY;
-        // A derivative beyond f32 is infinite before a small factor could bring it back.
-        let error = match grad.abs() + bound >= DType::F32.overflow() {
+        // A derivative or a factor beyond f32 is infinite before a small one could bring it back.
+        let factors = [grad.abs() + bound, (w * factor).abs(), factor.abs()];
+        let error = match factors.iter().any(|f| *f >= DType::F32.overflow()) {
             true => f64::INFINITY,
             false => error,
         };
@@ -403,7 +411,11 @@ impl<'a> Sink<'a> {
                 0.0
             };
             self.total.loss = Some(loss);
-            self.bound.loss = Some(slack(error));
+            // Partial sums may overflow where the mean does not.
+            self.bound.loss = Some(match self.magnitude + self.error >= DType::F32.overflow() {
+                true => f64::INFINITY,
+                false => slack(error),
+            });
         }
         (self.total, self.bound)
     }

@@ -51,7 +51,7 @@ pub fn run(
     quick: bool,
     each: &mut dyn FnMut(&Row, usize, usize),
 ) -> Result<Summary> {
-    pollster::block_on(run_async(gpu, losses, quick, each))
+    gpu.block_on(run_async(gpu, losses, quick, each))
 }
 
 /// As `run`, without blocking.

@@ -145,7 +145,7 @@ fn run(gpu: &Gpu, bound: &Bound) -> (Option<f32>, Status) {
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     bound.encode(&mut encoder);
     gpu.queue().submit([encoder.finish()]);
-    pollster::block_on(bound.report()).expect("a report")
+    bound.report().expect("a report")
 }
 
 /// The first byte of `after` that is not that of `before` outside of the places that may be written to.
@@ -385,7 +385,7 @@ fn one_binding_is_encoded_many_times() {
     bound.encode(&mut encoder);
     bound.encode(&mut encoder);
     gpu.queue().submit([encoder.finish()]);
-    assert_eq!(pollster::block_on(bound.report()).expect("a report"), first);
+    assert_eq!(bound.report().expect("a report"), first);
     assert_eq!(run(&gpu, &bound), first);
     assert_eq!(setup.gradient(), gradient);
 }

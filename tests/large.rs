@@ -4,7 +4,8 @@ mod support;
 
 use wgloss::verify::Random;
 use wgloss::{
-    Batch, ClassAxis, CrossEntropy, DType, Gpu, Labels, Loss, Mse, Outcome, reference, verify,
+    Batch, ClassAxis, CrossEntropy, DType, Family, Geometry, Gpu, Labels, Loss, Mse, Outcome,
+    Reduction, TargetKind, reference, verify,
 };
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
@@ -38,14 +39,6 @@ fn right(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'_>) -> Outcome<f32> {
     out
 }
 
-fn bits(out: &Outcome<f32>) -> (Option<u32>, Vec<Vec<u32>>) {
-    let words = |v: &Vec<f32>| v.iter().map(|x| x.to_bits()).collect();
-    (
-        out.loss.map(f32::to_bits),
-        out.grads.iter().map(words).collect(),
-    )
-}
-
 #[test]
 fn cross_entropy_of_large_tensors() {
     let Some(gpu) = support::gpu() else { return };
@@ -55,7 +48,11 @@ fn cross_entropy_of_large_tensors() {
         let batch = Batch::new([rows, cols], &x).labels(&y);
         let first = right(&gpu, &ce(), &batch);
         let again = gpu.loss(&ce(), &batch).expect("an evaluation");
-        assert_eq!(bits(&first), bits(&again), "a rerun of {rows}×{cols}");
+        assert_eq!(
+            support::bits(&first),
+            support::bits(&again),
+            "a rerun of {rows}×{cols}"
+        );
         // The same with bindings an eighth as large, in which a row and the partial sums still have to fit, and a
         // grid of two dimensions.
         let least = 4 * rows.max(cols) as u64 + 1024;
@@ -64,7 +61,11 @@ fn cross_entropy_of_large_tensors() {
         let plan = cut.plan(&ce(), &layout).expect("a plan");
         assert_eq!(plan.name(), "chunked workgroup");
         let pieces = cut.loss(&ce(), &batch).expect("an evaluation");
-        assert_eq!(bits(&first), bits(&pieces), "{rows}×{cols} in chunks");
+        assert_eq!(
+            support::bits(&first),
+            support::bits(&pieces),
+            "{rows}×{cols} in chunks"
+        );
     }
 }
 
@@ -95,8 +96,8 @@ fn elements_over_the_limits() {
             let cut = gpu.with_limits(binding, 20);
             let pieces = cut.loss(&Mse::default(), &batch).expect("an evaluation");
             assert_eq!(
-                bits(&whole),
-                bits(&pieces),
+                support::bits(&whole),
+                support::bits(&pieces),
                 "{dtype}, bindings of {binding} bytes"
             );
         }
@@ -119,34 +120,123 @@ fn class_axis_one_over_the_limits() {
             .with_limits(40_000, 50)
             .loss(&ce(), &batch)
             .expect("an evaluation");
-        assert_eq!(bits(&whole), bits(&pieces), "{dtype}");
+        assert_eq!(support::bits(&whole), support::bits(&pieces), "{dtype}");
     }
 }
 
-/// Labels of every type, one of them out of range: counted, named, and not trained on.
+/// Labels of every type on both axes, some of them out of range: counted, named, and not trained on.
 #[test]
-fn a_bad_label_is_counted_and_not_trained_on() {
+fn bad_labels_are_counted_and_not_trained_on() {
     let Some(gpu) = support::gpu() else { return };
-    let x = numbers(70_000 * 3, 9);
-    let mut y: Vec<i64> = labels(70_000, 3, 9);
-    y[69_998] = 3;
-    y[69_123] = -7;
-    y[69_999] = 1 << 40;
-    let batch = Batch::new([70_000, 3], &x).labels(Labels::from(&y));
-    let error = gpu.loss(&ce(), &batch).expect_err("labels out of range");
-    let expected = wgloss::Error::BadLabels {
-        count: 3,
-        first_row: 69_123,
-        classes: 3,
-        ignored: " or the ignore_index -100".into(),
-    };
-    assert_eq!(error, expected);
-    assert_eq!(
-        reference::loss(&ce(), &batch).expect_err("the same"),
-        expected
+    let (rows, cols) = (5000, 3);
+    let x = numbers(rows * cols, 9);
+    let mut y: Vec<i64> = labels(rows, cols, 9);
+    (y[4998], y[4123], y[4999]) = (3, -7, 1 << 20);
+    let narrow = |y: &[i64]| -> Vec<i32> { y.iter().map(|&l| l as i32).collect() };
+    let mut unsigned: Vec<u32> = y.iter().map(|&l| l.max(0) as u32).collect();
+    unsigned[4123] = u32::MAX;
+    let mut wide = y.clone();
+    wide[4999] = 1 << 40;
+    for labels in [
+        Labels::from(narrow(&y)),
+        Labels::from(unsigned),
+        Labels::from(wide),
+    ] {
+        for axis in [ClassAxis::Last, ClassAxis::One] {
+            let shape = match axis {
+                ClassAxis::Last => vec![rows, cols],
+                ClassAxis::One => vec![rows / 50, cols, 50],
+            };
+            let mut batch = Batch::new(shape.clone(), &x)
+                .labels(labels.clone())
+                .class_axis(axis);
+            let what = format!("{:?} at {axis:?}", labels.label_type());
+            let error = gpu.loss(&ce(), &batch).expect_err("labels out of range");
+            let expected = wgloss::Error::BadLabels {
+                count: 3,
+                first_row: 4123,
+                classes: 3,
+                ignored: " or the ignore_index -100".into(),
+            };
+            assert_eq!(error, expected, "{what}");
+            assert_eq!(
+                reference::loss(&ce(), &batch).expect_err("the same"),
+                expected
+            );
+            let out = pollster::block_on(gpu.evaluate_async(&ce(), &batch)).expect("an evaluation");
+            let geometry = Geometry::new(&shape, axis).expect("a shape");
+            let mut bad = (0..cols).map(|c| out.grads[0][geometry.index(4123, c)]);
+            assert!(bad.all(|g| g == 0.0), "{what}");
+            // Every number is the reference's, for which such a row does not exist.
+            let check = verify::check(&ce(), &batch, &out).expect("a comparison");
+            assert!(check.pass, "{what}: {:?}", check.complaint);
+            batch.reduction = Reduction::None;
+            let out = pollster::block_on(gpu.evaluate_async(&ce(), &batch)).expect("an evaluation");
+            assert_eq!(out.losses[4123], 0.0, "{what}");
+        }
+    }
+}
+
+/// Where the weights of a mean sum to 0 nothing counts, not even what is not finite.
+#[test]
+fn weights_of_zero_silence_everything() {
+    let Some(gpu) = support::gpu() else { return };
+    let x = [f32::NAN, f32::INFINITY, 1.0, f32::MAX];
+    let mse = Batch::new([4], &x)
+        .target(&[0.0f32; 4])
+        .weight(&[0.0f32; 4])
+        .reduction(Reduction::WeightedMean);
+    let classes = Batch::new([2, 2], &x)
+        .labels(&[0i64, 0])
+        .class_weight(&[0.0f32, 1.0]);
+    for (loss, batch) in [(&Mse::default() as &dyn Loss, mse), (&ce(), classes)] {
+        let out = right(&gpu, loss, &batch);
+        assert_eq!(out.loss, Some(0.0));
+        assert_eq!(out.grads[0], [0.0; 4]);
+        assert_eq!(out.status.valid, 0);
+        assert!(out.status.non_finite > 0);
+    }
+}
+
+/// A weight per row at class axis 1 is bound by whole samples, of which a chunk may hold little.
+#[test]
+fn weights_per_row_at_class_axis_one_over_the_limits() {
+    let Some(gpu) = support::gpu() else { return };
+    let shape = [3, 2, 6000];
+    let (x, t, w) = (numbers(36_000, 1), numbers(36_000, 2), vec![0.5f32; 18_000]);
+    let batch = Batch::new(shape, &x)
+        .target(&t)
+        .weight(&w)
+        .class_axis(ClassAxis::One);
+    let whole = right(&gpu, &Mse::default(), &batch);
+    let cut = gpu.with_limits(80_000, 50);
+    let pieces = cut.loss(&Mse::default(), &batch).expect("an evaluation");
+    assert_eq!(support::bits(&whole), support::bits(&pieces));
+    // Where not even that fits, the plan says so.
+    let layout = batch.layout(&Mse::default()).expect("a layout");
+    let error = gpu.with_limits(40_000, 50).plan(&Mse::default(), &layout);
+    assert!(
+        matches!(error, Err(wgloss::Error::TooLarge { .. })),
+        "{error:?}"
     );
-    let out = pollster::block_on(gpu.evaluate_async(&ce(), &batch)).expect("an evaluation");
-    assert!(out.grads[0][69_123 * 3..][..3].iter().all(|&g| g == 0.0));
-    let check = verify::check(&ce(), &batch, &out).expect("a comparison");
-    assert!(check.pass, "{:?}", check.complaint);
+}
+
+/// Targets outside of a loss's domain: the formula as it stands, or what it makes of them.
+#[test]
+fn targets_outside_the_domain_follow_the_formula() {
+    let Some(gpu) = support::gpu() else { return };
+    let n = 3000;
+    let x: Vec<f32> = numbers(n, 5).iter().map(|v| v.abs() / 4.5 + 0.01).collect();
+    let t: Vec<f32> = numbers(n, 6).iter().map(|v| (v * 0.75).round()).collect();
+    for info in wgloss::loss::all() {
+        if info.family != Family::Elementwise || info.inputs.len() != 1 {
+            continue;
+        }
+        if info.target == TargetKind::None {
+            continue;
+        }
+        let loss = (info.make)();
+        let batch = Batch::new([n], &x).target(&t).reduction(Reduction::None);
+        right(&gpu, loss.as_ref(), &batch);
+    }
 }

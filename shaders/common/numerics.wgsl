@@ -112,17 +112,28 @@ fn tanh_fine(x: f32) -> f32 {
     return select(t, -t, x < 0.0);
 }
 
-// x^y for x in [0, 1] and y >= 0, with 0^0 = 1. Relative error (|y·log x|·(5 + 4) + 6 + 4)u; never below
-// the smallest normal number for x above 0, so that an infinity it meets stays one.
+// x^y for y >= 0, with 0^0 = 1; of a negative x only where y is whole, else NaN. Relative error
+// (|y·log x|·(5 + 4) + 6 + 4)u; never below the smallest normal number for x other than 0, so that an infinity it meets
+// stays one.
 fn power(x: f32, y: f32) -> f32 {
     if (y == 0.0) {
         return 1.0;
     }
-    if (nan_bits(bitcast<u32>(x))) {
+    let bits = bitcast<u32>(x);
+    if (nan_bits(bits)) {
         return x;
     }
-    if (x <= 0.0) {
+    if ((bits & 0x7fffffffu) == 0u) {
         return 0.0;
     }
-    return max(exp_below(y * ln(x)), SMALLEST_NORMAL);
+    let size = max(exp_below(y * ln(abs(x))), SMALLEST_NORMAL);
+    if (bits < 0x80000000u) {
+        return size;
+    }
+    if (floor(y) != y) {
+        return not_a_number(bits);
+    }
+    // Odd, for a whole y; above 2^24 all are even.
+    let odd = y < 16777216.0 && floor(0.5 * y) * 2.0 != y;
+    return select(size, -size, odd);
 }

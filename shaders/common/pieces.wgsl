@@ -43,6 +43,11 @@ fn where_positive(m: f32, v: f32) -> f32 {
     return select(select(0.0, v, m > 0.0), m, nan_bits(bitcast<u32>(m)));
 }
 
+// A divisor that is not 0 but may be flushed: at least the smallest normal number away from 0.
+fn nonzero(v: f32) -> f32 {
+    return select(max(v, SMALLEST_NORMAL), min(v, -SMALLEST_NORMAL), v < 0.0);
+}
+
 // A probability clipped to [clip, 1 - clip], its complement and both logarithms. The complement of a clipped x
 // is exact: 1 - (1 - clip) is clip. Which side it is on, 1 - x decides, which is exact from 0.5 up.
 struct Clipped {

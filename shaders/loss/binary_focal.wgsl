@@ -17,8 +17,8 @@ fn term(e: Elem) -> Term {
     var slope = 0.0;
     if (c.inside) {
         // Neither divisor is 0 here, but one may be flushed.
-        slope = params.opt_gamma * (1.0 - 2.0 * t) * (bce / max(miss, SMALLEST_NORMAL))
-            + (c.x - t) / max(c.x * c.y, SMALLEST_NORMAL);
+        slope = params.opt_gamma * (1.0 - 2.0 * t) * (bce / nonzero(miss))
+            + (c.x - t) / nonzero(c.x * c.y);
     }
     return Term((balance * bce) * scale, Grad((balance * slope) * scale));
 }

@@ -15,7 +15,7 @@ fn term(e: Elem) -> Term {
     let scale = power(miss, params.opt_gamma);
     var turn = 0.0;
     // Not `> 0`: a subnormal may compare as positive and divide as 0.
-    if (miss >= SMALLEST_NORMAL) {
+    if (abs(miss) >= SMALLEST_NORMAL) {
         turn = up * (down / miss);
     }
     let slope = params.opt_gamma * (1.0 - 2.0 * t) * turn * bce + ((1.0 - t) * up - t * down);

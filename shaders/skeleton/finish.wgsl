@@ -4,10 +4,9 @@
 fn main(@builtin(local_invocation_index) tid: u32) {
     let sum = leaf_sum(tid, 0u, 1u, params.leaves);
     if (tid == 0u) {
-        let d = divisor();
         var loss = 0u;
-        if (d > 0.0) {
-            loss = bitcast<u32>(sum / d);
+        if (!nothing_counts()) {
+            loss = bitcast<u32>(sum / divisor());
             let seen = atomicLoad(&work.counters[SEEN]);
             if (seen == SEEN_INF) {
                 loss = INF_BITS;

@@ -75,7 +75,7 @@ impl Plan {
     /// [`Error::Device`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn bind(&self, io: &Io<'_>) -> Result<Bound> {
-        pollster::block_on(self.bind_async(io))
+        self.gpu.block_on(self.bind_async(io))
     }
 
     /// As `bind`, without blocking.
@@ -254,7 +254,8 @@ impl Plan {
                 let size = number_size(layout, role);
                 let step = if role.writes() { 4 } else { size };
                 let bytes = count as u64 * size;
-                let end = view.offset.checked_add(bytes.next_multiple_of(4));
+                // Bindings are whole words.
+                let end = view.offset.checked_add(bytes + 3).map(|e| e / 4 * 4);
                 let fail = |expected: String, found: String| {
                     Err(Error::mismatch(
                         format!("view of {what} of {}", self.loss.name),
@@ -275,7 +276,7 @@ impl Plan {
                     .offset
                     .checked_add(view.size)
                     .is_none_or(|e| e > view.buffer.size())
-                    || end.is_none_or(|e| e.saturating_sub(view.offset % 4) > view.buffer.size())
+                    || end.is_none_or(|e| e > view.buffer.size())
                 {
                     return fail(
                         "whole words inside the buffer".into(),
@@ -293,7 +294,7 @@ impl Plan {
                         format!("{:?}", view.buffer.usage()),
                     );
                 }
-                if usage == wgpu::BufferUsages::STORAGE {
+                if usage != wgpu::BufferUsages::COPY_SRC {
                     let list = if role.writes() {
                         &mut writes
                     } else {
@@ -447,11 +448,21 @@ impl Bound {
         }
     }
 
-    /// Loss and status of the last submission, once the device has got there.
+    /// Loss and status of the last submission: waits until the device has got there. The loss is `None` with
+    /// [`Reduction::None`].
     ///
     /// # Errors
     /// [`Error::DeviceLost`], [`Error::Device`], [`Error::OutOfMemory`].
-    pub async fn report(&self) -> Result<(Option<f32>, Status)> {
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn report(&self) -> Result<(Option<f32>, Status)> {
+        self.plan.gpu.block_on(self.report_async())
+    }
+
+    /// As `report`, without blocking.
+    ///
+    /// # Errors
+    /// As `report`.
+    pub async fn report_async(&self) -> Result<(Option<f32>, Status)> {
         let gpu = &self.plan.gpu;
         let staging = gpu.scoped(|| {
             let staging = buffer(
@@ -481,7 +492,7 @@ impl Bound {
         let divisor = f32::from_bits(word(DIVISOR / 4));
         let g = &plan.geometry;
         let valid = match (plan.loss.family, labels) {
-            _ if g.elements == 0 || (plan.counted && divisor <= 0.0) => 0,
+            _ if g.elements == 0 || (plan.counted && divisor < f32::MIN_POSITIVE) => 0,
             (Family::Elementwise, _) => g.elements as u64,
             (Family::Rows, true) => wide(0),
             (Family::Rows, false) => g.rows as u64,

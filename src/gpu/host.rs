@@ -18,7 +18,7 @@ impl Gpu {
     /// [`Status::check`](crate::Status::check); [`Error::TooLarge`] for a tensor over the device's buffer size.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn loss(&self, loss: &dyn Loss, batch: &Batch<'_>) -> Result<Outcome<f32>> {
-        pollster::block_on(self.loss_async(loss, batch))
+        self.block_on(self.loss_async(loss, batch))
     }
 
     /// As `loss`, without blocking.
@@ -122,7 +122,7 @@ impl Gpu {
             self.queue.submit([encoder.finish()]);
         });
         submitted.await?;
-        let (loss, status) = bound.report().await?;
+        let (loss, status) = bound.report_async().await?;
         let mut out = Outcome {
             loss,
             losses: Vec::new(),

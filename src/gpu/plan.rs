@@ -62,7 +62,7 @@ impl Gpu {
     /// partial sums exceed a binding; [`Error::Device`] and [`Error::OutOfMemory`] from the device.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn plan(&self, loss: &dyn Loss, layout: &Layout) -> Result<Plan> {
-        pollster::block_on(self.plan_async(loss, layout))
+        self.block_on(self.plan_async(loss, layout))
     }
 
     /// As `plan`, without blocking.
@@ -407,7 +407,13 @@ impl Planner<'_> {
             Role::Input(_) | Role::Target | Role::Grad(_) | Role::Loss | Role::Weight => Some(1),
             _ => None,
         });
-        let most = self.leaves_in(room, g.elements)?;
+        let mut most = self.leaves_in(room, g.elements)?;
+        if by_row && g.inner > 1 && most < g.elements {
+            // The rows that a chunk touches are bound as whole samples: two of them may hold little of it.
+            let rows = self.fit(stage, |role| (role == Role::Weight).then_some(1));
+            let touched = rows.saturating_sub(2 * g.inner).saturating_mul(g.cols);
+            most = most.min(self.leaves_in(touched, g.elements)?);
+        }
         for chunk in chunks(g.elements, most) {
             let span = |role| (role, chunk.first as u64, chunk.len as u64);
             let r0 = chunk.first % sample;

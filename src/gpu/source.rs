@@ -196,9 +196,9 @@ const PARAMS: &[&str] = &[
 const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
 const PIECES: &str = include_str!("../../shaders/common/pieces.wgsl");
 const PACK: &str = include_str!("../../shaders/common/pack.wgsl");
-const STATUS: &str = include_str!("../../shaders/common/status.wgsl");
-const TREE: &str = include_str!("../../shaders/common/tree.wgsl");
-const ROWS: &str = include_str!("../../shaders/common/rows.wgsl");
+const STATUS: &str = include_str!("../../shaders/skeleton/status.wgsl");
+const TREE: &str = include_str!("../../shaders/skeleton/tree.wgsl");
+const ROWS: &str = include_str!("../../shaders/skeleton/row_losses.wgsl");
 
 /// The WGSL of a kernel. The loss's file comes first, so that its line numbers stay true.
 pub(crate) fn compose(info: &Info, v: &Variant) -> String {
@@ -255,7 +255,7 @@ pub(crate) fn compose(info: &Info, v: &Variant) -> String {
     text
 }
 
-const LABELS: &str = include_str!("../../shaders/common/labels.wgsl");
+const LABELS: &str = include_str!("../../shaders/skeleton/labels.wgsl");
 
 /// `writeln!` to a string cannot fail.
 macro_rules! line {
@@ -463,7 +463,8 @@ fn loss_types(text: &mut String, info: &Info, v: &Variant, roles: &[Role]) {
         .collect();
     line!(
         text,
-        "fn seal(g: Grad, f: f32, nan: bool) -> GradBits {{ return GradBits({}); }}",
+        "fn seal(g: Grad, f: f32, nan: bool) -> GradBits {{\n    \
+         if (nothing_counts()) {{ return GRAD_ZERO; }}\n    return GradBits({});\n}}",
         sealed.join(", ")
     );
 
@@ -531,6 +532,7 @@ fn stat_storage(text: &mut String, info: &Info) {
     line!(text, "fn save_stat(at: u32, s: Stat) {{");
     for (k, (name, ty)) in fields.iter().enumerate() {
         let value = match ty.as_str() {
+            // Flags, far below 2^24. As bits they would be subnormal numbers, which a device may flush.
             "u32" => format!("f32(s.{name})"),
             _ => format!("s.{name}"),
         };

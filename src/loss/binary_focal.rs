@@ -48,11 +48,14 @@ impl Elementwise for BinaryFocal {
     fn bound(&self, e: &Element) -> Term {
         let (t, gamma) = (e.t, f64::from(self.gamma));
         let c = Clipped::new(e.x[0], self.clip);
-        let (bce, miss) = parts(&c, t);
+        let (_, miss) = parts(&c, t);
+        // For t in [0, 1] parts of one sign; else what the rounding errors are proportional to is larger.
+        let bce = weighed(t, c.log_x).abs() + weighed(1.0 - t, c.log_y).abs();
+        let spread = ((t * c.y).abs() + ((1.0 - t) * c.x).abs()) / miss.abs().max(1e-300);
         // miss: three roundings of parts of one sign, and 1 − x; raised to γ that is γ-fold, and the power
         // itself 10U + 9|γ·log miss|U. bce 10U. alpha: three of its parts. Then products.
         let log = miss.abs().max(1e-300).ln().abs();
-        let relative = gamma * 5.0 * U + (9.0 * gamma * log + 10.0) * U + 20.0 * U;
+        let relative = gamma * 5.0 * U * spread + (9.0 * gamma * log + 10.0) * U + 20.0 * U;
         let size = class_balance_size(self.alpha, t);
         let scale = size * miss.abs().powf(gamma);
         // A subnormal divisor counts as the smallest normal number.
@@ -62,17 +65,17 @@ impl Elementwise for BinaryFocal {
         };
         let slope = match c.inside {
             true => {
-                let parts = gamma * bce.abs() / miss.abs() + (c.x - t).abs() / (c.x * c.y);
+                let parts = gamma * (1.0 - 2.0 * t).abs() * bce / miss.abs()
+                    + (c.x - t).abs() / (c.x * c.y);
                 // A subnormal numerator may be lost before it is divided.
-                scale * (parts * (relative + 2.0 * DIV + 10.0 * U) + TINY / (c.x * c.y))
+                scale
+                    * (parts * (relative + 5.0 * U * spread + 2.0 * DIV + 10.0 * U)
+                        + TINY / (c.x * c.y))
                     + size * TINY * parts
                     + lost
             }
             false => 0.0,
         };
-        Term::new(
-            scale * bce.abs() * relative + size * TINY * (bce.abs() + 1.0),
-            slope,
-        )
+        Term::new(scale * bce * relative + size * TINY * (bce + 1.0), slope)
     }
 }

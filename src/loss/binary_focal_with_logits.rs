@@ -35,7 +35,7 @@ impl Elementwise for BinaryFocalWithLogits {
         let (up, down, bce, miss) = parts(x, t);
         let scale = class_balance(self.alpha, t) * miss.powf(gamma);
         // d miss/dx = (1 − 2t)·σ(x)·σ(−x), which is no larger than miss; d bce/dx = σ(x) − t.
-        let turn = if miss > 0.0 { up * down / miss } else { 0.0 };
+        let turn = if miss != 0.0 { up * down / miss } else { 0.0 };
         let slope = scale * (gamma * (1.0 - 2.0 * t) * turn * bce + (1.0 - t) * up - t * down);
         Term::new(scale * bce, slope)
     }
@@ -43,19 +43,25 @@ impl Elementwise for BinaryFocalWithLogits {
     fn bound(&self, e: &Element) -> Term {
         let (x, t, gamma) = (e.x[0], e.t, f64::from(self.gamma));
         let (up, down, bce, miss) = parts(x, t);
+        // For t in [0, 1] parts of one sign; else what the rounding errors are proportional to is larger.
+        let l = (-x.abs()).exp().ln_1p();
+        let bce = (bce - l).abs() + l;
+        let spread = (t.abs() * down + (1.0 - t).abs() * up) / miss.abs().max(1e-300);
+        let miss = miss.abs();
         let size = class_balance_size(self.alpha, t);
         let scale = size * miss.powf(gamma);
         // A sigmoid, as its comment in the shader says; miss adds three roundings of parts of one sign; raised to γ
         // that is γ-fold, and the power itself 10U + 9|γ·log miss|U. bce: log1p of the exponential, 8U.
         let es = exp(x.clamp(-200.0, 200.0)) + 12.0 * U;
         let log = miss.max(1e-300).ln().abs();
-        let power = gamma * (es + 4.0 * U) + (9.0 * gamma * log + 10.0) * U;
+        let power = gamma * (es + 4.0 * U) * spread + (9.0 * gamma * log + 10.0) * U;
         let relative = power + es + 16.0 * U;
         let turn = if miss > 0.0 { up * down / miss } else { 0.0 };
-        let parts = gamma * turn * bce + (1.0 - t).abs() * up + t.abs() * down;
+        let parts =
+            gamma * (1.0 - 2.0 * t).abs() * turn * bce + (1.0 - t).abs() * up + t.abs() * down;
         Term::new(
             scale * bce * relative + size * TINY * (bce + x.abs() + 1.0),
-            scale * parts * (relative + 4.0 * es + DIV + 10.0 * U)
+            scale * parts * (relative + 4.0 * es * spread + DIV + 10.0 * U)
                 + size * (1.0 + gamma) * (bce + x.abs() + 1.0) * TINY,
         )
     }

@@ -29,6 +29,8 @@ loss! {
 struct Parts {
     z: Vec<f64>,
     wanted: Vec<f64>,
+    /// What the rounding errors of `wanted` are proportional to: the same for targets of at least 0.
+    size: Vec<f64>,
     slope: Vec<f64>,
     max: f64,
     /// log Σ exp(z − max): what stands between max and the log-sum-exp.
@@ -60,6 +62,9 @@ impl CrossEntropy {
             RowTarget::Values(t) => t[j],
         };
         let spread = smoothing / x.len() as f64;
+        let size = (0..x.len())
+            .map(|j| row.weight_of(j) * ((1.0 - smoothing) * target(j).abs() + spread))
+            .collect();
         let wanted = (0..x.len())
             .map(|j| row.weight_of(j) * ((1.0 - smoothing) * target(j) + spread))
             .collect();
@@ -68,6 +73,7 @@ impl CrossEntropy {
         Parts {
             z,
             wanted,
+            size,
             slope,
             max,
             log_s,
@@ -148,14 +154,14 @@ impl Rows for CrossEntropy {
         let log_s = p.log_s.abs();
         let e_log_s = es + 4.0 * U * log_s;
         let e_lse = e_log_s + ez_max + U * (p.max.abs() + log_s);
-        // Roundings of q_j: 1-ε, product, ε/C, sum, product with c_j. Their sum: all of one sign.
+        // Roundings of q_j: 1-ε, product, ε/C, sum, product with c_j. Their sum, and what it multiplies: by size.
         let eq = 4.0 * U + DIV;
-        let total: f64 = p.wanted.iter().sum();
+        let total: f64 = p.size.iter().sum();
         let e_total = eq + merges * U;
         // d = Σ q·(max - z): all terms of one sign, three roundings a merge.
         let far: f64 =
             p.z.iter()
-                .zip(&p.wanted)
+                .zip(&p.size)
                 .map(|(z, q)| if z.is_finite() { q * (p.max - z) } else { 0.0 })
                 .sum();
         let e_far = far * (eq + 3.0 * merges * U) + total * 2.0 * ez_max;
@@ -169,7 +175,7 @@ impl Rows for CrossEntropy {
         let pull = total + 2.0 * zl * p.lse.abs();
         let e_pull = total * e_total + 2.0 * zl * e_lse + 4.0 * U * pull;
         let grad = (0..p.z.len()).map(|j| {
-            let (z, q, share) = (p.z[j], p.wanted[j], share[j]);
+            let (z, q, share) = (p.z[j], p.size[j], share[j]);
             let ep = if z.is_finite() {
                 exps(z) + 2.0 * ez_max + es + DIV
             } else {

@@ -59,7 +59,7 @@ impl Elementwise for PoissonNll {
         let loss = e_rate
             + t.abs() * (e_inner + U * inner + TINY)
             + 8.0 * U * rest
-            + 2.0 * U * (rate + t.abs() * inner + rest);
+            + 2.0 * U * (rate.abs() + t.abs() * inner + rest);
         let grad = match self.log_input {
             true => e_rate + U * (rate + t.abs()),
             false => {

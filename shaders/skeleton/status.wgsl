@@ -43,11 +43,16 @@ fn grad_factor() -> f32 {
     if (params.has_upstream != 0u) {
         upstream *= work.upstream;
     }
-    let d = divisor();
-    if (d > 0.0) {
-        return upstream / d;
+    if (nothing_counts()) {
+        return 0.0;
     }
-    return 0.0;
+    return upstream / divisor();
+}
+
+// Whether the weights that a mean divides by sum to 0: then every loss and gradient is 0, of NaN and infinities
+// too. A sum that a device could flush counts as 0 on all of them.
+fn nothing_counts() -> bool {
+    return params.counted != 0u && !(work.divisor >= SMALLEST_NORMAL);
 }
 
 fn divisor() -> f32 {
