@@ -66,7 +66,7 @@ fn a_check_notices_one_wrong_number() {
             let mut bad = out.clone();
             match &mut bad.loss {
                 Some(loss) => *loss = wrong(*loss),
-                None => bad.losses[0] = wrong(bad.losses[0]),
+                None => bad.losses[1] = wrong(bad.losses[1]),
             }
             assert!(!passes(&bad));
         }
