@@ -1,7 +1,7 @@
 //! Buffers attached to a plan, and what is recorded into an encoder.
 
 use super::plan::{Plan, number_size};
-use super::source::{Params, Role, WORK_HEADER};
+use super::source::{DIVISOR, LOSS, Params, Role, UPSTREAM, WORK_HEADER};
 use crate::batch::Status;
 use crate::error::{Error, Result};
 use crate::layout::{Reduction, TargetLayout, WeightLayout};
@@ -59,11 +59,6 @@ pub struct Bound {
     upstream: Option<(wgpu::Buffer, u64)>,
     loss: Option<(wgpu::Buffer, u64)>,
 }
-
-/// Where in the work buffer each number of the header lies.
-const DIVISOR: usize = 40;
-const UPSTREAM: u64 = 48;
-const LOSS: usize = 52;
 
 impl Plan {
     /// Attaches buffers. Allocates status, partial sums and parameters; compiles kernels only where a buffer is
@@ -444,7 +439,7 @@ impl Bound {
             }
         }
         if let Some((buffer, offset)) = &self.loss {
-            encoder.copy_buffer_to_buffer(&self.work, LOSS as u64, buffer, *offset, Some(4));
+            encoder.copy_buffer_to_buffer(&self.work, LOSS, buffer, *offset, Some(4));
         }
     }
 
@@ -489,7 +484,7 @@ impl Bound {
         let wide = |i: usize| u64::from(word(i)) | u64::from(word(i + 1)) << 32;
         let plan = &self.plan;
         let labels = matches!(plan.layout.target, TargetLayout::Labels(_));
-        let divisor = f32::from_bits(word(DIVISOR / 4));
+        let divisor = f32::from_bits(word(DIVISOR as usize / 4));
         let g = &plan.geometry;
         let valid = match (plan.loss.family, labels) {
             _ if g.elements == 0 || (plan.counted && divisor < f32::MIN_POSITIVE) => 0,
@@ -509,7 +504,7 @@ impl Bound {
         };
         let loss = match plan.layout.reduction {
             Reduction::None => None,
-            _ => Some(f32::from_bits(word(LOSS / 4))),
+            _ => Some(f32::from_bits(word(LOSS as usize / 4))),
         };
         (loss, status)
     }

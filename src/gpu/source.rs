@@ -116,6 +116,11 @@ impl Variant {
 /// Bytes of the work buffer before the leaves.
 pub(crate) const WORK_HEADER: u64 = 64;
 
+/// Where in the work buffer the divisor, the upstream gradient and the loss lie. A test holds them against WGSL.
+pub(crate) const DIVISOR: u64 = 40;
+pub(crate) const UPSTREAM: u64 = 48;
+pub(crate) const LOSS: u64 = 52;
+
 /// The parameters that every kernel has. The options of the loss follow.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable, Default)]

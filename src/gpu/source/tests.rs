@@ -1,6 +1,9 @@
 //! Every text that can be composed, held against naga, Tint and WebGPU's default limits. No device is needed.
 
-use super::{PARAMS, Params, Role, Stage, Variant, compose, stat_fields};
+use super::{
+    DIVISOR, LOSS, PARAMS, Params, Role, Stage, UPSTREAM, Variant, WORK_HEADER, compose,
+    stat_fields,
+};
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Family, Info, OptionKind, TargetKind};
 use crate::tensor::{DType, LabelType};
@@ -321,6 +324,17 @@ fn parameters_lie_where_the_shader_reads_them() {
                 expected.push((format!("opt_{}", option.name), offset as u32));
             }
             assert_eq!(found, expected, "{} {v:?}", info.name);
+            let work = members(&module, "Work").expect("struct Work");
+            for (name, offset) in [
+                ("counters", 0),
+                ("divisor", DIVISOR),
+                ("upstream", UPSTREAM),
+                ("loss", LOSS),
+                ("leaves", WORK_HEADER),
+            ] {
+                let found = work.iter().find(|m| m.0 == name).map(|m| u64::from(m.1));
+                assert_eq!(found, Some(offset), "{name} in Work of {v:?}");
+            }
         }
     }
     // The number before each colon in PARAMS is the name; its type is that of the Rust field by size.
