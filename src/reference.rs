@@ -352,7 +352,7 @@ impl<'a> Sink<'a> {
         let error = match loss.abs() + bound >= DType::F32.overflow() {
             // Infinite before a small weight could bring it back.
             true => f64::INFINITY,
-            false => slack(w * bound + U * value.abs()),
+            false => usable(slack(w * bound + U * value.abs()), value),
         };
         match self.layout.reduction {
             Reduction::None => {
@@ -388,7 +388,7 @@ impl<'a> Sink<'a> {
         let factors = [grad.abs() + bound, (w * factor).abs(), factor.abs()];
         let error = match factors.iter().any(|f| *f >= DType::F32.overflow()) {
             true => f64::INFINITY,
-            false => error,
+            false => usable(error, value),
         };
         self.total.grads[input][element] = value;
         let stored = self.layout.dtype.half_ulp(value.abs() + error);

@@ -255,6 +255,9 @@ impl Check {
                 error <= bound
             };
             if !right {
+                if !(got.is_finite() && want.is_finite()) {
+                    *err = f64::INFINITY;
+                }
                 self.complain(format!(
                     "{what}[{i}]: expected {want:e} ± {bound:.1e}, found {got:e}"
                 ));

@@ -78,7 +78,7 @@ pub struct LossArgs {
 
     /// The upstream gradient, which multiplies the gradients
     #[arg(long, value_name = "X", default_value = "1", value_parser = finite,
-          allow_negative_numbers = true)]
+          allow_hyphen_values = true)]
     pub grad_scale: f32,
 
     /// How numbers are stored on the GPU

@@ -220,8 +220,11 @@ impl Evaluation {
         if let Some(check) = &self.check {
             let verdict = if check.pass { "pass" } else { "FAIL" };
             lines.push(format!(
-                "check: {verdict}  loss error {:.1e}, gradient error {:.1e} (bound {:.1e})",
-                check.loss_err, check.grad_err, check.bound
+                "check: {verdict}  loss error {:.1e}, gradient error {:.1e}; every number has its own bound, the \
+                 worst is at {:.0} % of it",
+                check.loss_err,
+                check.grad_err,
+                100.0 * check.worst
             ));
         }
         lines.join("\n")

@@ -86,8 +86,12 @@ fn columns(
         return Err(source.refuse("one axis, with one number per column"));
     }
     let numbers = source.into_values();
-    let numbers = numbers.to_f64().iter().map(|&v| v as f32).collect();
-    Ok(OptionValue::Columns(numbers))
+    let numbers: Vec<f32> = numbers.to_f64().iter().map(|&v| v as f32).collect();
+    Ok(match numbers[..] {
+        // One number is the same for every column, as it is without a file.
+        [all] => OptionValue::Number(all),
+        _ => OptionValue::Columns(numbers),
+    })
 }
 
 /// What an option takes, for people.
