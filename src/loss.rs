@@ -647,6 +647,7 @@ registry! {
     kl_div
     kl_div_probs
     cross_entropy
+    kl_div_with_logits
 }
 
 /// Every registered loss, in the order of the tables.
