@@ -1,7 +1,7 @@
 // One workgroup takes a group of rows: one, or two where two rows of 16-bit numbers share a word. Each
 // row's statistic is merged over the invocations; then the whole group's gradient is written in pairs.
 
-var<workgroup> stats: array<Stat, 256>;
+var<workgroup> stats: array<Stat, WIDTH>;
 var<workgroup> group_stats: array<Stat, 2>;
 var<workgroup> group_flags: array<atomic<u32>, 2>;
 
@@ -21,7 +21,7 @@ fn grad_at(first: u32, e: u32, factor: f32) -> GradBits {
     return row_grad_bits(in.e, row_of(label), group_stats[k], flags, load_weight(0u, first + k), factor);
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(WIDTH)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) nwg: vec3<u32>,
@@ -46,9 +46,9 @@ fn main(
         var flags = select(ROW_OK, ROW_SKIPPED, skipped);
         if (!skipped) {
             // Runs of 16, so that a long row does not mean many merges one after the other.
-            for (var c0 = tid; c0 < params.cols; c0 += 4096u) {
+            for (var c0 = tid; c0 < params.cols; c0 += 16u * WIDTH) {
                 var run = stat_identity();
-                for (var c = c0; c < min(c0 + 4096u, params.cols); c += 256u) {
+                for (var c = c0; c < min(c0 + 16u * WIDTH, params.cols); c += WIDTH) {
                     let in = load(element_of(row, c), c, label);
                     odd += in.odd;
                     flags |= select(0u, ROW_NAN, in.nan);
@@ -63,7 +63,7 @@ fn main(
         }
         stats[tid] = s;
         workgroupBarrier();
-        for (var half = 128u; half > 0u; half = half >> 1u) {
+        for (var half = WIDTH / 2u; half > 0u; half = half >> 1u) {
             if (tid < half) {
                 stats[tid] = stat_merge(stats[tid], stats[tid + half]);
             }
@@ -84,7 +84,7 @@ fn main(
     if (GRADIENT) {
         let factor = grad_factor();
         let n = rows * params.cols;
-        for (var e = tid * 2u; e < n; e += 512u) {
+        for (var e = tid * 2u; e < n; e += 2u * WIDTH) {
             let both = e + 1u < n;
             let a = grad_at(first, e, factor);
             var b = a;

@@ -236,6 +236,7 @@ impl Planner<'_> {
             columns: self.columns,
             gradient: self.layout.gradient,
             each: self.layout.reduction == Reduction::None,
+            width: 256,
             aliased: false,
         };
         // Kernels that no loss takes part in are shared between losses.
@@ -261,6 +262,11 @@ impl Planner<'_> {
                 weight: WeightLayout::None,
                 columns: false,
                 ..shared
+            },
+            // As many invocations as there are columns: the others would only wait.
+            Stage::Rows => Variant {
+                width: self.base.cols.clamp(32, 256).next_power_of_two(),
+                ..v
             },
             _ => v,
         }

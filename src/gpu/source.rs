@@ -69,6 +69,8 @@ pub(crate) struct Variant {
     pub gradient: bool,
     /// Losses are stored one by one instead of summed.
     pub each: bool,
+    /// Invocations of a workgroup that takes rows, a power of two.
+    pub width: u32,
     /// Every buffer is bound read-write, because one buffer is both read and written.
     pub aliased: bool,
 }
@@ -312,6 +314,7 @@ fn declarations(text: &mut String, info: &Info, v: &Variant, loss: bool) {
             role.binding()
         );
     }
+    line!(text, "const WIDTH: u32 = {}u;", v.width);
     let labels = matches!(v.target, TargetLayout::Labels(_));
     for (name, value) in [
         ("GRADIENT", v.gradient),

@@ -66,6 +66,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                                         columns,
                                         gradient,
                                         each,
+                                        width: 256,
                                         aliased,
                                     }));
                                 }
@@ -77,7 +78,18 @@ fn variants(info: &'static Info) -> Vec<Variant> {
         }
     }
     let mut distinct = Vec::new();
-    for v in out {
+    // Workgroups for rows are made for the columns there are; the text differs in nothing else.
+    let rows: Vec<Variant> = out
+        .iter()
+        .filter(|v| v.stage == Stage::Rows)
+        .take(1)
+        .copied()
+        .collect();
+    let narrow = rows
+        .iter()
+        .flat_map(|&v| [32, 64, 128].map(|width| Variant { width, ..v }));
+    let narrow: Vec<Variant> = narrow.collect();
+    for v in out.into_iter().chain(narrow) {
         if !distinct.contains(&v) {
             distinct.push(v);
         }
