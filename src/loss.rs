@@ -111,6 +111,8 @@ pub enum OptionValue {
 impl fmt::Display for OptionValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // 1e-7, not 0.0000001.
+            OptionValue::Number(v) if *v != 0.0 && v.abs() < 1e-3 => write!(f, "{v:e}"),
             OptionValue::Number(v) => write!(f, "{v}"),
             OptionValue::Flag(v) => write!(f, "{v}"),
             OptionValue::Index(v) => write!(f, "{v}"),
