@@ -396,6 +396,12 @@ pub trait Elementwise {
     /// from the precision that WGSL promises for every operation, before weights and storage. The
     /// derivation stands beside it.
     fn bound(&self, e: &Element) -> Term;
+
+    /// Whether the derivatives at an element are NaN, given that an input or the target is. The shader says the same in
+    /// `fn nan_grad(e: Elem) -> bool`, if it says anything.
+    fn nan_grad(&self, _e: &Element) -> bool {
+        true
+    }
 }
 
 /// A probability clipped to `[clip, 1 − clip]`, its complement and both logarithms; which stay exact where

@@ -4,7 +4,7 @@ use crate::batch::{Batch, Outcome, Status, Target};
 use crate::bounds::{DIV, TINY, U, slack};
 use crate::error::Result;
 use crate::layout::{Divisor, Geometry, Layout, Reduction, WeightLayout};
-use crate::loss::{Element, Loss, Math, Row, RowTarget, RowTerm, Term};
+use crate::loss::{Element, Elementwise, Loss, Math, Row, RowTarget, RowTerm, Term};
 use crate::tensor::{DType, Labels};
 
 /// The loss and its gradients in f64.
@@ -62,16 +62,7 @@ fn run(loss: &dyn Loss, batch: &Batch<'_>, bounds: bool) -> Result<(Outcome<f64>
     let geometry = layout.check(loss)?;
     let problem = Problem::new(loss, batch, layout, geometry);
     let (mut total, mut limit) = match loss.math() {
-        Math::Elementwise(math) => problem.elements(
-            |e| math.term(e),
-            |e| {
-                if bounds {
-                    math.bound(e)
-                } else {
-                    Term::default()
-                }
-            },
-        ),
+        Math::Elementwise(math) => problem.elements(math, bounds),
         Math::Rows(math) => problem.rows(
             |r| math.row(r),
             |r| bounds.then(|| math.bound(r)),
@@ -170,11 +161,7 @@ impl<'a> Problem<'a> {
         scale
     }
 
-    fn elements(
-        &self,
-        term: impl Fn(&Element) -> Term,
-        bound: impl Fn(&Element) -> Term,
-    ) -> (Outcome<f64>, Outcome<f64>) {
+    fn elements(&self, math: &dyn Elementwise, bounds: bool) -> (Outcome<f64>, Outcome<f64>) {
         let g = &self.geometry;
         let row_of = |i: usize| match self.layout.weight {
             WeightLayout::Row => g.row_col(i).0,
@@ -198,13 +185,17 @@ impl<'a> Problem<'a> {
                 .count() as u64;
             let e = Element { x, t, column };
             let w = self.weight_of(i, row);
-            let (mut l, b) = (term(&e), bound(&e));
+            let mut l = math.term(&e);
+            let b = match bounds {
+                true => math.bound(&e),
+                false => Term::default(),
+            };
             // `f64::max` and `clamp` drop a NaN that the formula does not.
             if inputs.clone().chain(targets).any(|v| v.is_nan()) {
-                l = Term {
-                    loss: f64::NAN,
-                    grad: [f64::NAN; 2],
-                };
+                l.loss = f64::NAN;
+                if math.nan_grad(&e) {
+                    l.grad = [f64::NAN; 2];
+                }
             }
             sink.loss(i, w, l.loss, b.loss);
             for (k, _) in self.inputs.iter().enumerate() {

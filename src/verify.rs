@@ -84,8 +84,16 @@ pub async fn run_async(
                 None => gpu.clone(),
             };
             let out = device.evaluate_async(loss, &batch).await?;
-            let check = check(loss, &batch, &out)?;
-            let plan = device.plan_async(loss, &batch.layout(loss)?).await?;
+            let mut check = check(loss, &batch, &out)?;
+            let layout = batch.layout(loss)?;
+            let plan = device.plan_async(loss, &layout).await?;
+            if let Some(complaint) = &mut check.complaint {
+                // What a row does not say of the case.
+                *complaint = format!(
+                    "{loss:?}, target {:?}, weight {:?}, class_weight {}, {:?}: {complaint}",
+                    layout.target, layout.weight, layout.class_weight, layout.class_axis
+                );
+            }
             let row = Row {
                 name: info.name,
                 shape: batch.shape.clone(),

@@ -13,3 +13,8 @@ fn term(e: Elem) -> Term {
     }
     return Term(select(times(e.t, ln(e.t) - e.x), 0.0, sign_of(e.t) == 0.0), Grad(-e.t));
 }
+
+// The derivative is that of the target alone.
+fn nan_grad(e: Elem) -> bool {
+    return nan_bits(bitcast<u32>(e.t));
+}

@@ -32,7 +32,7 @@ fn visit(i: u32, factor: f32) -> Visit {
     let t = term(in.e);
     let wf = bitcast<f32>(w);
     let loss = select(bitcast<u32>(wf * t.loss), NAN_BITS, in.nan);
-    return Visit(loss, seal(t.grad, wf * factor, in.nan));
+    return Visit(loss, seal(t.grad, wf * factor, in.nan && nan_grad(in.e)));
 }
 
 @compute @workgroup_size(256)

@@ -255,12 +255,18 @@ pub(crate) fn compose(info: &Info, v: &Variant) -> String {
         text.push_str(ROWS);
     }
     text.push_str(skeleton);
+    if v.stage == Stage::Elementwise && !info.wgsl.contains("fn nan_grad(") {
+        text.push_str(NAN_GRAD);
+    }
     declarations(&mut text, info, v, needs_loss);
     if matches!(v.stage, Stage::StridedStat | Stage::StridedGrad) {
         stat_storage(&mut text, info);
     }
     text
 }
+
+/// Where a loss says nothing else, a NaN makes every derivative at its element NaN.
+const NAN_GRAD: &str = "fn nan_grad(e: Elem) -> bool { return true; }\n";
 
 const LABELS: &str = include_str!("../../shaders/skeleton/labels.wgsl");
 

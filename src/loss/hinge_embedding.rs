@@ -29,4 +29,8 @@ impl Elementwise for HingeEmbedding {
         // One difference, whose sign is taken from the bits.
         Term::new(U * (f64::from(self.margin) - e.x[0]).abs(), 0.0)
     }
+
+    fn nan_grad(&self, e: &Element) -> bool {
+        e.t != 1.0
+    }
 }

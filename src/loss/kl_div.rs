@@ -49,4 +49,8 @@ impl Elementwise for KlDiv {
             ep + TINY,
         )
     }
+
+    fn nan_grad(&self, e: &Element) -> bool {
+        e.t.is_nan()
+    }
 }
