@@ -4,7 +4,14 @@
 //! name stands once in the [registry](all). Everything else — kernels for every shape and storage type,
 //! the command line, the checks, the tables — follows from that.
 
+mod options;
+mod pieces;
+
+pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
+
 use crate::error::{Error, Result};
+use options::{check_range, set_field, unknown_option};
+use pieces::{Clipped, class_balance, class_balance_size, sign, signed_label};
 use std::fmt;
 
 /// Which skeleton carries a loss.
@@ -54,179 +61,6 @@ pub enum Support {
     Probability,
     /// At most 0: the logarithm of a probability.
     LogProbability,
-}
-
-/// The values an option takes. Everything is finite; numbers are f32.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Range {
-    /// Any finite number.
-    Any,
-    /// Above 0.
-    Positive,
-    /// 0 and above.
-    NonNegative,
-    /// 0 to 1.
-    Unit,
-    /// 0 to ½: a distance from both ends of [0, 1].
-    Half,
-}
-
-impl Range {
-    fn holds(self, v: f32) -> bool {
-        v.is_finite()
-            && match self {
-                Range::Any => true,
-                Range::Positive => v > 0.0,
-                Range::NonNegative => v >= 0.0,
-                Range::Unit => (0.0..=1.0).contains(&v),
-                Range::Half => (0.0..=0.5).contains(&v),
-            }
-    }
-
-    /// The sentence for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Range::Any => "a finite number",
-            Range::Positive => "a finite number above 0",
-            Range::NonNegative => "a finite number of at least 0",
-            Range::Unit => "a number in [0, 1]",
-            Range::Half => "a number in [0, 0.5]",
-        }
-    }
-}
-
-/// The value of an option.
-#[derive(Debug, Clone, PartialEq)]
-pub enum OptionValue {
-    /// A number. Rounded to f32 before anything uses it, the reference included.
-    Number(f32),
-    /// On or off.
-    Flag(bool),
-    /// A class index.
-    Index(i64),
-    /// One number per column.
-    Columns(Vec<f32>),
-}
-
-impl fmt::Display for OptionValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // 1e-7, not 0.0000001.
-            OptionValue::Number(v) if *v != 0.0 && v.abs() < 1e-3 => write!(f, "{v:e}"),
-            OptionValue::Number(v) => write!(f, "{v}"),
-            OptionValue::Flag(v) => write!(f, "{v}"),
-            OptionValue::Index(v) => write!(f, "{v}"),
-            OptionValue::Columns(v) => write!(f, "{} numbers", v.len()),
-        }
-    }
-}
-
-/// What type an option has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OptionKind {
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Flag,
-    /// A class index.
-    Index,
-    /// A number, or one per column.
-    NumberOrColumns,
-}
-
-/// An option that is one number for all columns, or one for each.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PerColumn {
-    /// The same for every column.
-    All(f32),
-    /// One for each column, in order.
-    Each(Vec<f32>),
-}
-
-impl PerColumn {
-    /// The value at `column`. A list is as long as there are columns once [`Loss::check`] has passed.
-    pub fn at(&self, column: usize) -> f64 {
-        match self {
-            PerColumn::All(v) => f64::from(*v),
-            PerColumn::Each(v) => v.get(column).copied().map_or(f64::NAN, f64::from),
-        }
-    }
-}
-
-/// A type that an option's field can have.
-pub(crate) trait Field: Sized {
-    const KIND: OptionKind;
-    fn value(&self) -> OptionValue;
-    fn from_value(value: OptionValue) -> Option<Self>;
-}
-
-impl Field for f32 {
-    const KIND: OptionKind = OptionKind::Number;
-    fn value(&self) -> OptionValue {
-        OptionValue::Number(*self)
-    }
-    fn from_value(value: OptionValue) -> Option<Self> {
-        match value {
-            OptionValue::Number(v) => Some(v),
-            _ => None,
-        }
-    }
-}
-
-impl Field for bool {
-    const KIND: OptionKind = OptionKind::Flag;
-    fn value(&self) -> OptionValue {
-        OptionValue::Flag(*self)
-    }
-    fn from_value(value: OptionValue) -> Option<Self> {
-        match value {
-            OptionValue::Flag(v) => Some(v),
-            _ => None,
-        }
-    }
-}
-
-impl Field for i64 {
-    const KIND: OptionKind = OptionKind::Index;
-    fn value(&self) -> OptionValue {
-        OptionValue::Index(*self)
-    }
-    fn from_value(value: OptionValue) -> Option<Self> {
-        match value {
-            OptionValue::Index(v) => Some(v),
-            _ => None,
-        }
-    }
-}
-
-impl Field for PerColumn {
-    const KIND: OptionKind = OptionKind::NumberOrColumns;
-    fn value(&self) -> OptionValue {
-        match self {
-            PerColumn::All(v) => OptionValue::Number(*v),
-            PerColumn::Each(v) => OptionValue::Columns(v.clone()),
-        }
-    }
-    fn from_value(value: OptionValue) -> Option<Self> {
-        match value {
-            OptionValue::Number(v) => Some(PerColumn::All(v)),
-            OptionValue::Columns(v) => Some(PerColumn::Each(v)),
-            _ => None,
-        }
-    }
-}
-
-/// What is known of an option before it has a value.
-#[derive(Debug)]
-pub struct OptionInfo {
-    /// Its name, as in PyTorch where PyTorch has it.
-    pub name: &'static str,
-    /// What it does.
-    pub summary: &'static str,
-    /// Its type.
-    pub kind: OptionKind,
-    /// The numbers it takes.
-    pub range: Range,
 }
 
 /// What is known of a loss before it has options.
@@ -308,47 +142,6 @@ pub trait Loss: sealed::Sealed + fmt::Debug + Send + Sync {
     }
 }
 
-fn check_range(loss: &'static str, option: &OptionInfo, value: &OptionValue) -> Result<()> {
-    let bad = match value {
-        OptionValue::Number(v) if !option.range.holds(*v) => v.to_string(),
-        OptionValue::Columns(v) => match v.iter().position(|&v| !option.range.holds(v)) {
-            Some(i) => format!("{} at index {i}", v[i]),
-            None => return Ok(()),
-        },
-        _ => return Ok(()),
-    };
-    Err(Error::OptionValue {
-        loss,
-        option: option.name,
-        expected: option.range.name().into(),
-        found: bad,
-    })
-}
-
-/// Sets `slot` from `value`, or says what the option takes. Called by the code of [`loss!`].
-pub(crate) fn set_field<F: Field>(
-    slot: &mut F,
-    loss: &'static str,
-    option: &'static OptionInfo,
-    value: OptionValue,
-) -> Result<()> {
-    let found = value.to_string();
-    check_range(loss, option, &value)?;
-    *slot = F::from_value(value).ok_or(Error::OptionValue {
-        loss,
-        option: option.name,
-        expected: match F::KIND {
-            OptionKind::Number => option.range.name(),
-            OptionKind::Flag => "true or false",
-            OptionKind::Index => "a class index",
-            OptionKind::NumberOrColumns => "a number, or one per column",
-        }
-        .into(),
-        found,
-    })?;
-    Ok(())
-}
-
 /// The f64 formula of a loss.
 pub enum Math<'a> {
     /// Of one element.
@@ -401,68 +194,6 @@ pub trait Elementwise {
     /// `fn nan_grad(e: Elem) -> bool`, if it says anything.
     fn nan_grad(&self, _e: &Element) -> bool {
         true
-    }
-}
-
-/// A probability clipped to `[clip, 1 − clip]`, its complement and both logarithms; which stay exact where
-/// 1 − (1 − clip) would not.
-struct Clipped {
-    x: f64,
-    y: f64,
-    log_x: f64,
-    log_y: f64,
-    /// Whether it was between the bounds, so that a gradient passes.
-    inside: bool,
-}
-
-impl Clipped {
-    fn new(x: f64, clip: f32) -> Self {
-        let clip = f64::from(clip);
-        let (low, high) = ((clip, clip.ln()), (1.0 - clip, (-clip).ln_1p()));
-        let ((x, log_x), (y, log_y), inside) = match (x <= clip, 1.0 - x <= clip) {
-            (true, _) => (low, high, false),
-            (false, true) => (high, low, false),
-            (false, false) => ((x, x.ln()), (1.0 - x, (-x).ln_1p()), true),
-        };
-        Clipped {
-            x,
-            y,
-            log_x,
-            log_y,
-            inside,
-        }
-    }
-}
-
-/// The sign of `v`: 0 at 0, NaN at NaN.
-fn sign(v: f64) -> f64 {
-    if v == 0.0 || v.is_nan() {
-        v
-    } else {
-        v.signum()
-    }
-}
-
-/// What [`class_balance`] is made of, all parts positive: its rounding error is proportional to that.
-fn class_balance_size(alpha: f32, t: f64) -> f64 {
-    let alpha = f64::from(alpha);
-    match alpha < 0.0 {
-        true => 1.0,
-        false => (alpha * t).abs() + ((1.0 - alpha) * (1.0 - t)).abs(),
-    }
-}
-
-/// A label of ±1, where 0 stands for −1.
-fn signed_label(t: f64) -> f64 {
-    if t == 0.0 { -1.0 } else { t }
-}
-
-/// `alpha` for the positive class, `1 − alpha` for the negative one; 1 below 0.
-fn class_balance(alpha: f32, t: f64) -> f64 {
-    let alpha = f64::from(alpha);
-    match alpha < 0.0 {
-        true => 1.0,
-        false => alpha * t + (1.0 - alpha) * (1.0 - t),
     }
 }
 
@@ -556,7 +287,7 @@ macro_rules! loss {
             $( $crate::loss::OptionInfo {
                 name: stringify!($field),
                 summary: concat!($($option_doc),+),
-                kind: <$ty as $crate::loss::Field>::KIND,
+                kind: <$ty as $crate::loss::options::Field>::KIND,
                 range: $crate::loss::Range::$range,
             }, )*
         ];
@@ -584,7 +315,7 @@ macro_rules! loss {
                 &INFO
             }
             fn options(&self) -> Vec<$crate::loss::OptionValue> {
-                vec![ $( $crate::loss::Field::value(&self.$field), )* ]
+                vec![ $( $crate::loss::options::Field::value(&self.$field), )* ]
             }
             #[allow(unused_variables, unused_mut, reason = "a loss may have no options")]
             fn set(&mut self, name: &str, value: $crate::loss::OptionValue) -> $crate::Result<()> {
@@ -599,19 +330,6 @@ macro_rules! loss {
             }
         }
     };
-}
-
-fn unknown_option(info: &Info, option: &str) -> Error {
-    let known: Vec<_> = info.options.iter().map(|o| o.name).collect();
-    Error::UnknownOption {
-        loss: info.name,
-        option: option.into(),
-        known: if known.is_empty() {
-            "none".into()
-        } else {
-            known.join(", ")
-        },
-    }
 }
 
 mod sealed {

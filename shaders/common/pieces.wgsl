@@ -48,6 +48,16 @@ fn nonzero(v: f32) -> f32 {
     return select(max(v, SMALLEST_NORMAL), min(v, -SMALLEST_NORMAL), v < 0.0);
 }
 
+// x/d, and x itself for d = 1: division is not exact in WGSL, not even by 1.
+fn divide(x: f32, d: f32) -> f32 {
+    return select(x / d, x, d == 1.0);
+}
+
+// exp(from - to) for a maximum that moves up, exactly 1 where it does not move.
+fn exp_shift(from_m: f32, to_m: f32) -> f32 {
+    return select(exp_below(from_m - to_m), 1.0, from_m == to_m);
+}
+
 // A probability clipped to [clip, 1 - clip], its complement and both logarithms. The complement of a clipped x
 // is exact: 1 - (1 - clip) is clip. Which side it is on, 1 - x decides, which is exact from 0.5 up.
 struct Clipped {

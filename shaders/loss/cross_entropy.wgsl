@@ -30,11 +30,6 @@ fn admits(bits: u32) -> bool {
     return bits == 0xff800000u && !ce_capped();
 }
 
-fn ce_divide(x: f32) -> f32 {
-    // Division is not exact in WGSL, not even by 1.
-    return select(x / params.opt_temperature, x, params.opt_temperature == 1.0);
-}
-
 // tanh of the capped logit; at ±inf ±1 without arithmetic on infinities.
 fn ce_tanh(x: f32) -> f32 {
     return tanh_fine(clamp(x, LOWEST, LARGEST) / params.opt_softcap);
@@ -46,7 +41,7 @@ fn ce_logit(x: f32) -> f32 {
     if (ce_capped()) {
         z = params.opt_softcap * ce_tanh(x);
     }
-    return clamp(ce_divide(z), LOWEST, LARGEST);
+    return clamp(divide(z, params.opt_temperature), LOWEST, LARGEST);
 }
 
 fn ce_wanted(e: Elem, r: Row) -> f32 {
@@ -72,11 +67,6 @@ fn stat_of(e: Elem, r: Row) -> Stat {
     return Stat(ce_logit(e.x), 1.0, q, 0.0, select(CE_NAN, 0u, finite_bits(bitcast<u32>(e.t))));
 }
 
-// exp(from - to), exactly 1 where nothing moves.
-fn ce_shift(from_m: f32, to_m: f32) -> f32 {
-    return select(exp_below(from_m - to_m), 1.0, from_m == to_m);
-}
-
 fn ce_moved(a: Stat, m: f32) -> f32 {
     return a.d + select(a.q * (a.m - m), 0.0, a.q == 0.0 || a.m == m);
 }
@@ -85,7 +75,7 @@ fn stat_merge(a: Stat, b: Stat) -> Stat {
     let m = max(a.m, b.m);
     return Stat(
         m,
-        a.s * ce_shift(a.m, m) + b.s * ce_shift(b.m, m),
+        a.s * exp_shift(a.m, m) + b.s * exp_shift(b.m, m),
         a.q + b.q,
         ce_moved(a, m) + ce_moved(b, m),
         a.bits | b.bits,
@@ -120,7 +110,7 @@ fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
         // p first: lse may be so large that its product with z_loss alone overflows.
         pull += (2.0 * params.opt_z_loss * r.unweighted * p) * (s.m + ln(s.s));
     }
-    var g = ce_divide(pull - ce_wanted(e, r));
+    var g = divide(pull - ce_wanted(e, r), params.opt_temperature);
     if (ce_capped()) {
         let t = ce_tanh(e.x);
         g *= 1.0 - t * t;

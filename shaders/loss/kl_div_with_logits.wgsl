@@ -26,12 +26,8 @@ fn admits(bits: u32) -> bool {
     return false;
 }
 
-fn kl_divide(x: f32) -> f32 {
-    return select(x / params.opt_temperature, x, params.opt_temperature == 1.0);
-}
-
 fn kl_logit(x: f32) -> f32 {
-    return clamp(kl_divide(x), LOWEST, LARGEST);
+    return clamp(divide(x, params.opt_temperature), LOWEST, LARGEST);
 }
 
 fn kl_ruled_out(x: f32) -> bool {
@@ -58,13 +54,8 @@ fn stat_of(e: Elem, r: Row) -> Stat {
     return s;
 }
 
-// exp(from - to), exactly 1 where nothing moves.
-fn kl_shift(from_m: f32, to_m: f32) -> f32 {
-    return select(exp_below(from_m - to_m), 1.0, from_m == to_m);
-}
-
 fn kl_moved(p: Stat, m_a: f32, m_b: f32) -> f32 {
-    let weight = kl_shift(p.m_b, m_b);
+    let weight = exp_shift(p.m_b, m_b);
     // Nothing of the teacher, or nothing left of it: then the shift may be anything.
     if (p.s_b == 0.0 || weight == 0.0) {
         return 0.0;
@@ -77,9 +68,9 @@ fn stat_merge(p: Stat, q: Stat) -> Stat {
     let m_b = max(p.m_b, q.m_b);
     return Stat(
         m_a,
-        p.s_a * kl_shift(p.m_a, m_a) + q.s_a * kl_shift(q.m_a, m_a),
+        p.s_a * exp_shift(p.m_a, m_a) + q.s_a * exp_shift(q.m_a, m_a),
         m_b,
-        p.s_b * kl_shift(p.m_b, m_b) + q.s_b * kl_shift(q.m_b, m_b),
+        p.s_b * exp_shift(p.m_b, m_b) + q.s_b * exp_shift(q.m_b, m_b),
         kl_moved(p, m_a, m_b) + kl_moved(q, m_a, m_b),
         p.bits | q.bits,
     );
