@@ -16,3 +16,9 @@ fn term(e: Elem) -> Term {
     let loss = -t * bce_clamped(ln(e.x)) - (1.0 - t) * bce_clamped(ln_1p(-e.x));
     return Term(loss, Grad((e.x - t) / max((1.0 - e.x) * e.x, 1e-12)));
 }
+
+// Outside of the clip the derivative is 0, whatever t is.
+fn nan_grad(e: Elem) -> bool {
+    let clip = params.opt_clip;
+    return clip == 0.0 || nan_bits(bitcast<u32>(e.x)) || clip_probability(e.x, clip).inside;
+}

@@ -8,3 +8,8 @@ fn term(e: Elem) -> Term {
     let inside = order(e.x, eps) > 0.0 && e.x < 1.0;
     return Term(loss, Grad(select(0.0, -t / divisible(x), inside)));
 }
+
+// Outside of the clip the derivative is 0, whatever t is.
+fn nan_grad(e: Elem) -> bool {
+    return nan_bits(bitcast<u32>(e.x)) || (order(e.x, params.opt_eps) > 0.0 && e.x < 1.0);
+}

@@ -82,7 +82,7 @@ fn columns(
         }));
     }
     let source = Source::read(option.name, file)?;
-    if source.array.shape.len() != 1 {
+    if source.array.shape.len() > 1 {
         return Err(source.refuse("one axis, with one number per column"));
     }
     let numbers = source.into_values();

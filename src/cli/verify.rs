@@ -130,10 +130,10 @@ fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
     let heading = [
         "loss",
         "cases",
-        "error/bound",
+        "worst error/bound",
         "loss error",
         "gradient error",
-        "bound",
+        "bound there",
         "",
     ];
     let mut lines = vec![heading.map(String::from).to_vec()];

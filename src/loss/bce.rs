@@ -63,4 +63,8 @@ impl Elementwise for Bce {
         };
         Term::new(9.0 * U * loss + TINY * (c.log_x.abs() + 1.0), slope)
     }
+
+    fn nan_grad(&self, e: &Element) -> bool {
+        e.x[0].is_nan() || self.clipped(e.x[0]).inside
+    }
 }

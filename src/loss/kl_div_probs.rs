@@ -45,4 +45,9 @@ impl Elementwise for KlDivProbs {
             },
         )
     }
+
+    fn nan_grad(&self, e: &Element) -> bool {
+        let inside = e.x[0] > f64::from(self.eps) && e.x[0] < 1.0;
+        e.x[0].is_nan() || inside
+    }
 }

@@ -40,4 +40,8 @@ impl Elementwise for Msle {
             2.0 * ed / (1.0 + x) + slope * (U + DIV),
         )
     }
+
+    fn nan_grad(&self, e: &Element) -> bool {
+        e.x[0].is_nan() || e.x[0] > f64::from(self.eps)
+    }
 }
