@@ -413,26 +413,6 @@ fn the_file_of_a_loss_is_mathematics_only() {
     }
 }
 
-/// Which variants Tint goes through: every kernel and storage type of every loss, with and without weights and
-/// columns. What differs beyond that is a constant that is true or false.
-fn for_tint(v: &Variant) -> bool {
-    let own = match v.target {
-        TargetLayout::Values(dtype) => dtype == v.dtype,
-        TargetLayout::Labels(ty) => ty == LabelType::I64,
-        TargetLayout::None => true,
-    };
-    if v.loss.is_empty() {
-        return true;
-    }
-    let forward = v.stage == Stage::StridedStat;
-    own && !v.aliased
-        && match v.weight {
-            WeightLayout::None => !v.each && (v.gradient || forward),
-            WeightLayout::Element => v.each && v.gradient,
-            WeightLayout::Row => !v.each && v.gradient,
-        }
-}
-
 /// Runs Tint on a file that holds `text`; what it had to say if it refused.
 fn tint(file: &std::path::Path, text: &str) -> Result<(), String> {
     let io = |e: std::io::Error| format!("{}: {e}", file.display());
@@ -471,7 +451,7 @@ fn tint_accepts_what_is_composed() {
     );
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     for info in loss::all() {
-        for v in variants(info).into_iter().filter(for_tint) {
+        for v in variants(info) {
             let what = format!("{} {v:?}", info.name);
             texts.entry(compose(info, &v)).or_insert(what);
         }
