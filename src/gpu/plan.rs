@@ -239,29 +239,11 @@ impl Planner<'_> {
             width: 256,
             aliased: false,
         };
-        // Kernels that no loss takes part in are shared between losses.
-        let shared = Variant {
-            loss: "",
-            dtype: DType::F32,
-            gradient: false,
-            each: false,
-            ..v
-        };
         match stage {
+            // A list that is an option is no list of weights.
             Stage::Count => Variant {
-                // A list that is an option is no list of weights.
                 columns: self.layout.class_weight,
-                target: match v.target {
-                    TargetLayout::Values(_) => TargetLayout::None,
-                    other => other,
-                },
-                ..shared
-            },
-            Stage::Fold | Stage::Finish => Variant {
-                target: TargetLayout::None,
-                weight: WeightLayout::None,
-                columns: false,
-                ..shared
+                ..v
             },
             // As many invocations as there are columns: the others would only wait.
             Stage::Rows => Variant {
@@ -270,6 +252,7 @@ impl Planner<'_> {
             },
             _ => v,
         }
+        .shared()
     }
 
     /// The ranges of a stage: `work` and the columns whole, the others as `known` gives them.

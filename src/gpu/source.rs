@@ -76,6 +76,33 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
+    /// The same kernel under the name that losses share, where no loss takes part in it.
+    pub(crate) fn shared(self) -> Variant {
+        let shared = Variant {
+            loss: "",
+            dtype: DType::F32,
+            gradient: false,
+            each: false,
+            ..self
+        };
+        match self.stage {
+            Stage::Count => Variant {
+                target: match self.target {
+                    TargetLayout::Values(_) => TargetLayout::None,
+                    other => other,
+                },
+                ..shared
+            },
+            Stage::Fold | Stage::Finish => Variant {
+                target: TargetLayout::None,
+                weight: WeightLayout::None,
+                columns: false,
+                ..shared
+            },
+            _ => self,
+        }
+    }
+
     pub(crate) fn entry_point(&self) -> &'static str {
         match self.stage {
             Stage::StridedStat => "stat_main",

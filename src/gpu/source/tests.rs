@@ -97,32 +97,9 @@ fn variants(info: &'static Info) -> Vec<Variant> {
     distinct
 }
 
-/// `v` as the planner would have it, or nothing where it never makes it.
+/// `v` as the planner has it, or nothing where it never makes it.
 fn made(v: Variant) -> Option<Variant> {
-    let shared = Variant {
-        loss: "",
-        dtype: DType::F32,
-        gradient: false,
-        each: false,
-        ..v
-    };
-    match v.stage {
-        Stage::StridedGrad if !v.gradient => None,
-        Stage::Count => Some(Variant {
-            target: match v.target {
-                TargetLayout::Values(_) => TargetLayout::None,
-                other => other,
-            },
-            ..shared
-        }),
-        Stage::Fold | Stage::Finish => Some(Variant {
-            target: TargetLayout::None,
-            weight: WeightLayout::None,
-            columns: false,
-            ..shared
-        }),
-        _ => Some(v),
-    }
+    (v.stage != Stage::StridedGrad || v.gradient).then(|| v.shared())
 }
 
 /// Parses and validates; the message names what was composed.
