@@ -2,13 +2,13 @@
 
 use crate::error::{Error, Result};
 use crate::layout::{ClassAxis, Layout, Reduction, TargetLayout, WeightLayout};
-use crate::loss::Loss;
+use crate::loss::{Loss, Support, TargetKind};
 use crate::tensor::{DType, Labels, Values};
 
 /// A target in host memory.
 #[derive(Debug, Clone)]
 pub enum Target<'a> {
-    /// Numbers in the input's shape.
+    /// Numbers in the input's shape, or one per row for a loss that takes them so.
     Values(Values<'a>),
     /// One class index per row.
     Labels(Labels<'a>),
@@ -73,7 +73,7 @@ impl<'a> Batch<'a> {
         self
     }
 
-    /// A target of the input's shape.
+    /// A target of numbers: in the input's shape, or one per row for a loss that takes them so.
     pub fn target(mut self, target: impl Into<Values<'a>>) -> Self {
         self.target = Some(Target::Values(target.into()));
         self
@@ -170,6 +170,9 @@ impl<'a> Batch<'a> {
         layout.class_weight = self.class_weight.is_some();
         layout.target = match &self.target {
             None => TargetLayout::None,
+            Some(Target::Values(_)) if info.target == TargetKind::PerRow => {
+                TargetLayout::PerRow(self.dtype)
+            }
             Some(Target::Values(_)) => TargetLayout::Values(self.dtype),
             Some(Target::Labels(l)) => TargetLayout::Labels(l.label_type()),
         };
@@ -194,7 +197,10 @@ impl<'a> Batch<'a> {
         }
         match &self.target {
             None => {}
-            Some(Target::Values(v)) => length("target", geometry.elements, v.len())?,
+            Some(Target::Values(v)) => match layout.target {
+                TargetLayout::PerRow(_) => length("target", geometry.rows, v.len())?,
+                _ => length("target", geometry.elements, v.len())?,
+            },
             Some(Target::Labels(l)) => length("target", geometry.rows, l.len())?,
         }
         if let Some(weight) = &self.weight {
@@ -240,9 +246,9 @@ fn check_weights(what: &'static str, weights: &Values<'_>) -> Result<()> {
 /// What an evaluation counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Status {
-    /// Rows (elements, for an elementwise loss) that count; 0 also where the divisor's weights sum to 0.
+    /// Rows (elements, for an elementwise loss and a set) that count; 0 also where the divisor's weights sum to 0.
     pub valid: u64,
-    /// Rows whose class index is out of range: left out of loss, gradient and mean.
+    /// Rows whose target (class index, or number of a kind) is out of range: left out of loss, gradient and mean.
     pub bad_labels: u64,
     /// The first such row, 0-based.
     pub first_bad_row: Option<u64>,
@@ -256,9 +262,18 @@ impl Status {
     /// Turns bad labels and bad weights into an error.
     ///
     /// # Errors
-    /// [`Error::BadLabels`], [`Error::BadWeights`].
+    /// [`Error::BadLabels`], [`Error::BadTargets`], [`Error::BadWeights`].
     pub fn check(&self, loss: &dyn Loss, classes: usize) -> Result<()> {
         if let Some(first_row) = self.first_bad_row {
+            let info = loss.info();
+            if info.target == TargetKind::PerRow {
+                let support = info.domain.last().copied().unwrap_or(Support::Real);
+                return Err(Error::BadTargets {
+                    expected: support.name(),
+                    count: self.bad_labels,
+                    first_row,
+                });
+            }
             return Err(Error::BadLabels {
                 count: self.bad_labels,
                 first_row,

@@ -71,6 +71,16 @@ pub enum Error {
         /// ` or the ignore_index …`, or nothing for a loss without one.
         ignored: String,
     },
+    /// Targets of one number per row that say nothing of the row.
+    #[error("target: expected {expected}, found {count} others, the first in row {first_row}")]
+    BadTargets {
+        /// What they have to be.
+        expected: &'static str,
+        /// How many rows have another one.
+        count: u64,
+        /// 0-based index of the first such row.
+        first_row: u64,
+    },
     /// Weights on the GPU that are negative or not finite.
     #[error("weights: expected finite weights of at least 0, found {count} others on the device")]
     BadWeights {

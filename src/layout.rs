@@ -85,6 +85,15 @@ pub enum TargetLayout {
     Values(DType),
     /// One class index per row.
     Labels(LabelType),
+    /// One number per row.
+    PerRow(DType),
+}
+
+impl TargetLayout {
+    /// Whether a row's target can be out of range, which leaves the row out of the mean.
+    pub(crate) fn judged(self) -> bool {
+        matches!(self, TargetLayout::Labels(_) | TargetLayout::PerRow(_))
+    }
 }
 
 /// What kind of weights a plan is made for. They are f32.
@@ -148,8 +157,12 @@ impl Layout {
         let info = loss.info();
         let geometry = Geometry::new(&self.shape, self.class_axis)?;
         loss.check(geometry.cols)?;
-        let rows_loss = info.family == Family::Rows;
-        if rows_loss && geometry.cols == 0 && geometry.rows > 0 {
+        let by_row = match info.family {
+            Family::Elementwise => false,
+            Family::Rows => true,
+            Family::Sets => !loss.whole(),
+        };
+        if by_row && geometry.cols == 0 && geometry.rows > 0 {
             return Err(Error::mismatch(
                 format!("shape of the input of {}", info.name),
                 "at least one class",
@@ -163,7 +176,11 @@ impl Layout {
                     TargetKind::Values | TargetKind::LabelsOrValues,
                     TargetLayout::Values(_)
                 )
-                | (TargetKind::LabelsOrValues, TargetLayout::Labels(_))
+                | (
+                    TargetKind::Labels | TargetKind::LabelsOrValues,
+                    TargetLayout::Labels(_)
+                )
+                | (TargetKind::PerRow, TargetLayout::PerRow(_))
         );
         if !fits {
             return Err(Error::mismatch(
@@ -173,10 +190,11 @@ impl Layout {
                     TargetLayout::None => "none",
                     TargetLayout::Values(_) => "numbers in the input's shape",
                     TargetLayout::Labels(_) => "class indices",
+                    TargetLayout::PerRow(_) => "one number per row",
                 },
             ));
         }
-        if rows_loss && self.weight == WeightLayout::Element {
+        if info.family == Family::Rows && self.weight == WeightLayout::Element {
             return Err(Error::mismatch(
                 format!("weight of {}", info.name),
                 format!("one per row ({})", geometry.rows),
@@ -197,30 +215,47 @@ impl Layout {
                 self.grad_scale.to_string(),
             ));
         }
+        self.units(loss, &geometry)?;
         Ok(geometry)
+    }
+
+    /// Rows and columns as the loss takes them: a set ratio without `per_row` takes everything as one row.
+    pub(crate) fn units(&self, loss: &dyn Loss, geometry: &Geometry) -> Result<Geometry> {
+        if !loss.whole() {
+            return Ok(*geometry);
+        }
+        Geometry::new(&[1, geometry.elements], ClassAxis::Last)
+    }
+
+    /// Whether the losses of elements or rows are wanted one by one. A set that spans everything has a single one.
+    pub(crate) fn each(&self, loss: &dyn Loss) -> bool {
+        self.reduction == Reduction::None && !loss.whole()
     }
 
     /// What the weighted sum of the losses is divided by, for `loss`.
     pub(crate) fn divisor(&self, loss: &dyn Loss, geometry: &Geometry) -> Divisor {
         let info = loss.info();
-        let labels = matches!(self.target, TargetLayout::Labels(_));
+        let judged = self.target.judged();
         let weighted = self.weight != WeightLayout::None;
-        let classes = labels && self.class_weight;
+        let classes = matches!(self.target, TargetLayout::Labels(_)) && self.class_weight;
         match (self.reduction, info.family) {
+            _ if loss.whole() => Divisor::Known(1),
             (Reduction::None | Reduction::Sum, _) => Divisor::Known(1),
             (Reduction::BatchMean, _) => Divisor::Known(geometry.rows),
+            // Weights act inside the sums of a set.
+            (_, Family::Sets) => Divisor::Known(geometry.rows),
             (Reduction::Mean, Family::Elementwise) => Divisor::Known(geometry.elements),
             (Reduction::WeightedMean, Family::Elementwise) if !weighted => {
                 Divisor::Known(geometry.elements)
             }
-            (Reduction::Mean, Family::Rows) => match labels {
+            (Reduction::Mean, Family::Rows) => match judged {
                 true => Divisor::Counted {
                     weight: false,
                     class_weight: classes && info.mean_by_class_weight,
                 },
                 false => Divisor::Known(geometry.rows),
             },
-            (Reduction::WeightedMean, _) => match labels || weighted {
+            (Reduction::WeightedMean, _) => match judged || weighted {
                 true => Divisor::Counted {
                     weight: weighted,
                     class_weight: classes,

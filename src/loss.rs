@@ -21,6 +21,9 @@ pub enum Family {
     Elementwise,
     /// The loss of a row depends on a statistic of the whole row.
     Rows,
+    /// The same over sums that weights act inside of: one row that spans everything, or, with the option
+    /// `per_row`, the rows there are.
+    Sets,
 }
 
 /// What a loss compares its input with.
@@ -30,8 +33,12 @@ pub enum TargetKind {
     None,
     /// Numbers in the input's shape.
     Values,
+    /// One class index per row.
+    Labels,
     /// One class index per row, or numbers in the input's shape.
     LabelsOrValues,
+    /// One number per row.
+    PerRow,
 }
 
 impl TargetKind {
@@ -40,15 +47,18 @@ impl TargetKind {
         match self {
             TargetKind::None => "none: this loss has no target",
             TargetKind::Values => "numbers in the input's shape",
+            TargetKind::Labels => "one class index per row",
             TargetKind::LabelsOrValues => {
                 "one class index per row, or numbers in the input's shape"
             }
+            TargetKind::PerRow => "one number per row",
         }
     }
 }
 
 /// Which numbers an input or a target is made of, where a loss is used as it is meant. Other numbers are data
-/// too: the formula is applied to them as it stands.
+/// too: the formula is applied to them as it stands. But a target of one number per row says of which kind the row is:
+/// one outside its support is refused as a class index out of range is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Support {
     /// Any number.
@@ -61,6 +71,30 @@ pub enum Support {
     Probability,
     /// At most 0: the logarithm of a probability.
     LogProbability,
+}
+
+impl Support {
+    /// Whether `v` is such a number.
+    pub fn contains(self, v: f64) -> bool {
+        match self {
+            Support::Real => v.is_finite(),
+            Support::NonNegative => v.is_finite() && v >= 0.0,
+            Support::Sign => v == 1.0 || v == -1.0,
+            Support::Probability => (0.0..=1.0).contains(&v),
+            Support::LogProbability => v.is_finite() && v <= 0.0,
+        }
+    }
+
+    /// The sentence for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Support::Real => "finite numbers",
+            Support::NonNegative => "finite numbers of at least 0",
+            Support::Sign => "numbers that are 1 or -1",
+            Support::Probability => "numbers in [0, 1]",
+            Support::LogProbability => "finite numbers of at most 0",
+        }
+    }
 }
 
 /// What is known of a loss before it has options.
@@ -140,13 +174,23 @@ pub trait Loss: sealed::Sealed + fmt::Debug + Send + Sync {
             _ => None,
         })
     }
+
+    /// Whether everything is one row: a set ratio without `per_row`.
+    fn whole(&self) -> bool {
+        let info = self.info();
+        let options = info.options.iter().zip(self.options());
+        let per_row = |(option, value): (&OptionInfo, OptionValue)| {
+            option.name == "per_row" && value == OptionValue::Flag(true)
+        };
+        info.family == Family::Sets && !options.into_iter().any(per_row)
+    }
 }
 
 /// The f64 formula of a loss.
 pub enum Math<'a> {
     /// Of one element.
     Elementwise(&'a dyn Elementwise),
-    /// Of one row.
+    /// Of one row, or of a set.
     Rows(&'a dyn Rows),
 }
 
@@ -206,6 +250,8 @@ pub struct Row<'a> {
     pub target: RowTarget<'a>,
     /// One weight per class.
     pub class_weight: Option<&'a [f64]>,
+    /// Of a set, the weight of each column: it multiplies each term inside the sums.
+    pub weight: Option<&'a [f64]>,
     /// What a part of the loss that class weights do not apply to is multiplied by, so that dividing
     /// by the class weights' sum turns into dividing by the number of rows. 1 without class weights.
     pub unweighted: f64,
@@ -218,11 +264,25 @@ impl Row<'_> {
     pub fn weight_of(&self, c: usize) -> f64 {
         self.class_weight.map_or(1.0, |w| w[c])
     }
+
+    /// The target at column `c`: 1 at the target's class and 0 elsewhere, where it is an index.
+    pub fn target_at(&self, c: usize) -> f64 {
+        match self.target {
+            RowTarget::Class(y) => f64::from(u8::from(c == y)),
+            RowTarget::Values(t) => t[c],
+            RowTarget::Number(t) => t,
+            RowTarget::None => 0.0,
+        }
+    }
 }
 
 /// The target of a row.
 #[derive(Debug, Clone, Copy)]
 pub enum RowTarget<'a> {
+    /// There is none.
+    None,
+    /// One number for the row, of the target's [`Support`] or NaN.
+    Number(f64),
     /// A class index, in range.
     Class(usize),
     /// One number per column.
@@ -256,6 +316,8 @@ pub trait Rows {
 ///
 /// The file then implements [`Elementwise`] or [`Rows`] for the struct.
 macro_rules! loss {
+    (@math Elementwise, $loss:ident) => { $crate::loss::Math::Elementwise($loss) };
+    (@math $family:ident, $loss:ident) => { $crate::loss::Math::Rows($loss) };
     (
         #[doc = $summary:literal]
         $(#[doc = $more:literal])*
@@ -326,7 +388,7 @@ macro_rules! loss {
                 Err($crate::loss::unknown_option(&INFO, name))
             }
             fn math(&self) -> $crate::loss::Math<'_> {
-                $crate::loss::Math::$Family(self)
+                loss!(@math $Family, self)
             }
         }
     };

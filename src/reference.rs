@@ -3,8 +3,8 @@
 use crate::batch::{Batch, Outcome, Status, Target};
 use crate::bounds::{DIV, TINY, U, slack};
 use crate::error::Result;
-use crate::layout::{Divisor, Geometry, Layout, Reduction, WeightLayout};
-use crate::loss::{Element, Elementwise, Loss, Math, Row, RowTarget, RowTerm, Term};
+use crate::layout::{Divisor, Geometry, Layout, TargetLayout, WeightLayout};
+use crate::loss::{Element, Elementwise, Family, Loss, Math, Row, RowTarget, RowTerm, Term};
 use crate::tensor::{DType, Labels};
 
 /// The loss and its gradients in f64.
@@ -60,7 +60,8 @@ struct Scale {
 fn run(loss: &dyn Loss, batch: &Batch<'_>, bounds: bool) -> Result<(Outcome<f64>, Outcome<f64>)> {
     let layout = batch.layout(loss)?;
     let geometry = layout.check(loss)?;
-    let problem = Problem::new(loss, batch, layout, geometry);
+    let units = layout.units(loss, &geometry)?;
+    let problem = Problem::new(loss, batch, layout, geometry, units);
     let (mut total, mut limit) = match loss.math() {
         Math::Elementwise(math) => problem.elements(math, bounds),
         Math::Rows(math) => problem.rows(
@@ -84,6 +85,8 @@ struct Problem<'a> {
     loss: &'a dyn Loss,
     layout: Layout,
     geometry: Geometry,
+    /// Rows and columns as the loss takes them.
+    units: Geometry,
     inputs: Vec<std::borrow::Cow<'a, [f64]>>,
     values: Option<std::borrow::Cow<'a, [f64]>>,
     labels: Option<&'a Labels<'a>>,
@@ -92,11 +95,18 @@ struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    fn new(loss: &'a dyn Loss, batch: &'a Batch<'a>, layout: Layout, geometry: Geometry) -> Self {
+    fn new(
+        loss: &'a dyn Loss,
+        batch: &'a Batch<'a>,
+        layout: Layout,
+        geometry: Geometry,
+        units: Geometry,
+    ) -> Self {
         Problem {
             loss,
             layout,
             geometry,
+            units,
             inputs: batch.inputs.iter().map(|v| v.to_f64()).collect(),
             values: match &batch.target {
                 Some(Target::Values(v)) => Some(v.to_f64()),
@@ -212,81 +222,122 @@ impl<'a> Problem<'a> {
         bound: impl Fn(&Row<'_>) -> Option<RowTerm>,
         admits: impl Fn(f64) -> bool,
     ) -> (Outcome<f64>, Outcome<f64>) {
-        let g = &self.geometry;
-        let ignore = self.loss.ignore_index();
+        let g = &self.units;
+        let info = self.loss.info();
         let mut status = Status::default();
-        // Some(class or nothing) for every row that counts.
-        let classes: Vec<Option<Option<usize>>> = (0..g.rows)
-            .map(|row| match self.labels.and_then(|l| l.get(row)) {
-                None => Some(None),
-                Some(l) if Some(l) == ignore => None,
-                Some(l) => match usize::try_from(l) {
-                    Ok(c) if c < g.cols => Some(Some(c)),
-                    _ => {
-                        status.bad_labels += 1;
-                        status.first_bad_row.get_or_insert(row as u64);
-                        None
-                    }
-                },
+        // What every row is compared with; nothing for a row that does not count.
+        let targets: Vec<Option<RowTarget<'_>>> = (0..g.rows)
+            .map(|row| {
+                let target = self.row_target(row);
+                if target.is_none() && !self.ignored(row) {
+                    status.bad_labels += 1;
+                    status.first_bad_row.get_or_insert(row as u64);
+                }
+                target
             })
             .collect();
         let counted = || {
-            classes
-                .iter()
-                .enumerate()
-                .filter_map(|(r, c)| Some((r, (*c)?)))
+            let rows = targets.iter().enumerate();
+            rows.filter_map(|(r, t)| Some((r, (*t)?)))
         };
-        let scale = self.scale(counted().map(|(row, class)| (self.weight_of(0, row), class)));
+        let scale = self.scale(counted().map(|(row, target)| {
+            let class = match target {
+                RowTarget::Class(c) => Some(c),
+                _ => None,
+            };
+            (self.weight_of(0, row), class)
+        }));
         let mut sink = Sink::new(self, &scale, g.rows, g.rows);
         sink.total.status = status;
-        // Runs of 16; as many runs as an invocation has; the tree over 256 invocations.
-        let merges = 2.0
-            + match g.inner {
-                1 => 16 + g.cols.div_ceil(4096) + 8,
-                _ => 16 + g.cols.div_ceil(16),
-            } as f64;
-        for (row, class) in counted() {
-            let column =
-                |v: &[f64]| -> Vec<f64> { (0..g.cols).map(|c| v[g.index(row, c)]).collect() };
+        let sets = info.family == Family::Sets;
+        for (row, target) in counted() {
+            let indices: Vec<usize> = (0..g.cols).map(|c| g.index(row, c)).collect();
+            let column = |v: &[f64]| -> Vec<f64> { indices.iter().map(|&i| v[i]).collect() };
             let inputs: Vec<Vec<f64>> = self.inputs.iter().map(|v| column(v)).collect();
-            let values = self.values.as_ref().map(|v| column(v));
-            let odd =
-                |v: &Vec<f64>, ok: &dyn Fn(f64) -> bool| v.iter().filter(|&&v| !ok(v)).count();
-            sink.total.status.non_finite += (inputs.iter().map(|v| odd(v, &admits)).sum::<usize>()
-                + values
-                    .iter()
-                    .map(|v| odd(v, &f64::is_finite))
-                    .sum::<usize>()) as u64;
-            let x: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
-            let target = match (&values, class) {
-                (Some(v), _) => RowTarget::Values(v),
-                (None, Some(c)) => RowTarget::Class(c),
-                (None, None) => RowTarget::Values(&[]),
+            let values = match self.layout.target {
+                TargetLayout::Values(_) => self.values.as_ref().map(|v| column(v)),
+                _ => None,
             };
+            let odd = |v: &[f64], ok: &dyn Fn(f64) -> bool| v.iter().filter(|&&v| !ok(v)).count();
+            let mut non_finite: usize = inputs.iter().map(|v| odd(v, &admits)).sum();
+            non_finite += values
+                .iter()
+                .map(|v| odd(v, &f64::is_finite))
+                .sum::<usize>();
+            let target = match (&values, target) {
+                (Some(v), _) => RowTarget::Values(v),
+                (None, RowTarget::Number(t)) if !t.is_finite() => {
+                    non_finite += 1;
+                    RowTarget::Number(f64::NAN)
+                }
+                (None, target) => target,
+            };
+            sink.total.status.non_finite += non_finite as u64;
+            let x: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+            let weight: Option<Vec<f64>> = (sets && self.weight.is_some()).then(|| {
+                let of = |&i: &usize| self.weight_of(i, self.geometry.row_col(i).0);
+                indices.iter().map(of).collect()
+            });
             let r = Row {
                 x: &x,
                 target,
                 class_weight: self.class_weight.as_deref(),
+                weight: weight.as_deref(),
                 unweighted: scale.unweighted,
-                merges,
+                merges: merges(g),
             };
-            let w = self.weight_of(0, row);
+            // The weights of a set act inside its sums, and not again.
+            let w = if sets { 1.0 } else { self.weight_of(0, row) };
             let l = term(&r);
             let b = bound(&r);
             sink.loss(row, w, l.loss, b.as_ref().map_or(0.0, |b| b.loss));
             for (k, grads) in l.grads.iter().enumerate() {
-                for (c, &grad) in grads.iter().enumerate() {
+                for (&i, (c, &grad)) in indices.iter().zip(grads.iter().enumerate()) {
                     let b = b.as_ref().map_or(0.0, |b| b.grads[k][c]);
-                    sink.grad(k, g.index(row, c), w, grad, b);
+                    sink.grad(k, i, w, grad, b);
                 }
             }
         }
         let valid = match scale.divisor > 0.0 {
+            true if self.loss.whole() => g.elements,
             true => counted().count(),
             false => 0,
         };
         sink.finish(valid as u64)
     }
+
+    fn ignored(&self, row: usize) -> bool {
+        let label = self.labels.and_then(|l| l.get(row));
+        label.is_some() && label == self.loss.ignore_index()
+    }
+
+    /// What a row is compared with, but for numbers in the input's shape; nothing where the row does not count.
+    fn row_target(&self, row: usize) -> Option<RowTarget<'a>> {
+        if let Some(label) = self.labels.and_then(|l| l.get(row)) {
+            let class = usize::try_from(label).ok();
+            let class = class.filter(|&c| c < self.units.cols && !self.ignored(row));
+            return class.map(RowTarget::Class);
+        }
+        match (&self.values, self.layout.target) {
+            (Some(v), TargetLayout::PerRow(_)) => {
+                let support = self.loss.info().domain.last();
+                let fits = !v[row].is_finite() || support.is_none_or(|s| s.contains(v[row]));
+                fits.then_some(RowTarget::Number(v[row]))
+            }
+            _ => Some(RowTarget::None),
+        }
+    }
+}
+
+/// The most merges that one number of a row goes through, over all plans. 16 in a run and the runs of one
+/// invocation; 8 levels of a workgroup; the parts of a split row, at most 1,024 for 256 invocations, and 8 levels
+/// again. At class axis 1 one invocation takes the whole row. Two to spare.
+fn merges(g: &Geometry) -> f64 {
+    let merges = match g.inner {
+        1 => 16 + g.cols.div_ceil(4096) + g.cols.min(1024).div_ceil(32) + 8 + 4 + 8,
+        _ => 16 + g.cols.div_ceil(16),
+    };
+    (merges + 2) as f64
 }
 
 /// Bounds are made for finite inputs. Where an infinite one leaves a finite result, their terms are inf·0; the
@@ -302,6 +353,8 @@ fn usable(bound: f64, value: f64) -> f64 {
 /// Collects losses and gradients, and the bounds on them, as the reduction wants them.
 struct Sink<'a> {
     layout: &'a Layout,
+    /// Whether losses are kept one by one.
+    each: bool,
     scale: &'a Scale,
     leaves: usize,
     total: Outcome<f64>,
@@ -315,7 +368,7 @@ struct Sink<'a> {
 impl<'a> Sink<'a> {
     fn new(problem: &'a Problem<'_>, scale: &'a Scale, units: usize, leaves: usize) -> Self {
         let layout = &problem.layout;
-        let each = layout.reduction == Reduction::None;
+        let each = layout.each(problem.loss);
         let empty = Outcome {
             loss: (!each).then_some(0.0),
             losses: vec![0.0; if each { units } else { 0 }],
@@ -327,6 +380,7 @@ impl<'a> Sink<'a> {
         };
         Sink {
             layout,
+            each,
             scale,
             leaves,
             total: empty.clone(),
@@ -345,17 +399,14 @@ impl<'a> Sink<'a> {
             true => f64::INFINITY,
             false => usable(slack(w * bound + U * value.abs()), value),
         };
-        match self.layout.reduction {
-            Reduction::None => {
-                self.total.losses[unit] = value;
-                self.bound.losses[unit] = error;
-            }
-            _ => {
-                self.sum += value;
-                if value.is_finite() {
-                    self.magnitude += value.abs();
-                    self.error += error;
-                }
+        if self.each {
+            self.total.losses[unit] = value;
+            self.bound.losses[unit] = error;
+        } else {
+            self.sum += value;
+            if value.is_finite() {
+                self.magnitude += value.abs();
+                self.error += error;
             }
         }
     }
@@ -392,7 +443,7 @@ impl<'a> Sink<'a> {
     fn finish(mut self, valid: u64) -> (Outcome<f64>, Outcome<f64>) {
         self.total.status.valid = valid;
         self.bound.status = self.total.status;
-        if self.layout.reduction != Reduction::None {
+        if !self.each {
             let d = self.scale.divisor;
             let loss = if d > 0.0 { self.sum / d } else { 0.0 };
             let error = if d > 0.0 {

@@ -41,7 +41,7 @@ fn cuts(family: Family) -> Vec<Cut> {
             cut(&[22_909], ClassAxis::Last, LEAF, 3),
             cut(&[3, 41, 173], ClassAxis::One, LEAF, 3),
         ],
-        Family::Rows => vec![
+        Family::Rows | Family::Sets => vec![
             // Odd rows of 16-bit numbers share a word with their neighbour.
             cut(&[61, 513], ClassAxis::Last, LABELS, 8),
             // Labels in three leaves, and beside them one partial sum a row.

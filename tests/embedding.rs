@@ -84,7 +84,7 @@ impl Pool {
         let (weight, class_weight) = (weights(&batch.weight), weights(&batch.class_weight));
         let units = match loss.info().family {
             Family::Elementwise => g.elements,
-            Family::Rows => g.rows,
+            Family::Rows | Family::Sets => g.rows,
         };
         // What is written to starts out as canaries too.
         let blank = |n: usize| -> Vec<u8> { (0..n).map(canary).collect() };

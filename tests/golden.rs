@@ -96,7 +96,7 @@ fn case(info: &Info, index: usize, v: &Value) -> Case {
         batch = batch.class_weight(numbers(&v["class_weight"]));
     }
     let expect = &v["expect"];
-    let each = batch.reduction == Reduction::None;
+    let each = batch.reduction == Reduction::None && !loss.whole();
     let expected = Outcome {
         loss: (!each).then(|| number(&expect["loss"])),
         losses: if each {

@@ -134,6 +134,7 @@ fn check(
     let share = |n: f64, whole: f64| if whole > 0.0 { n / whole } else { 0.0 };
     let total: f64 = each.losses.iter().sum();
     let divide = match out.loss {
+        Some(_) if loss.whole() => 1.0,
         Some(l) => share(l.abs(), total.abs()),
         None => 1.0,
     };
@@ -143,12 +144,19 @@ fn check(
         .flat_map(|k| batch.inputs[k].to_f64().into_owned())
         .fold(1.0, |m: f64, x| m.max(x.abs()));
     let weight = |unit: usize| match (&batch.weight, layout.weight, info.family) {
+        // Inside the sums of a set, whose derivatives are proportional to them.
+        (Some(w), _, Family::Sets) => w.to_f64().iter().fold(1.0, |m: f64, w| m.max(*w)),
         (Some(w), WeightLayout::Row, Family::Elementwise) => w.to_f64()[g.row_col(unit).0],
         (Some(w), ..) => w.to_f64()[unit],
         (None, ..) => 1.0,
     };
-    let sizes: Vec<f64> = (0..each.losses.len())
-        .map(|unit| divide * (each.losses[unit].abs() + weight(unit) * most))
+    // A set that spans everything has one loss, whatever the reduction.
+    let losses = match each.loss {
+        Some(loss) => vec![loss],
+        None => each.losses,
+    };
+    let sizes: Vec<f64> = (0..losses.len())
+        .map(|unit| divide * (losses[unit].abs() + weight(unit) * most))
         .collect();
     for input in 0..info.inputs.len() {
         for at in 0..g.elements {
@@ -156,8 +164,9 @@ fn check(
             let scale = support::scale(loss, input, x);
             let (row, _) = g.row_col(at);
             let unit = match (batch.reduction, info.family) {
+                _ if loss.whole() => None,
                 (Reduction::None, Family::Elementwise) => Some(at),
-                (Reduction::None, Family::Rows) => Some(row),
+                (Reduction::None, Family::Rows | Family::Sets) => Some(row),
                 _ => None,
             };
             let losses = match unit {

@@ -60,12 +60,15 @@ fn object(info: &Info) -> Value {
         "family": match info.family {
             Family::Elementwise => "elementwise",
             Family::Rows => "rows",
+            Family::Sets => "sets",
         },
         "inputs": info.inputs,
         "target": match info.target {
             TargetKind::None => "none",
             TargetKind::Values => "values",
+            TargetKind::Labels => "labels",
             TargetKind::LabelsOrValues => "labels_or_values",
+            TargetKind::PerRow => "per_row",
         },
         "class_weight": info.class_weight,
         "options": options(info).map(option).collect::<Vec<_>>(),

@@ -197,13 +197,16 @@ impl Evaluation {
         let status = self.numbers.status();
         let units = match problem.loss.info().family {
             Family::Elementwise => "elements",
-            Family::Rows => "rows",
+            Family::Sets if problem.loss.whole() => "elements",
+            Family::Rows | Family::Sets => "rows",
         };
         let loss = self.numbers.loss_text();
         let mut lines = vec![
             format!("name: {}", problem.loss.info().name),
             match problem.batch.reduction {
-                Reduction::None => format!("loss: one for each of the {units}"),
+                Reduction::None if !problem.loss.whole() => {
+                    format!("loss: one for each of the {units}")
+                }
                 _ => format!("loss: {}", loss.unwrap_or_default()),
             },
             format!("reduction: {}", problem.batch.reduction),

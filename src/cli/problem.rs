@@ -95,13 +95,12 @@ impl Problem {
         if let Some(file) = &args.weight {
             let source = Source::read("weight", file)?;
             let per_row = source.array.shape == leading;
-            let per_element = info.family == Family::Elementwise && source.array.shape == shape;
+            let by_element = info.family != Family::Rows;
+            let per_element = by_element && source.array.shape == shape;
             if !(per_row || per_element) {
-                return Err(source.refuse(match info.family {
-                    Family::Elementwise if leading != shape => {
-                        format!("the shape {shape:?}, or {leading:?} for one per row")
-                    }
-                    _ => format!("the shape {leading:?}, one per row"),
+                return Err(source.refuse(match by_element && leading != shape {
+                    true => format!("the shape {shape:?}, or {leading:?} for one per row"),
+                    false => format!("the shape {leading:?}, one per row"),
                 }));
             }
             note(&source);
@@ -138,8 +137,9 @@ impl Problem {
     /// The shape that the loss is written in.
     pub fn loss_shape(&self) -> &[usize] {
         match (self.batch.reduction, self.loss.info().family) {
+            _ if self.loss.whole() => &[],
             (Reduction::None, Family::Elementwise) => &self.batch.shape,
-            (Reduction::None, Family::Rows) => &self.leading,
+            (Reduction::None, Family::Rows | Family::Sets) => &self.leading,
             _ => &[],
         }
     }
@@ -148,7 +148,7 @@ impl Problem {
 impl Origin {
     fn blame(&self, error: Error) -> Failure {
         let file = match &error {
-            Error::BadLabels { .. } => self.target.as_ref(),
+            Error::BadLabels { .. } | Error::BadTargets { .. } => self.target.as_ref(),
             Error::BadWeight { what: "weight", .. } => self.weight.as_ref(),
             Error::BadWeight { .. } => self.class_weight.as_ref(),
             Error::OptionValue { option, .. } => {
@@ -192,7 +192,7 @@ fn check_counts(args: &LossArgs, info: &Info) -> Result<(), Failure> {
             info.target.name(),
             file,
         )),
-        (TargetKind::Values | TargetKind::LabelsOrValues, None) => Err(Failure::usage(
+        (target, None) if target != TargetKind::None => Err(Failure::usage(
             format!("--target of {}", info.name),
             info.target.name(),
             "none",
@@ -262,8 +262,15 @@ fn target(
     let found = &source.array.shape;
     let whole = source.array.data.is_integer_or_bool();
     match loss.info().target {
-        TargetKind::LabelsOrValues if whole && found == leading => {
+        TargetKind::Labels | TargetKind::LabelsOrValues if whole && found == leading => {
             Ok(Target::Labels(source.into_labels(loss.ignore_index())?))
+        }
+        TargetKind::Labels => {
+            Err(source.refuse(format!("integer class indices of shape {leading:?}")))
+        }
+        TargetKind::PerRow if found == leading => Ok(Target::Values(source.into_values())),
+        TargetKind::PerRow => {
+            Err(source.refuse(format!("one number per row, of shape {leading:?}")))
         }
         _ if found == shape => Ok(Target::Values(source.into_values())),
         TargetKind::LabelsOrValues => Err(source.refuse(format!(

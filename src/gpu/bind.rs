@@ -240,7 +240,7 @@ impl Plan {
         }
         let units = match self.loss.family {
             Family::Elementwise => g.elements,
-            Family::Rows => g.rows,
+            Family::Rows | Family::Sets => g.rows,
         };
         let mut reads = Vec::new();
         let mut writes = Vec::new();
@@ -490,7 +490,7 @@ impl Bound {
             _ if g.elements == 0 || (plan.counted && divisor < f32::MIN_POSITIVE) => 0,
             (Family::Elementwise, _) => g.elements as u64,
             (Family::Rows, true) => wide(0),
-            (Family::Rows, false) => g.rows as u64,
+            (Family::Rows, false) | (Family::Sets, _) => g.rows as u64,
         };
         let status = Status {
             valid,

@@ -43,7 +43,7 @@ impl Gpu {
         let each = layout.reduction == Reduction::None;
         let units = match loss.info().family {
             Family::Elementwise => geometry.elements,
-            Family::Rows => geometry.rows,
+            Family::Rows | Family::Sets => geometry.rows,
         };
         let room = |bytes: usize| match bytes as u64 <= self.limits.buffer {
             true => Ok(bytes as u64),

@@ -199,8 +199,8 @@ impl Planner<'_> {
         let count_leaves = self.count(&mut steps)?;
         let (leaves, scratch) = match self.info.family {
             Family::Elementwise => (self.elementwise(&mut steps)?, 0),
-            Family::Rows if g.inner == 1 => (self.rows(&mut steps)?, 0),
-            Family::Rows => self.strided(&mut steps)?,
+            Family::Rows | Family::Sets if g.inner == 1 => (self.rows(&mut steps)?, 0),
+            Family::Rows | Family::Sets => self.strided(&mut steps)?,
         };
         if self.layout.reduction != Reduction::None {
             let params = Params {
@@ -581,7 +581,7 @@ pub(crate) fn number_size(layout: &Layout, role: Role) -> u64 {
         Role::Input(_) | Role::Grad(_) => layout.dtype.size(),
         Role::Target => match layout.target {
             TargetLayout::Labels(l) => l.size(),
-            TargetLayout::Values(d) => d.size(),
+            TargetLayout::Values(d) | TargetLayout::PerRow(d) => d.size(),
             TargetLayout::None => 4,
         },
         Role::Weight | Role::Columns | Role::Loss | Role::Work => 4,

@@ -484,7 +484,7 @@ fn loss_types(text: &mut String, info: &Info, v: &Variant, roles: &[Role]) {
             line!(text, "    let t = bitcast<f32>(bits_t);");
         }
         TargetLayout::Labels(_) => line!(text, "    let t = f32(col == label);"),
-        TargetLayout::None => line!(text, "    let t = 0.0;"),
+        TargetLayout::None | TargetLayout::PerRow(_) => line!(text, "    let t = 0.0;"),
     }
     let xs: String = info
         .inputs

@@ -1,4 +1,4 @@
-use super::{Row, RowTarget, RowTerm, Rows};
+use super::{Row, RowTerm, Rows};
 use crate::bounds::{DIV, TINY, U, exp};
 use crate::tensor::DType;
 
@@ -57,10 +57,7 @@ impl CrossEntropy {
                 .collect(),
             false => vec![1.0 / temperature; x.len()],
         };
-        let target = |j: usize| match row.target {
-            RowTarget::Class(y) => f64::from(u8::from(j == y)),
-            RowTarget::Values(t) => t[j],
-        };
+        let target = |j: usize| row.target_at(j);
         let spread = smoothing / x.len() as f64;
         let size = (0..x.len())
             .map(|j| row.weight_of(j) * ((1.0 - smoothing) * target(j).abs() + spread))

@@ -47,7 +47,7 @@ impl KlDivWithLogits {
     fn both(&self, row: &Row<'_>) -> (Scaled, Scaled) {
         let t = match row.target {
             RowTarget::Values(t) => t,
-            RowTarget::Class(_) => &[],
+            _ => &[],
         };
         let temperature = f64::from(self.temperature);
         (

@@ -17,6 +17,12 @@ pub enum Range {
     Unit,
     /// 0 to ½: a distance from both ends of [0, 1].
     Half,
+    /// Between 0 and 1, without the ends.
+    Inside,
+    /// 1 and above.
+    AtLeastOne,
+    /// 1 or 2.
+    OneOrTwo,
 }
 
 impl Range {
@@ -28,6 +34,9 @@ impl Range {
                 Range::NonNegative => v >= 0.0,
                 Range::Unit => (0.0..=1.0).contains(&v),
                 Range::Half => (0.0..=0.5).contains(&v),
+                Range::Inside => v > 0.0 && v < 1.0,
+                Range::AtLeastOne => v >= 1.0,
+                Range::OneOrTwo => v == 1.0 || v == 2.0,
             }
     }
 
@@ -39,6 +48,9 @@ impl Range {
             Range::NonNegative => "a finite number of at least 0",
             Range::Unit => "a number in [0, 1]",
             Range::Half => "a number in [0, 0.5]",
+            Range::Inside => "a number above 0 and below 1",
+            Range::AtLeastOne => "a finite number of at least 1",
+            Range::OneOrTwo => "1 or 2",
         }
     }
 }

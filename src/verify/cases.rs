@@ -101,6 +101,9 @@ fn option_values(info: &Info, index: usize, cols: usize) -> Vec<OptionValue> {
         Range::NonNegative => &[0.0, 0.01, 2.5],
         Range::Unit => &[0.0, 0.1, 1.0],
         Range::Half => &[0.0, 1e-7, 0.25],
+        Range::Inside => &[0.1, 0.5, 0.75],
+        Range::AtLeastOne => &[1.0, 2.0, 3.5],
+        Range::OneOrTwo => &[1.0, 2.0],
     };
     let number = numbers.iter().map(|&v| OptionValue::Number(v));
     match option.kind {
@@ -190,6 +193,7 @@ pub(super) fn cases(info: &'static Info, corners: usize, quick: bool) -> Vec<Cas
     match info.family {
         Family::Elementwise => list.elementwise(corners, quick),
         Family::Rows => list.rows(corners, quick),
+        Family::Sets => list.sets(corners, quick),
     }
     list.cases
 }
@@ -208,7 +212,8 @@ impl Listing {
     fn goals(&self) -> Vec<Goal> {
         match self.info.target {
             TargetKind::None => vec![Goal::None],
-            TargetKind::Values => vec![Goal::Values],
+            TargetKind::Values | TargetKind::PerRow => vec![Goal::Values],
+            TargetKind::Labels => LabelType::ALL.into_iter().map(Goal::Labels).collect(),
             TargetKind::LabelsOrValues => {
                 let labels = LabelType::ALL.into_iter().map(Goal::Labels);
                 labels.chain([Goal::Values]).collect()
@@ -218,7 +223,7 @@ impl Listing {
 
     fn weights(&self) -> &'static [Weights] {
         match self.info.family {
-            Family::Elementwise => &[Weights::None, Weights::Element, Weights::Row],
+            Family::Elementwise | Family::Sets => &[Weights::None, Weights::Element, Weights::Row],
             Family::Rows => &[Weights::None, Weights::Row],
         }
     }
@@ -393,6 +398,12 @@ impl Listing {
     }
 }
 
+impl Listing {
+    fn sets(&mut self, corners: usize, quick: bool) {
+        self.rows(corners, quick);
+    }
+}
+
 impl Case {
     /// The numbers of this case for `loss`.
     pub(super) fn batch(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Batch<'static> {
@@ -429,6 +440,9 @@ impl Case {
             Goal::None => None,
             Goal::Values => {
                 let mut target = columns.split_off(inputs).pop().unwrap_or_default();
+                if info.target == TargetKind::PerRow {
+                    target.truncate(rows);
+                }
                 // Now and then the target is the input: the kink of many losses.
                 for (t, x) in target.iter_mut().zip(&columns[0]) {
                     if random.below(16) == 0 && info.domain[0] == info.domain[inputs] {
@@ -474,7 +488,7 @@ impl Case {
     fn extreme_batch(&self, info: &Info, loss: &dyn Loss) -> Batch<'static> {
         match info.family {
             Family::Elementwise => self.extreme_elements(info, loss),
-            Family::Rows => self.extreme_rows(info),
+            Family::Rows | Family::Sets => self.extreme_rows(info),
         }
     }
 

@@ -124,7 +124,8 @@ impl Recipe {
 /// The kinds of target that a loss takes: numbers or nothing (`None`), class indices.
 pub fn targets(info: &Info) -> &'static [Option<LabelType>] {
     match info.target {
-        TargetKind::None | TargetKind::Values => &[None],
+        TargetKind::None | TargetKind::Values | TargetKind::PerRow => &[None],
+        TargetKind::Labels => &[Some(LabelType::I64)],
         TargetKind::LabelsOrValues => &[None, Some(LabelType::I64)],
     }
 }
@@ -132,7 +133,9 @@ pub fn targets(info: &Info) -> &'static [Option<LabelType>] {
 /// The kinds of weights that a loss takes.
 pub fn weights(info: &Info) -> &'static [WeightLayout] {
     match info.family {
-        Family::Elementwise => &[WeightLayout::None, WeightLayout::Element, WeightLayout::Row],
+        Family::Elementwise | Family::Sets => {
+            &[WeightLayout::None, WeightLayout::Element, WeightLayout::Row]
+        }
         Family::Rows => &[WeightLayout::None, WeightLayout::Row],
     }
 }
@@ -160,10 +163,16 @@ pub fn batch(loss: &dyn Loss, recipe: &Recipe, rng: &mut Rng) -> Batch<'static> 
         .collect();
     batch.target = match (info.target, recipe.labels) {
         (TargetKind::None, _) => None,
-        (TargetKind::LabelsOrValues, Some(ty)) => Some(Target::Labels(labels(loss, ty, &g, rng))),
-        _ => Some(Target::Values(
-            numbers(loss, info.inputs.len(), recipe, rng).into(),
-        )),
+        (TargetKind::Labels | TargetKind::LabelsOrValues, Some(ty)) => {
+            Some(Target::Labels(labels(loss, ty, &g, rng)))
+        }
+        (kind, _) => {
+            let mut target = numbers(loss, info.inputs.len(), recipe, rng);
+            if kind == TargetKind::PerRow {
+                target.truncate(g.rows);
+            }
+            Some(Target::Values(target.into()))
+        }
     };
     let count = match recipe.weight {
         WeightLayout::None => None,
@@ -251,6 +260,9 @@ pub fn points(range: Range) -> [f32; 3] {
         Range::NonNegative => [0.0, 0.375, 4.0],
         Range::Unit => [0.0, 0.3, 1.0],
         Range::Half => [0.0, 0.1, 0.5],
+        Range::Inside => [0.125, 0.5, 0.875],
+        Range::AtLeastOne => [1.0, 2.5, 6.0],
+        Range::OneOrTwo => [1.0, 2.0, 1.0],
     }
 }
 

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 fn variants(info: &'static Info) -> Vec<Variant> {
     let stages: &[Stage] = match info.family {
         Family::Elementwise => &[Stage::Elementwise, Stage::Count, Stage::Fold, Stage::Finish],
-        Family::Rows => &[
+        Family::Rows | Family::Sets => &[
             Stage::Rows,
             Stage::StridedStat,
             Stage::StridedGrad,
@@ -40,7 +40,9 @@ fn variants(info: &'static Info) -> Vec<Variant> {
         targets.extend(LabelType::ALL.map(TargetLayout::Labels));
     }
     let weights: &[WeightLayout] = match info.family {
-        Family::Elementwise => &[WeightLayout::None, WeightLayout::Element, WeightLayout::Row],
+        Family::Elementwise | Family::Sets => {
+            &[WeightLayout::None, WeightLayout::Element, WeightLayout::Row]
+        }
         Family::Rows => &[WeightLayout::None, WeightLayout::Row],
     };
     let columns: &[bool] = match info.class_weight || super::list_option(info).is_some() {
@@ -358,7 +360,9 @@ fn statistics_are_stored_as_they_are_declared() {
             _ => None,
         });
         match info.family {
-            Family::Rows => assert_eq!(found, Some(stat_fields(info)), "{}", info.name),
+            Family::Rows | Family::Sets => {
+                assert_eq!(found, Some(stat_fields(info)), "{}", info.name)
+            }
             Family::Elementwise => assert_eq!(found, None, "{}", info.name),
         }
     }
