@@ -6,11 +6,10 @@ mod plan;
 pub(crate) mod source;
 
 pub use bind::{Bound, Io, View};
-pub use plan::Plan;
+pub use plan::{Plan, PlanKind};
 
 use crate::error::{Error, Result};
-use crate::loss::Info;
-use source::{Role, Variant};
+use source::Variant;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +19,8 @@ pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     limits: Limits,
+    /// The plan that is asked for.
+    plan: Option<PlanKind>,
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
 }
 
@@ -214,6 +215,7 @@ impl Gpu {
             },
             device,
             queue,
+            plan: None,
             kernels: Arc::default(),
         }
     }
@@ -246,6 +248,15 @@ impl Gpu {
         lowered
     }
 
+    /// The same device with every loss run by one plan, instead of the one that suits it best. A loss that it cannot
+    /// carry ([`PlanKind::carries`]) is refused.
+    pub fn with_plan(&self, plan: PlanKind) -> Gpu {
+        Gpu {
+            plan: Some(plan),
+            ..self.clone()
+        }
+    }
+
     /// Runs `create` inside error scopes and reports what they caught. The scopes are popped before anything
     /// is awaited, because they belong to the thread.
     pub(crate) fn scoped<T>(&self, create: impl FnOnce() -> T) -> impl Future<Output = Result<T>> {
@@ -271,26 +282,31 @@ impl Gpu {
     }
 
     /// The kernel for `variant`, compiled on first use.
-    pub(crate) async fn kernel(&self, info: &'static Info, variant: Variant) -> Result<Kernel> {
+    pub(crate) async fn kernel(&self, variant: &Variant) -> Result<Kernel> {
         let cached = |kernels: &Mutex<HashMap<Variant, Kernel>>| {
             let kernels = kernels.lock().unwrap_or_else(PoisonError::into_inner);
-            kernels.get(&variant).cloned()
+            kernels.get(variant).cloned()
         };
         if let Some(kernel) = cached(&self.kernels) {
             return Ok(kernel);
         }
-        let kernel = self.scoped(|| self.compile(info, &variant)).await?;
+        let kernel = self.scoped(|| self.compile(variant)).await?;
         let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(kernels.entry(variant).or_insert(kernel).clone())
+        Ok(kernels.entry(variant.clone()).or_insert(kernel).clone())
     }
 
-    fn compile(&self, info: &'static Info, variant: &Variant) -> Kernel {
-        let label = format!("wgloss {} {:?}", variant.loss, variant.stage);
+    fn compile(&self, variant: &Variant) -> Kernel {
+        let names: Vec<_> = variant
+            .terms
+            .iter()
+            .filter_map(|t| t.loss.map(|l| l.0.name))
+            .collect();
+        let label = format!("wgloss {} {:?}", names.join(" + "), variant.stage);
         let module = self
             .device
             .create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(&label),
-                source: wgpu::ShaderSource::Wgsl(source::compose(info, variant).into()),
+                source: wgpu::ShaderSource::Wgsl(source::compose(variant).into()),
             });
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
             binding,
@@ -303,13 +319,11 @@ impl Gpu {
             count: None,
         };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-        entries.extend(variant.roles(info).into_iter().map(|role: Role| {
+        for (i, role) in variant.roles().into_iter().enumerate() {
             let read_only = !(role.writes() || variant.aliased);
-            entry(
-                role.binding(),
-                wgpu::BufferBindingType::Storage { read_only },
-            )
-        }));
+            let ty = wgpu::BufferBindingType::Storage { read_only };
+            entries.push(entry(i as u32 + 1, ty));
+        }
         let layout = self
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {

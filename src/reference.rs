@@ -334,7 +334,8 @@ impl<'a> Problem<'a> {
 /// again. At class axis 1 one invocation takes the whole row. Two to spare.
 fn merges(g: &Geometry) -> f64 {
     let merges = match g.inner {
-        1 => 16 + g.cols.div_ceil(4096) + g.cols.min(1024).div_ceil(32) + 8 + 4 + 8,
+        // Of a workgroup at least 128 invocations; where there are fewer, there are no more columns either.
+        1 => 16 + g.cols.div_ceil(2048) + g.cols.min(1024).div_ceil(32) + 8 + 8 + 8,
         _ => 16 + g.cols.div_ceil(16),
     };
     (merges + 2) as f64

@@ -40,24 +40,24 @@ fn main(
                 valid += 1u;
             } else if (label == LABEL_BAD) {
                 bad += 1u;
-                atomicMax(&work.counters[FIRST_BAD], ~(params.row0 + row));
+                atomicMax(&work.head[params.head + FIRST_BAD], ~(params.row0 + row));
             }
         }
     }
     atomicAdd(&seen[0], valid);
     atomicAdd(&seen[1], bad);
-    if (COLUMNS && leaf + params.leaf0 == 0u) {
+    if (COLUMNS && params.row0 + leaf == 0u) {
         // The first workgroup of all looks at the class weights.
         for (var c = tid; c < params.cols; c += 256u) {
-            count(BAD_WEIGHTS, u32(bad_weight(bitcast<u32>(load_column(c)))));
+            count(params.head, BAD_WEIGHTS, u32(bad_weight(bitcast<u32>(load_column(c)))));
         }
     }
     let total = tree_sum(tid, sum);
     let plain_total = tree_sum(tid, plain);
     if (tid == 0u) {
-        work.leaves[2u * (params.leaf0 + leaf)] = total;
-        work.leaves[2u * (params.leaf0 + leaf) + 1u] = plain_total;
-        count(VALID, atomicLoad(&seen[0]));
-        count(BAD_LABELS, atomicLoad(&seen[1]));
+        work.leaves[params.leaf0 + 2u * leaf] = bitcast<u32>(total);
+        work.leaves[params.leaf0 + 2u * leaf + 1u] = bitcast<u32>(plain_total);
+        count(params.head, VALID, atomicLoad(&seen[0]));
+        count(params.head, BAD_LABELS, atomicLoad(&seen[1]));
     }
 }

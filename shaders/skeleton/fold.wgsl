@@ -3,13 +3,14 @@
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) tid: u32) {
-    let sum = leaf_sum(tid, 0u, 2u, params.leaves);
-    let plain = leaf_sum(tid, 1u, 2u, params.leaves);
+    let sum = leaf_sum(tid, params.leaf0, 2u, params.leaves);
+    let plain = leaf_sum(tid, params.leaf0 + 1u, 2u, params.leaves);
     if (tid == 0u) {
-        work.divisor = sum * params.repeat;
-        work.unweighted = 0.0;
+        var unweighted = 0.0;
         if (plain > 0.0) {
-            work.unweighted = sum / plain;
+            unweighted = sum / plain;
         }
+        atomicStore(&work.head[params.head + DIVISOR], bitcast<u32>(sum * params.repeat));
+        atomicStore(&work.head[params.head + UNWEIGHTED], bitcast<u32>(unweighted));
     }
 }

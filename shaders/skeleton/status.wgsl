@@ -1,4 +1,4 @@
-// What every pass counts, in the first words of the work buffer.
+// What every pass counts, in the first words of the work buffer: 16 for each loss.
 
 // 64-bit counters, low word first.
 const VALID: u32 = 0u;
@@ -12,52 +12,93 @@ const SEEN: u32 = 9u;
 const SEEN_NAN: u32 = 1u;
 const SEEN_INF: u32 = 2u;
 const SEEN_NEG_INF: u32 = 4u;
+// Numbers: what a mean divides by, the same without class weights, the upstream gradient and the sum of all
+// losses (both only of the first loss), the loss.
+const DIVISOR: u32 = 10u;
+const UNWEIGHTED: u32 = 11u;
+const UPSTREAM: u32 = 12u;
+const LOSS: u32 = 13u;
+const TOTAL: u32 = 14u;
 
-fn count(counter: u32, n: u32) {
+// The class of a row, or why there is none.
+const LABEL_IGNORED: u32 = 0xffffffffu;
+const LABEL_BAD: u32 = 0xfffffffeu;
+
+fn head_number(at: u32) -> f32 {
+    return bitcast<f32>(atomicLoad(&work.head[at]));
+}
+
+fn count(head: u32, counter: u32, n: u32) {
     if (n > 0u) {
-        let old = atomicAdd(&work.counters[counter], n);
+        let old = atomicAdd(&work.head[head + counter], n);
         if (old > 0xffffffffu - n) {
-            atomicAdd(&work.counters[counter + 1u], 1u);
+            atomicAdd(&work.head[head + counter + 1u], 1u);
         }
+    }
+}
+
+// Which kind of non-finite number this is; 0 for a finite one.
+fn seen_of(bits: u32) -> u32 {
+    if (finite_bits(bits)) {
+        return 0u;
+    }
+    let infinite = select(SEEN_INF, SEEN_NEG_INF, bits != INF_BITS);
+    return select(infinite, SEEN_NAN, nan_bits(bits));
+}
+
+fn note(head: u32, seen: u32) {
+    if (seen != 0u) {
+        atomicOr(&work.head[head + SEEN], seen);
     }
 }
 
 // The finite part of a loss; of any other the kind is remembered instead, so that partial sums stay finite
 // and the kind does not depend on the order of the sum.
-fn finite_part(bits: u32) -> f32 {
-    if (finite_bits(bits)) {
-        return bitcast<f32>(bits);
-    }
-    let infinite = select(SEEN_INF, SEEN_NEG_INF, bits != INF_BITS);
-    atomicOr(&work.counters[SEEN], select(infinite, SEEN_NAN, nan_bits(bits)));
-    return 0.0;
+fn finite_part(head: u32, bits: u32) -> f32 {
+    note(head, seen_of(bits));
+    return select(0.0, bitcast<f32>(bits), finite_bits(bits));
+}
+
+fn put_leaf(head: u32, at: u32, bits: u32) {
+    work.leaves[at] = bitcast<u32>(finite_part(head, bits));
 }
 
 fn bad_weight(bits: u32) -> bool {
     return bits >= INF_BITS && bits != 0x80000000u;
 }
 
-// What every gradient is multiplied by, but for its weight.
-fn grad_factor() -> f32 {
-    var upstream = params.grad_scale;
-    if (params.has_upstream != 0u) {
-        upstream *= work.upstream;
-    }
-    if (nothing_counts()) {
-        return 0.0;
-    }
-    return upstream / divisor();
-}
-
 // Whether the weights that a mean divides by sum to 0: then every loss and gradient is 0, of NaN and infinities
 // too. A sum that a device could flush counts as 0 on all of them.
-fn nothing_counts() -> bool {
-    return params.counted != 0u && !(work.divisor >= SMALLEST_NORMAL);
+fn nothing_counts(head: u32, counted: u32) -> bool {
+    return counted != 0u && !(head_number(head + DIVISOR) >= SMALLEST_NORMAL);
 }
 
-fn divisor() -> f32 {
-    if (params.counted != 0u) {
-        return work.divisor;
+fn divisor_of(head: u32, counted: u32, known: f32) -> f32 {
+    if (counted != 0u) {
+        return head_number(head + DIVISOR);
     }
-    return params.divisor;
+    return known;
+}
+
+// What every gradient is multiplied by, but for its weight.
+fn grad_factor(head: u32, counted: u32, known: f32, scale: f32) -> f32 {
+    if (nothing_counts(head, counted)) {
+        return 0.0;
+    }
+    var upstream = params.grad_scale;
+    if (params.has_upstream != 0u) {
+        upstream *= head_number(UPSTREAM);
+    }
+    return upstream * scale / divisor_of(head, counted, known);
+}
+
+// a + b with infinities and NaN by their bits.
+fn add_bits(a: u32, b: u32) -> u32 {
+    if (finite_bits(a) && finite_bits(b)) {
+        return bitcast<u32>(bitcast<f32>(a) + bitcast<f32>(b));
+    }
+    if (nan_bits(a) || nan_bits(b) || (!finite_bits(a) && !finite_bits(b) && a != b)) {
+        return NAN_BITS;
+    }
+    return select(a, b, finite_bits(a));
 }

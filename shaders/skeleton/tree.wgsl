@@ -26,7 +26,7 @@ fn leaf_sum(tid: u32, first: u32, stride: u32, n: u32) -> f32 {
     var d = 0.0;
     var k = 0u;
     for (var j = tid; j < n; j += 256u) {
-        a += work.leaves[first + j * stride];
+        a += bitcast<f32>(work.leaves[first + j * stride]);
         k += 1u;
         if ((k & 15u) == 0u) {
             b += a;

@@ -1,10 +1,10 @@
 //! Buffers attached to a plan, and what is recorded into an encoder.
 
-use super::plan::{Plan, number_size};
-use super::source::{DIVISOR, LOSS, Params, Role, UPSTREAM, WORK_HEADER};
+use super::plan::{Part, Plan, Range, Tensor};
+use super::source::{DIVISOR, HEAD, LOSS, Role, TOTAL, TermParams, UPSTREAM};
 use crate::batch::Status;
 use crate::error::{Error, Result};
-use crate::layout::{Reduction, TargetLayout, WeightLayout};
+use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::Family;
 
 /// A part of a buffer that holds one tensor.
@@ -50,6 +50,42 @@ pub struct Io<'a> {
     pub upstream: Option<View<'a>>,
 }
 
+/// The tensors of one loss of a sum: as in [`Io`].
+#[derive(Debug, Clone, Default)]
+pub struct TermIo<'a> {
+    /// The target, if the layout has one.
+    pub target: Option<View<'a>>,
+    /// The weights, if the layout has them: f32.
+    pub weight: Option<View<'a>>,
+    /// The class weights, if the layout has them: f32.
+    pub class_weight: Option<View<'a>>,
+}
+
+/// The tensors of a plan, in its own order.
+#[derive(Debug, Default)]
+pub(crate) struct Views<'a> {
+    pub inputs: Vec<View<'a>>,
+    pub grads: Vec<View<'a>>,
+    pub terms: Vec<TermIo<'a>>,
+    /// The losses one by one, or where to copy the reduced one.
+    pub loss: Option<View<'a>>,
+    pub upstream: Option<View<'a>>,
+}
+
+impl<'a> Views<'a> {
+    fn get(&self, tensor: Tensor) -> Option<View<'a>> {
+        let term = |k: usize| self.terms.get(k);
+        match tensor {
+            Tensor::Input(k) => self.inputs.get(k).copied(),
+            Tensor::Grad(k) => self.grads.get(k).copied(),
+            Tensor::Target(k) => term(k)?.target,
+            Tensor::Weight(k) => term(k)?.weight,
+            Tensor::Columns(k) => term(k)?.class_weight,
+            Tensor::Loss(_) => self.loss,
+        }
+    }
+}
+
 /// A plan with its buffers: all that a step needs, ready to be recorded.
 #[derive(Debug)]
 pub struct Bound {
@@ -78,41 +114,71 @@ impl Plan {
     /// # Errors
     /// As `bind`.
     pub async fn bind_async(&self, io: &Io<'_>) -> Result<Bound> {
-        let aliased = self.check(io)?;
-        let gpu = &self.gpu;
-        let stride = {
-            let size = (size_of::<Params>() + 4 * self.options.len()).next_multiple_of(16) as u64;
-            size.next_multiple_of(u64::from(gpu.limits.uniform_alignment))
+        let views = Views {
+            inputs: io.inputs.clone(),
+            grads: io.grads.clone(),
+            terms: vec![TermIo {
+                target: io.target,
+                weight: io.weight,
+                class_weight: io.class_weight,
+            }],
+            loss: io.loss,
+            upstream: io.upstream,
         };
+        self.bind_views(&views).await
+    }
+
+    pub(crate) async fn bind_views(&self, views: &Views<'_>) -> Result<Bound> {
+        let aliased = self.check(views)?;
+        let gpu = &self.gpu;
         let mut uniforms = Vec::new();
         let mut kernels = Vec::new();
-        let mut spans = Vec::new();
-        let list_bytes: Option<Vec<u8>> =
-            self.list.as_ref().map(|l| bytemuck::cast_slice(l).to_vec());
+        let mut bindings = Vec::new();
         for step in &self.steps {
-            let mut variant = step.variant;
-            variant.aliased = aliased;
             kernels.push(match aliased {
-                true => gpu.kernel(self.loss, variant).await?,
+                true => {
+                    let mut variant = step.variant.clone();
+                    variant.aliased = true;
+                    gpu.kernel(&variant).await?
+                }
                 false => step.kernel.clone(),
             });
             let mut params = step.params;
-            params.has_upstream = u32::from(io.upstream.is_some());
-            let mut step_spans = Vec::new();
-            for &(role, first, len) in &step.ranges {
-                let Some(view) = self.view(io, role) else {
+            params.has_upstream = u32::from(views.upstream.is_some());
+            let mut terms = step.terms.clone();
+            let mut bound = Vec::new();
+            for range in &step.ranges {
+                // The list of an option belongs to the plan, not to the caller.
+                let list =
+                    matches!(range.tensor, Tensor::Columns(k) if self.parts[k].list.is_some());
+                let Some(view) = views.get(range.tensor).filter(|_| !list) else {
                     continue;
                 };
-                let span = self.span(role, view.offset, first, len)?;
-                if let Some(slot) = offset_slot(&mut params, role) {
+                let span = self.span(range, view.offset)?;
+                let slot = match range.role {
+                    Role::Target(k) | Role::Weight(k) | Role::Columns(k) | Role::Loss(k) => {
+                        terms.get_mut(k).and_then(|(_, t)| t.offset(range.role))
+                    }
+                    role => params.offset(role),
+                };
+                if let Some(slot) = slot {
                     *slot = span.skip;
                 }
-                step_spans.push((role, span));
+                bound.push((range.role, view.buffer, span));
             }
-            spans.push(step_spans);
+            let start = uniforms.len();
             uniforms.extend_from_slice(bytemuck::bytes_of(&params));
-            uniforms.extend_from_slice(bytemuck::cast_slice(&self.options));
-            uniforms.resize(stride as usize * spans.len(), 0);
+            for (k, term) in &terms {
+                uniforms.extend_from_slice(bytemuck::bytes_of::<TermParams>(term));
+                if step.variant.stage.is_main() {
+                    uniforms.extend_from_slice(bytemuck::cast_slice(&self.parts[*k].options));
+                }
+            }
+            let alignment = gpu.limits.uniform_alignment.max(16) as usize;
+            let end = uniforms.len();
+            uniforms.resize(end.next_multiple_of(alignment), 0);
+            let size = (end - start).next_multiple_of(16);
+            bindings.push((bound, start as u64, size as u64));
         }
         let made = gpu.scoped(|| {
             let usage = wgpu::BufferUsages::STORAGE
@@ -129,16 +195,19 @@ impl Plan {
                 &uniforms,
                 wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             );
-            let list = list_bytes.as_ref().map(|bytes| {
-                upload(
-                    "wgloss option",
-                    bytes,
-                    wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-                )
-            });
+            let list = |part: &Part| {
+                part.list.as_ref().map(|list| {
+                    upload(
+                        "wgloss option",
+                        bytemuck::cast_slice(list),
+                        wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+                    )
+                })
+            };
+            let lists: Vec<_> = self.parts.iter().map(list).collect();
             let mut steps = Vec::new();
-            for (i, ((step, kernel), spans)) in
-                self.steps.iter().zip(&kernels).zip(&spans).enumerate()
+            for ((step, kernel), (bound, start, size)) in
+                self.steps.iter().zip(&kernels).zip(&bindings)
             {
                 let entry = |binding, buffer, offset, size| wgpu::BindGroupEntry {
                     binding,
@@ -148,21 +217,19 @@ impl Plan {
                         size: std::num::NonZeroU64::new(size),
                     }),
                 };
-                let mut entries = vec![
-                    entry(0, &params, stride * i as u64, stride),
-                    entry(Role::Work.binding(), &work, 0, self.work),
-                ];
-                for &(role, span) in spans {
-                    let Some(view) = self.view(io, role) else {
-                        continue;
-                    };
-                    entries.push(entry(role.binding(), view.buffer, span.start, span.size));
-                }
-                // The list of an option belongs to the plan, not to the caller.
-                if let Some(list) = &list
-                    && step.ranges.iter().any(|r| r.0 == Role::Columns)
-                {
-                    entries.push(entry(Role::Columns.binding(), list, 0, list.size()));
+                let mut entries = vec![entry(0, &params, *start, *size)];
+                for (i, role) in step.variant.roles().into_iter().enumerate() {
+                    let binding = i as u32 + 1;
+                    if role == Role::Work {
+                        entries.push(entry(binding, &work, 0, self.work));
+                    } else if let Some((_, buffer, span)) = bound.iter().find(|b| b.0 == role) {
+                        entries.push(entry(binding, buffer, span.start, span.size));
+                    } else if let Role::Columns(k) = role
+                        && let Some((part, _)) = step.terms.get(k)
+                        && let Some(Some(list)) = lists.get(*part)
+                    {
+                        entries.push(entry(binding, list, 0, list.size()));
+                    }
                 }
                 let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                     label: Some("wgloss"),
@@ -175,208 +242,123 @@ impl Plan {
         });
         let (steps, work) = made.await?;
         let place = |view: &View<'_>| (view.buffer.clone(), view.offset);
+        let each = self.parts.iter().any(|p| p.each);
         Ok(Bound {
             plan: self.clone(),
             steps,
             work,
-            upstream: io.upstream.as_ref().map(place),
-            loss: match self.layout.reduction {
-                Reduction::None => None,
-                _ => io.loss.as_ref().map(place),
-            },
+            upstream: views.upstream.as_ref().map(place),
+            loss: views.loss.as_ref().filter(|_| !each).map(place),
         })
     }
 
-    fn view<'a>(&self, io: &Io<'a>, role: Role) -> Option<View<'a>> {
-        match role {
-            Role::Input(k) => io.inputs.get(k).copied(),
-            Role::Target => io.target,
-            Role::Weight => io.weight,
-            Role::Columns => io.class_weight,
-            Role::Grad(k) => io.grads.get(k).copied(),
-            Role::Loss => io.loss,
-            Role::Work => None,
-        }
-    }
-
     /// Checks every view; says whether one buffer is both read and written.
-    fn check(&self, io: &Io<'_>) -> Result<bool> {
-        let g = &self.geometry;
-        let layout = &self.layout;
-        let inputs = self.loss.inputs.len();
-        let number = |what: &str, expected: usize, found: usize| match expected == found {
+    fn check(&self, views: &Views<'_>) -> Result<bool> {
+        let name = match self.parts.as_slice() {
+            [part] => part.info.name,
+            _ => "a sum of losses",
+        };
+        let number = |what: &str, of: &str, expected: usize, found: usize| match expected == found {
             true => Ok(()),
             false => Err(Error::mismatch(
-                format!("views of {what} of {}", self.loss.name),
+                format!("views of {what} of {of}"),
                 expected.to_string(),
                 found.to_string(),
             )),
         };
-        number("inputs", inputs, io.inputs.len())?;
-        number(
-            "gradients",
-            if layout.gradient { inputs } else { 0 },
-            io.grads.len(),
-        )?;
+        let gradient = self.layout().gradient;
+        let slots = self.slots.len();
+        number("inputs", name, slots, views.inputs.len())?;
+        let grads = if gradient { slots } else { 0 };
+        number("gradients", name, grads, views.grads.len())?;
+        number("terms", name, self.parts.len(), views.terms.len())?;
         let some = |v: &Option<View<'_>>| usize::from(v.is_some());
-        number(
-            "the target",
-            usize::from(layout.target != TargetLayout::None),
-            some(&io.target),
-        )?;
-        number(
-            "weights",
-            usize::from(layout.weight != WeightLayout::None),
-            some(&io.weight),
-        )?;
-        number(
-            "class weights",
-            usize::from(layout.class_weight),
-            some(&io.class_weight),
-        )?;
-        let each = layout.reduction == Reduction::None;
-        if each {
-            number("losses", 1, some(&io.loss))?;
-        }
-        let units = match self.loss.family {
-            Family::Elementwise => g.elements,
-            Family::Rows | Family::Sets => g.rows,
+        let mut checker = Checker {
+            plan: self,
+            reads: Vec::new(),
+            writes: Vec::new(),
         };
-        let mut reads = Vec::new();
-        let mut writes = Vec::new();
-        let mut check =
-            |what: &str, role: Role, view: &View<'_>, count: usize, usage: wgpu::BufferUsages| {
-                let size = number_size(layout, role);
-                let step = if role.writes() { 4 } else { size };
-                let bytes = count as u64 * size;
-                // Bindings are whole words.
-                let end = view.offset.checked_add(bytes + 3).map(|e| e / 4 * 4);
-                let fail = |expected: String, found: String| {
-                    Err(Error::mismatch(
-                        format!("view of {what} of {}", self.loss.name),
-                        expected,
-                        found,
-                    ))
-                };
-                if !view.offset.is_multiple_of(step) {
-                    return fail(
-                        format!("an offset that is a multiple of {step}"),
-                        view.offset.to_string(),
-                    );
-                }
-                if view.size < bytes {
-                    return fail(format!("{bytes} bytes"), view.size.to_string());
-                }
-                if view
-                    .offset
-                    .checked_add(view.size)
-                    .is_none_or(|e| e > view.buffer.size())
-                    || end.is_none_or(|e| e > view.buffer.size())
-                {
-                    return fail(
-                        "whole words inside the buffer".into(),
-                        format!(
-                            "bytes {} to {} of {}",
-                            view.offset,
-                            view.offset.saturating_add(view.size),
-                            view.buffer.size()
-                        ),
-                    );
-                }
-                if !view.buffer.usage().contains(usage) {
-                    return fail(
-                        format!("usage {usage:?}"),
-                        format!("{:?}", view.buffer.usage()),
-                    );
-                }
-                if usage != wgpu::BufferUsages::COPY_SRC {
-                    let list = if role.writes() {
-                        &mut writes
-                    } else {
-                        &mut reads
-                    };
-                    list.push((view.buffer.clone(), view.offset, view.offset + bytes));
-                }
-                Ok(())
-            };
-        let storage = wgpu::BufferUsages::STORAGE;
-        for (k, view) in io.inputs.iter().enumerate() {
-            check("an input", Role::Input(k), view, g.elements, storage)?;
+        for (k, view) in views.inputs.iter().enumerate() {
+            checker.read("an input", name, Tensor::Input(k), view, self.slots[k])?;
         }
-        for (k, view) in io.grads.iter().enumerate() {
-            check("a gradient", Role::Grad(k), view, g.elements, storage)?;
+        for (k, view) in views.grads.iter().enumerate() {
+            checker.write("a gradient", name, Tensor::Grad(k), view, self.slots[k])?;
         }
-        if let Some(view) = &io.target {
-            let count = match layout.target {
-                TargetLayout::Labels(_) => g.rows,
-                _ => g.elements,
-            };
-            check("the target", Role::Target, view, count, storage)?;
-        }
-        if let Some(view) = &io.weight {
-            let count = match layout.weight {
-                WeightLayout::Element => g.elements,
-                _ => g.rows,
-            };
-            check("weights", Role::Weight, view, count, storage)?;
-        }
-        if let Some(view) = &io.class_weight {
-            check("class weights", Role::Columns, view, g.cols, storage)?;
-        }
-        if let Some(view) = &io.loss {
-            match each {
-                true => check("losses", Role::Loss, view, units, storage)?,
-                false => check(
-                    "the loss",
-                    Role::Loss,
-                    view,
-                    1,
-                    wgpu::BufferUsages::COPY_DST,
-                )?,
-            }
-        }
-        if let Some(view) = &io.upstream {
-            check(
-                "upstream",
-                Role::Work,
-                view,
-                1,
-                wgpu::BufferUsages::COPY_SRC,
+        for (k, (part, term)) in self.parts.iter().zip(&views.terms).enumerate() {
+            let (layout, g, of) = (&part.layout, &part.geometry, part.info.name);
+            let wanted = |there: bool| usize::from(there);
+            number(
+                "the target",
+                of,
+                wanted(layout.target != TargetLayout::None),
+                some(&term.target),
             )?;
-        }
-        let overlap = |a: &(wgpu::Buffer, u64, u64), b: &(wgpu::Buffer, u64, u64)| {
-            a.0 == b.0 && a.1 < b.2 && b.1 < a.2
-        };
-        for (i, w) in writes.iter().enumerate() {
-            if reads
-                .iter()
-                .chain(&writes[..i])
-                .any(|other| overlap(w, other))
-            {
-                return Err(Error::mismatch(
-                    format!("views of {}", self.loss.name),
-                    "gradients and losses apart from every other view",
-                    format!("bytes {} to {} shared", w.1, w.2),
-                ));
+            number(
+                "weights",
+                of,
+                wanted(layout.weight != WeightLayout::None),
+                some(&term.weight),
+            )?;
+            number(
+                "class weights",
+                of,
+                wanted(layout.class_weight),
+                some(&term.class_weight),
+            )?;
+            if let Some(view) = &term.target {
+                let count = match layout.target.judged() {
+                    true => g.rows,
+                    false => g.elements,
+                };
+                checker.read("the target", of, Tensor::Target(k), view, count)?;
+            }
+            if let Some(view) = &term.weight {
+                let count = match layout.weight {
+                    WeightLayout::Element => g.elements,
+                    _ => g.rows,
+                };
+                checker.read("weights", of, Tensor::Weight(k), view, count)?;
+            }
+            if let Some(view) = &term.class_weight {
+                checker.read("class weights", of, Tensor::Columns(k), view, g.cols)?;
             }
         }
-        Ok(writes.iter().any(|w| reads.iter().any(|r| r.0 == w.0)))
+        let each = self.parts.iter().position(|p| p.each);
+        match (&views.loss, each) {
+            (found, Some(k)) => {
+                number("losses", name, 1, some(found))?;
+                if let Some(view) = found {
+                    let count = self.parts[k].losses();
+                    checker.write("losses", name, Tensor::Loss(k), view, count)?;
+                }
+            }
+            (Some(view), None) => {
+                let usage = wgpu::BufferUsages::COPY_DST;
+                checker.fits("the loss", name, Tensor::Loss(0), view, 1, usage, 4)?;
+            }
+            (None, None) => {}
+        }
+        if let Some(view) = &views.upstream {
+            let usage = wgpu::BufferUsages::COPY_SRC;
+            checker.fits("upstream", name, Tensor::Loss(0), view, 1, usage, 4)?;
+        }
+        checker.overlaps(name)
     }
 
-    /// Where to bind `len` numbers from `first` on, of a view that begins at `offset`.
-    fn span(&self, role: Role, offset: u64, first: u64, len: u64) -> Result<Span> {
-        let size = number_size(&self.layout, role);
+    /// Where to bind a range of a view that begins at `offset`.
+    fn span(&self, range: &Range, offset: u64) -> Result<Span> {
+        let size = self.number_size(range.tensor);
         let limits = &self.gpu.limits;
-        let from = offset + first * size;
+        let from = offset + range.first * size;
         let start = from / u64::from(limits.alignment) * u64::from(limits.alignment);
         let span = Span {
             start,
-            size: (from + len * size - start).next_multiple_of(4),
+            size: (from + range.len * size - start).next_multiple_of(4),
             skip: ((from - start) / size) as u32,
         };
         if span.size > limits.binding {
             return Err(Error::TooLarge {
-                what: format!("bytes of {role:?} in one binding"),
+                what: format!("bytes of {:?} in one binding", range.tensor),
                 limit: limits.binding,
                 found: span.size,
             });
@@ -393,15 +375,116 @@ struct Span {
     skip: u32,
 }
 
-fn offset_slot(params: &mut Params, role: Role) -> Option<&mut u32> {
-    match role {
-        Role::Input(k) => params.off_input.get_mut(k),
-        Role::Target => Some(&mut params.off_target),
-        Role::Weight => Some(&mut params.off_weight),
-        Role::Columns => Some(&mut params.off_columns),
-        Role::Grad(k) => params.off_grad.get_mut(k),
-        Role::Loss => Some(&mut params.off_loss),
-        Role::Work => None,
+/// Bytes of a buffer, from and to.
+type Extent = (wgpu::Buffer, u64, u64);
+
+/// Looks at every view of a plan, and remembers what is read and what is written.
+struct Checker<'a> {
+    plan: &'a Plan,
+    reads: Vec<Extent>,
+    writes: Vec<Extent>,
+}
+
+impl Checker<'_> {
+    fn read(
+        &mut self,
+        what: &str,
+        of: &str,
+        tensor: Tensor,
+        view: &View<'_>,
+        count: usize,
+    ) -> Result<()> {
+        let step = self.plan.number_size(tensor);
+        let usage = wgpu::BufferUsages::STORAGE;
+        let bytes = self.fits(what, of, tensor, view, count, usage, step)?;
+        self.reads
+            .push((view.buffer.clone(), view.offset, view.offset + bytes));
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        what: &str,
+        of: &str,
+        tensor: Tensor,
+        view: &View<'_>,
+        count: usize,
+    ) -> Result<()> {
+        // Whole words, so that each has one writer.
+        let usage = wgpu::BufferUsages::STORAGE;
+        let bytes = self.fits(what, of, tensor, view, count, usage, 4)?;
+        self.writes
+            .push((view.buffer.clone(), view.offset, view.offset + bytes));
+        Ok(())
+    }
+
+    /// The bytes of `count` numbers of `tensor`, if `view` holds them, beginning at a multiple of `step`.
+    #[allow(clippy::too_many_arguments, reason = "what there is to say of a view")]
+    fn fits(
+        &self,
+        what: &str,
+        of: &str,
+        tensor: Tensor,
+        view: &View<'_>,
+        count: usize,
+        usage: wgpu::BufferUsages,
+        step: u64,
+    ) -> Result<u64> {
+        let bytes = count as u64 * self.plan.number_size(tensor);
+        let fail = |expected: String, found: String| {
+            Err(Error::mismatch(
+                format!("view of {what} of {of}"),
+                expected,
+                found,
+            ))
+        };
+        if !view.offset.is_multiple_of(step) {
+            return fail(
+                format!("an offset that is a multiple of {step}"),
+                view.offset.to_string(),
+            );
+        }
+        if view.size < bytes {
+            return fail(format!("{bytes} bytes"), view.size.to_string());
+        }
+        // Bindings are whole words.
+        let end = view.offset.checked_add(bytes + 3).map(|e| e / 4 * 4);
+        let past = |end: Option<u64>| end.is_none_or(|e| e > view.buffer.size());
+        if past(view.offset.checked_add(view.size)) || past(end) {
+            return fail(
+                "whole words inside the buffer".into(),
+                format!(
+                    "bytes {} to {} of {}",
+                    view.offset,
+                    view.offset.saturating_add(view.size),
+                    view.buffer.size()
+                ),
+            );
+        }
+        if !view.buffer.usage().contains(usage) {
+            return fail(
+                format!("usage {usage:?}"),
+                format!("{:?}", view.buffer.usage()),
+            );
+        }
+        Ok(bytes)
+    }
+
+    /// Refuses what is written and seen elsewhere too; says whether one buffer is both read and written.
+    fn overlaps(&self, of: &str) -> Result<bool> {
+        let overlap = |a: &Extent, b: &Extent| a.0 == b.0 && a.1 < b.2 && b.1 < a.2;
+        for (i, w) in self.writes.iter().enumerate() {
+            let mut others = self.reads.iter().chain(&self.writes[..i]);
+            if others.any(|other| overlap(w, other)) {
+                return Err(Error::mismatch(
+                    format!("views of {of}"),
+                    "gradients and losses apart from every other view",
+                    format!("bytes {} to {} shared", w.1, w.2),
+                ));
+            }
+        }
+        let read = |w: &Extent| self.reads.iter().any(|r| r.0 == w.0);
+        Ok(self.writes.iter().any(read))
     }
 }
 
@@ -419,17 +502,30 @@ pub(crate) fn buffer(
     })
 }
 
+/// Loss (or the sum of all) and status of each term, as the device left them.
+pub(crate) struct Report {
+    pub total: f32,
+    /// The loss of each term, and what was counted for it.
+    pub terms: Vec<(f32, Status)>,
+}
+
 impl Bound {
     /// Records the evaluation: clears the status, then one compute pass. Allocates nothing on the device, compiles
     /// nothing, submits nothing and reads nothing back.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
-        encoder.clear_buffer(&self.work, 0, Some(WORK_HEADER));
+        encoder.clear_buffer(&self.work, 0, Some(self.head_bytes()));
         if let Some((buffer, offset)) = &self.upstream {
-            encoder.copy_buffer_to_buffer(buffer, *offset, &self.work, UPSTREAM, Some(4));
+            encoder.copy_buffer_to_buffer(
+                buffer,
+                *offset,
+                &self.work,
+                4 * UPSTREAM as u64,
+                Some(4),
+            );
         }
         if !self.steps.is_empty() {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some(self.plan.loss.name),
+                label: Some(self.plan.parts[0].info.name),
                 timestamp_writes: None,
             });
             for (pipeline, group, [x, y]) in &self.steps {
@@ -439,12 +535,20 @@ impl Bound {
             }
         }
         if let Some((buffer, offset)) = &self.loss {
-            encoder.copy_buffer_to_buffer(&self.work, LOSS, buffer, *offset, Some(4));
+            let word = match self.plan.parts.len() {
+                1 => LOSS,
+                _ => TOTAL,
+            };
+            encoder.copy_buffer_to_buffer(&self.work, 4 * word as u64, buffer, *offset, Some(4));
         }
     }
 
+    fn head_bytes(&self) -> u64 {
+        4 * (HEAD * self.plan.parts.len()) as u64
+    }
+
     /// Loss and status of the last submission: waits until the device has got there. The loss is `None` with
-    /// [`Reduction::None`].
+    /// [`Reduction::None`](crate::Reduction::None).
     ///
     /// # Errors
     /// [`Error::DeviceLost`], [`Error::Device`], [`Error::OutOfMemory`].
@@ -458,54 +562,64 @@ impl Bound {
     /// # Errors
     /// As `report`.
     pub async fn report_async(&self) -> Result<(Option<f32>, Status)> {
+        let report = self.reports().await?;
+        let (loss, status) = report.terms.first().copied().unwrap_or_default();
+        let each = self.plan.parts.iter().any(|p| p.each);
+        Ok(((!each).then_some(loss), status))
+    }
+
+    /// The sum, and loss and status of each term, of the last submission.
+    pub(crate) async fn reports(&self) -> Result<Report> {
         let gpu = &self.plan.gpu;
+        let bytes = self.head_bytes();
         let staging = gpu.scoped(|| {
             let staging = buffer(
                 &gpu.device,
                 "wgloss readback",
-                WORK_HEADER,
+                bytes,
                 wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             );
             let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&self.work, 0, &staging, 0, Some(WORK_HEADER));
+            encoder.copy_buffer_to_buffer(&self.work, 0, &staging, 0, Some(bytes));
             gpu.queue.submit([encoder.finish()]);
             staging
         });
         let bytes = gpu.read(&staging.await?).await?;
-        Ok(self.decode(&bytes))
-    }
-
-    fn decode(&self, header: &[u8]) -> (Option<f32>, Status) {
-        let words: Vec<u32> = header
+        let words: Vec<u32> = bytes
             .chunks_exact(4)
             .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
             .collect();
-        let word = |i: usize| words.get(i).copied().unwrap_or(0);
-        let wide = |i: usize| u64::from(word(i)) | u64::from(word(i + 1)) << 32;
-        let plan = &self.plan;
-        let labels = matches!(plan.layout.target, TargetLayout::Labels(_));
-        let divisor = f32::from_bits(word(DIVISOR as usize / 4));
-        let g = &plan.geometry;
-        let valid = match (plan.loss.family, labels) {
-            _ if g.elements == 0 || (plan.counted && divisor < f32::MIN_POSITIVE) => 0,
-            (Family::Elementwise, _) => g.elements as u64,
-            (Family::Rows, true) => wide(0),
-            (Family::Rows, false) | (Family::Sets, _) => g.rows as u64,
-        };
-        let status = Status {
-            valid,
-            bad_labels: wide(2),
-            first_bad_row: match word(8) {
-                0 => None,
-                complement => Some(u64::from(!complement)),
-            },
-            bad_weights: wide(6),
-            non_finite: wide(4),
-        };
-        let loss = match plan.layout.reduction {
-            Reduction::None => None,
-            _ => Some(f32::from_bits(word(LOSS as usize / 4))),
-        };
-        (loss, status)
+        let total = words.get(TOTAL).copied().unwrap_or(0);
+        let heads = words.chunks_exact(HEAD);
+        let terms = self.plan.parts.iter().zip(heads);
+        Ok(Report {
+            total: f32::from_bits(total),
+            terms: terms.map(|(part, head)| decode(part, head)).collect(),
+        })
     }
+}
+
+/// What the first words of the work buffer say of a loss.
+fn decode(part: &Part, head: &[u32]) -> (f32, Status) {
+    let wide = |i: usize| u64::from(head[i]) | u64::from(head[i + 1]) << 32;
+    let g = &part.geometry;
+    let divisor = f32::from_bits(head[DIVISOR]);
+    let valid = match part.info.family {
+        _ if g.elements == 0 || (part.counted() && divisor < f32::MIN_POSITIVE) => 0,
+        Family::Elementwise => g.elements as u64,
+        Family::Sets if part.whole => g.elements as u64,
+        _ if part.layout.target.judged() => wide(0),
+        _ => g.rows as u64,
+    };
+    let status = Status {
+        valid,
+        bad_labels: wide(2),
+        first_bad_row: match head[8] {
+            0 => None,
+            complement => Some(u64::from(!complement)),
+        },
+        bad_weights: wide(6),
+        non_finite: wide(4),
+    };
+    (f32::from_bits(head[LOSS]), status)
 }

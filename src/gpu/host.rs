@@ -4,8 +4,7 @@ use super::bind::buffer;
 use super::{Gpu, Io, View};
 use crate::batch::{Batch, Outcome, Target};
 use crate::error::{Error, Result};
-use crate::layout::Reduction;
-use crate::loss::{Family, Loss};
+use crate::loss::Loss;
 use crate::tensor::DType;
 use half::{bf16, f16};
 
@@ -40,11 +39,8 @@ impl Gpu {
         let layout = batch.layout(loss)?;
         let plan = self.plan_async(loss, &layout).await?;
         let geometry = layout.check(loss)?;
-        let each = layout.reduction == Reduction::None;
-        let units = match loss.info().family {
-            Family::Elementwise => geometry.elements,
-            Family::Rows | Family::Sets => geometry.rows,
-        };
+        let each = layout.each(loss);
+        let units = plan.parts[0].losses();
         let room = |bytes: usize| match bytes as u64 <= self.limits.buffer {
             true => Ok(bytes as u64),
             false => Err(Error::TooLarge {
