@@ -1,8 +1,10 @@
 //! A device held against the f64 reference, number by number.
 
 mod cases;
+mod numbers;
 
-pub use cases::{EXTREMES, Random, corners};
+pub use cases::corners;
+pub use numbers::{EXTREMES, Random};
 
 use crate::batch::{Batch, Outcome};
 use crate::error::Result;
@@ -68,7 +70,7 @@ pub async fn run_async(
         .iter()
         .map(|&info| {
             let corners = corners(info, cases::CORNER_COLS);
-            let cases = cases::cases(info, corners.len(), quick);
+            let cases = cases::cases(info, &corners, quick);
             (info, corners, cases)
         })
         .collect();
@@ -79,13 +81,18 @@ pub async fn run_async(
         for case in cases {
             let loss = corners.get(case.loss).unwrap_or(&default).as_ref();
             let batch = case.batch(info, loss, summary.cases as u64);
-            let device = match case.lowered {
+            let mut device = match case.lowered {
                 Some((binding, groups)) => gpu.with_limits(binding, groups),
                 None => gpu.clone(),
             };
+            let layout = batch.layout(loss)?;
+            if let Some(kind) = case.plan
+                && kind.carries(loss, &layout)?
+            {
+                device = device.with_plan(kind);
+            }
             let out = device.evaluate_async(loss, &batch).await?;
             let mut check = check(loss, &batch, &out)?;
-            let layout = batch.layout(loss)?;
             let plan = device.plan_async(loss, &layout).await?;
             if let Some(complaint) = &mut check.complaint {
                 // What a row does not say of the case.

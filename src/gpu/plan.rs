@@ -81,11 +81,13 @@ impl PlanKind {
     }
 
     /// What is used where nobody asks for another. Correct first: measurements have yet to draw these lines.
-    fn choose(family: Family, units: &Geometry) -> PlanKind {
+    fn choose(family: Family, units: &Geometry, whole: bool) -> PlanKind {
         match family {
             Family::Elementwise => PlanKind::Elementwise,
             _ if units.inner > 1 => PlanKind::Strided,
             _ if units.cols <= 32 => PlanKind::Short,
+            // Only so a set that is one row can be cut.
+            _ if whole && units.cols > steps::LEAF => PlanKind::Split,
             _ if units.cols >= 16_384 && units.rows < 64 => PlanKind::Split,
             _ => PlanKind::Workgroup,
         }

@@ -11,7 +11,7 @@ use crate::loss::{Family, Support};
 use crate::tensor::DType;
 
 /// Elements that one leaf of a sum holds; and the columns that the gradient of a split row is written by.
-const LEAF: usize = 4096;
+pub(super) const LEAF: usize = 4096;
 
 /// The most parts of a row, each a whole number of leaves.
 const PARTS: usize = 1024;
@@ -46,7 +46,7 @@ impl Pass {
         let part = &parts[k];
         let family = part.info.family;
         let kind = match gpu.plan {
-            None => PlanKind::choose(family, &part.units),
+            None => PlanKind::choose(family, &part.units, part.whole),
             Some(kind) if kind.fits(family, &part.units, part.whole) => kind,
             Some(kind) => {
                 let all = PlanKind::ALL.into_iter();

@@ -1,0 +1,292 @@
+//! The numbers of the cases: seeded, from the domain of the loss, or from the edges of f32.
+
+use super::cases::{CORNER_COLS, Case, Goal, Weights};
+use crate::batch::{Batch, Target};
+use crate::layout::ClassAxis;
+use crate::loss::{Element, Family, Info, Loss, Math, OptionValue, Support, TargetKind};
+use crate::tensor::{LabelType, Labels, Values};
+
+/// Seeded numbers, the same on every machine: SplitMix64.
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// A sequence of its own for each seed.
+    pub fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Uniform in 0..n; 0 for n = 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.bits() % n.max(1) as u64) as usize
+    }
+
+    /// A number that belongs to `support`, now and then one of its ends.
+    pub fn number(&mut self, support: Support) -> f32 {
+        let rare = self.below(32) == 0;
+        let v = match support {
+            Support::Real if rare => [0.0, -0.0, 1.0, -1.0, 0.5, 30.0][self.below(6)],
+            Support::Real => 4.0 * (self.unit() + self.unit() + self.unit() - 1.5),
+            Support::NonNegative if rare => 0.0,
+            Support::NonNegative => 6.0 * self.unit() * self.unit(),
+            Support::Sign => [-1.0, 1.0][self.below(2)],
+            Support::Probability if rare => [0.0, 1.0][self.below(2)],
+            Support::Probability => self.unit(),
+            Support::LogProbability if rare => 0.0,
+            Support::LogProbability => -5.0 * self.unit(),
+        };
+        v as f32
+    }
+}
+
+/// Numbers at the edges of f32, for which arithmetic goes wrong first.
+pub const EXTREMES: [f32; 18] = [
+    0.0,
+    -0.0,
+    1e-45,
+    -1e-45,
+    1e-30,
+    -1e-30,
+    0.5,
+    1.0,
+    -1.0,
+    88.0,
+    -88.0,
+    104.0,
+    -104.0,
+    f32::MAX,
+    f32::MIN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::NAN,
+];
+
+impl Support {
+    /// The [`EXTREMES`] that belong to it, and those that are not finite.
+    pub fn extremes(self) -> Vec<f32> {
+        let belongs = |v: &f32| match self {
+            Support::Real => true,
+            Support::NonNegative => *v >= 0.0,
+            Support::Sign => v.abs() <= 1.0 && v.fract() == 0.0,
+            Support::Probability => (0.0..=1.0).contains(v),
+            Support::LogProbability => *v <= 0.0,
+        };
+        EXTREMES
+            .into_iter()
+            .filter(|v| !v.is_finite() || belongs(v))
+            .collect()
+    }
+}
+
+impl Case {
+    /// The numbers of this case for `loss`.
+    pub(super) fn batch(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Batch<'static> {
+        let mut random = Random::new(seed);
+        if self.extreme {
+            return self.extreme_batch(info, loss, seed);
+        }
+        let elements: usize = self.shape.iter().product();
+        let cols = match (self.axis, self.shape.as_slice()) {
+            (ClassAxis::One, [_, c, ..]) | (ClassAxis::Last, [_, .., c]) => *c,
+            _ => 1,
+        };
+        let rows = elements.checked_div(cols).unwrap_or(0);
+        let mut numbers = |support: Support, n: usize| -> Vec<f32> {
+            (0..n).map(|_| random.number(support)).collect()
+        };
+        let inputs = info.inputs.len();
+        let mut columns: Vec<Vec<f32>> =
+            info.domain.iter().map(|&s| numbers(s, elements)).collect();
+        let mut weights = |n: usize| -> Vec<f32> {
+            numbers(Support::NonNegative, n)
+                .into_iter()
+                .map(|v| v / 3.0)
+                .collect()
+        };
+        let weight = match self.weights {
+            Weights::None => None,
+            Weights::Element => Some(weights(elements)),
+            Weights::Row => Some(weights(rows)),
+        };
+        let class_weight = self.class_weight.then(|| weights(cols));
+        let mut random = Random::new(seed ^ 1);
+        let target = match self.goal {
+            Goal::None => None,
+            Goal::Values => {
+                let mut target = columns.split_off(inputs).pop().unwrap_or_default();
+                if info.target == TargetKind::PerRow {
+                    target.truncate(rows);
+                }
+                // Now and then the target is the input: the kink of many losses.
+                for (t, x) in target.iter_mut().zip(&columns[0]) {
+                    if random.below(16) == 0 && info.domain[0] == info.domain[inputs] {
+                        *t = *x;
+                    }
+                }
+                Some(Target::Values(Values::from(target)))
+            }
+            Goal::Labels(ty) => {
+                let ignore = loss.ignore_index();
+                let labels = (0..rows).map(|_| match (random.below(8), ignore, ty) {
+                    (0, Some(i), LabelType::I32 | LabelType::I64) => i,
+                    _ => random.below(cols) as i64,
+                });
+                Some(Target::Labels(match ty {
+                    LabelType::I32 => Labels::from(labels.map(|l| l as i32).collect::<Vec<_>>()),
+                    LabelType::U32 => Labels::from(labels.map(|l| l as u32).collect::<Vec<_>>()),
+                    LabelType::I64 => Labels::from(labels.collect::<Vec<_>>()),
+                }))
+            }
+        };
+        columns.truncate(inputs);
+        let mut batch = self.settings(self.shape.clone(), columns);
+        batch.target = target;
+        batch.weight = weight.map(Values::from);
+        batch.class_weight = class_weight.map(Values::from);
+        batch
+    }
+
+    fn settings(&self, shape: Vec<usize>, inputs: Vec<Vec<f32>>) -> Batch<'static> {
+        let mut batch = Batch::new(shape, Vec::<f32>::new());
+        batch.inputs = inputs.into_iter().map(Values::from).collect();
+        batch.class_axis = self.axis;
+        batch.reduction = self.reduction;
+        batch.dtype = self.dtype;
+        batch.gradient = self.gradient;
+        batch.grad_scale = 0.75;
+        batch
+    }
+
+    /// Every extreme of every input against every extreme of the target; in rows one extreme among ordinary
+    /// numbers, in each column of a few.
+    fn extreme_batch(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Batch<'static> {
+        match info.family {
+            Family::Elementwise => self.extreme_elements(info, loss),
+            Family::Rows | Family::Sets => self.extreme_rows(info, loss, seed),
+        }
+    }
+
+    fn extreme_elements(&self, info: &Info, loss: &dyn Loss) -> Batch<'static> {
+        let inputs = info.inputs.len();
+        let list = loss
+            .options()
+            .iter()
+            .any(|o| matches!(o, OptionValue::Columns(_)));
+        let mut combinations: Vec<Vec<f32>> = vec![Vec::new()];
+        for support in info.domain {
+            let extremes = support.extremes();
+            combinations = combinations
+                .iter()
+                .flat_map(|c| extremes.iter().map(move |&v| [c.as_slice(), &[v]].concat()))
+                .collect();
+        }
+        // A subnormal may be taken for 0, and 0 times an infinity is NaN where the formula says infinite. WGSL
+        // allows it, so these are not asked for.
+        let subnormal = |v: &f32| *v != 0.0 && v.abs() < f32::MIN_POSITIVE;
+        let infinite = |v: &f32| v.is_infinite();
+        let diverges = |c: &[f32]| match loss.math() {
+            Math::Elementwise(math) => {
+                let mut x = [0.0; 2];
+                for (x, &v) in x.iter_mut().zip(&c[..inputs]) {
+                    *x = f64::from(v);
+                }
+                let t = c.get(inputs).map_or(0.0, |&t| f64::from(t));
+                !math.term(&Element { x, t, column: 0 }).loss.is_finite()
+            }
+            Math::Rows(_) => false,
+        };
+        combinations
+            .retain(|c| !c.iter().any(subnormal) || !(c.iter().any(infinite) || diverges(c)));
+        if list {
+            // Every combination in every column.
+            combinations = combinations
+                .into_iter()
+                .flat_map(|c| vec![c; CORNER_COLS])
+                .collect();
+        }
+        let n = combinations.len();
+        let column = |k: usize| combinations.iter().map(|c| c[k]).collect::<Vec<f32>>();
+        let shape = if list {
+            vec![n / CORNER_COLS, CORNER_COLS]
+        } else {
+            vec![n]
+        };
+        let mut batch = self.settings(shape, (0..inputs).map(column).collect());
+        batch.target = (self.goal == Goal::Values).then(|| Target::Values(column(inputs).into()));
+        batch
+    }
+
+    fn extreme_rows(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Batch<'static> {
+        let inputs = info.inputs.len();
+        let cols = CORNER_COLS;
+        let mut random = Random::new(17);
+        let mut data: Vec<Vec<f32>> = vec![Vec::new(); info.domain.len()];
+        let mut labels = Vec::new();
+        // Which of the tensors holds the extreme, where, and which one; and then rows of nothing else.
+        let places = if self.goal == Goal::Values {
+            info.domain.len()
+        } else {
+            inputs
+        };
+        for place in 0..places {
+            for extreme in info.domain[place].extremes() {
+                for at in [0, cols - 1, cols] {
+                    for label in [0, cols - 1] {
+                        for (k, d) in data.iter_mut().enumerate() {
+                            d.extend((0..cols).map(|c| {
+                                match k == place && (at == c || at == cols) {
+                                    true => extreme,
+                                    false => random.number(info.domain[k]),
+                                }
+                            }));
+                        }
+                        labels.push(label as i64);
+                    }
+                }
+            }
+        }
+        if loss.whole() {
+            // One of the rows: together they would make a single loss that is not a number.
+            let row = (seed % labels.len() as u64) as usize;
+            for d in &mut data {
+                *d = d[row * cols..(row + 1) * cols].to_vec();
+            }
+            labels.truncate(1);
+        }
+        if info.target == TargetKind::PerRow
+            && let Some(target) = data.last_mut()
+        {
+            // The number of a row is the last of its columns, which every kind of place has changed.
+            *target = target.chunks(cols).map(|row| row[cols - 1]).collect();
+        }
+        let rows = labels.len();
+        let target = match self.goal {
+            Goal::None => None,
+            Goal::Values => data.get(inputs).map(|t| Target::Values(t.clone().into())),
+            Goal::Labels(LabelType::I64) => Some(Target::Labels(labels.into())),
+            Goal::Labels(LabelType::I32) => Some(Target::Labels(
+                labels.iter().map(|&l| l as i32).collect::<Vec<_>>().into(),
+            )),
+            Goal::Labels(LabelType::U32) => Some(Target::Labels(
+                labels.iter().map(|&l| l as u32).collect::<Vec<_>>().into(),
+            )),
+        };
+        data.truncate(inputs);
+        let mut batch = self.settings(vec![rows, cols], data);
+        batch.target = target;
+        batch
+    }
+}
