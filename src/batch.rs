@@ -14,6 +14,35 @@ pub enum Target<'a> {
     Labels(Labels<'a>),
 }
 
+impl Target<'_> {
+    /// The same target, borrowed.
+    pub fn borrowed(&self) -> Target<'_> {
+        match self {
+            Target::Values(v) => Target::Values(v.borrowed()),
+            Target::Labels(l) => Target::Labels(l.borrowed()),
+        }
+    }
+}
+
+/// Class weights in host memory, or the rule that they follow.
+#[derive(Debug, Clone)]
+pub enum ClassWeight<'a> {
+    /// One number per class.
+    Values(Values<'a>),
+    /// What [`class_weight::balanced`](crate::class_weight::balanced) makes of the labels; on a GPU they are made there.
+    Balanced,
+}
+
+impl ClassWeight<'_> {
+    /// The same weights, borrowed.
+    pub fn borrowed(&self) -> ClassWeight<'_> {
+        match self {
+            ClassWeight::Values(v) => ClassWeight::Values(v.borrowed()),
+            ClassWeight::Balanced => ClassWeight::Balanced,
+        }
+    }
+}
+
 /// Inputs, target, weights and settings of one evaluation.
 ///
 /// ```
@@ -39,7 +68,7 @@ pub struct Batch<'a> {
     /// One weight per element, or one per row.
     pub weight: Option<Values<'a>>,
     /// One weight per class.
-    pub class_weight: Option<Values<'a>>,
+    pub class_weight: Option<ClassWeight<'a>>,
     /// The reduction.
     pub reduction: Reduction,
     /// The upstream gradient: multiplies the gradients, not the loss.
@@ -93,7 +122,13 @@ impl<'a> Batch<'a> {
 
     /// One weight per class.
     pub fn class_weight(mut self, weight: impl Into<Values<'a>>) -> Self {
-        self.class_weight = Some(weight.into());
+        self.class_weight = Some(ClassWeight::Values(weight.into()));
+        self
+    }
+
+    /// Class weights that balance the classes of the labels.
+    pub fn balanced(mut self) -> Self {
+        self.class_weight = Some(ClassWeight::Balanced);
         self
     }
 
@@ -147,7 +182,10 @@ impl<'a> Batch<'a> {
                 }
             }),
             weight: self.weight.as_ref().map(|w| w.rounded(DType::F32)),
-            class_weight: self.class_weight.as_ref().map(|w| w.rounded(DType::F32)),
+            class_weight: self.class_weight.as_ref().map(|w| match w {
+                ClassWeight::Values(v) => ClassWeight::Values(v.rounded(DType::F32)),
+                ClassWeight::Balanced => ClassWeight::Balanced,
+            }),
             reduction: self.reduction,
             grad_scale: self.grad_scale,
             dtype: self.dtype,
@@ -220,9 +258,19 @@ impl<'a> Batch<'a> {
             };
             check_weights("weight", weight)?;
         }
-        if let Some(weight) = &self.class_weight {
-            length("class_weight", geometry.cols, weight.len())?;
-            check_weights("class_weight", weight)?;
+        match &self.class_weight {
+            Some(ClassWeight::Values(weight)) => {
+                length("class_weight", geometry.cols, weight.len())?;
+                check_weights("class_weight", weight)?;
+            }
+            Some(ClassWeight::Balanced) if !matches!(layout.target, TargetLayout::Labels(_)) => {
+                return Err(Error::mismatch(
+                    format!("class_weight of {}", info.name),
+                    "numbers: balanced weights follow from class indices",
+                    "balanced, with a target of other numbers",
+                ));
+            }
+            _ => {}
         }
         layout.check(loss)?;
         Ok(layout)

@@ -1,11 +1,15 @@
 //! Losses on a GPU: the device, plans that are made once and encoded many times, and reading back.
 
 mod bind;
+mod class_weight;
+mod combined;
 mod host;
 mod plan;
 pub(crate) mod source;
 
-pub use bind::{Bound, Io, View};
+pub use bind::{Bound, Io, TermIo, View};
+pub use class_weight::{ClassWeightBound, ClassWeightPlan};
+pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
 pub use plan::{Plan, PlanKind};
 
 use crate::error::{Error, Result};

@@ -25,6 +25,8 @@
 
 mod batch;
 pub mod bounds;
+pub mod class_weight;
+mod combined;
 mod error;
 pub mod gpu;
 mod layout;
@@ -37,7 +39,8 @@ pub mod verify;
 #[doc(hidden)]
 pub mod cli;
 
-pub use batch::{Batch, Outcome, Status, Target};
+pub use batch::{Batch, ClassWeight, Outcome, Status, Target};
+pub use combined::{Combined, CombinedOutcome, CombinedTerm, TermOutcome};
 pub use error::{Error, Result};
 pub use gpu::Gpu;
 pub use layout::{ClassAxis, Geometry, Layout, Reduction, TargetLayout, WeightLayout};

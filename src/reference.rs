@@ -1,7 +1,9 @@
 //! Every loss on the CPU in f64, as plainly as it can be written; and how far a GPU may be from that.
 
-use crate::batch::{Batch, Outcome, Status, Target};
+use crate::batch::{Batch, ClassWeight, Outcome, Status, Target};
 use crate::bounds::{DIV, TINY, U, slack};
+use crate::class_weight::balanced;
+use crate::combined::{Combined, CombinedOutcome, TermOutcome};
 use crate::error::Result;
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout, WeightLayout};
 use crate::loss::{Element, Elementwise, Family, Loss, Math, Row, RowTarget, RowTerm, Term};
@@ -41,6 +43,91 @@ pub fn evaluate_with_bounds(
     run(loss, batch, true)
 }
 
+/// The weighted sum of losses and its gradients in f64.
+///
+/// # Errors
+/// Whatever [`Combined::layouts`] refuses, and bad labels by [`Status::check`].
+pub fn combined(sum: &Combined<'_>) -> Result<CombinedOutcome<f64>> {
+    let (out, _) = sum_up(sum, false)?;
+    for (k, (term, out)) in sum.terms.iter().zip(&out.terms).enumerate() {
+        let batch = sum.batch(k)?;
+        let geometry = batch.layout(term.loss)?.check(term.loss)?;
+        out.status.check(term.loss, geometry.cols)?;
+    }
+    Ok(out)
+}
+
+/// As [`combined`], with bad labels left in the status, and beside it the largest error that a GPU may make in each
+/// number: the sum of what the losses may be off, a rounding for every product and sum, and, since gradients may be
+/// added up in storage, as many roundings to that as there are losses.
+///
+/// # Errors
+/// Whatever [`Combined::layouts`] refuses.
+pub fn combined_with_bounds(
+    sum: &Combined<'_>,
+) -> Result<(CombinedOutcome<f64>, CombinedOutcome<f64>)> {
+    sum_up(sum, true)
+}
+
+fn sum_up(
+    sum: &Combined<'_>,
+    bounds: bool,
+) -> Result<(CombinedOutcome<f64>, CombinedOutcome<f64>)> {
+    sum.layouts()?;
+    let sizes = sum.inputs.iter().map(|(_, v)| v.len());
+    let grads: Vec<Vec<f64>> = match sum.gradient {
+        true => sizes.map(|n| vec![0.0; n]).collect(),
+        false => Vec::new(),
+    };
+    let empty = CombinedOutcome {
+        loss: 0.0,
+        terms: Vec::new(),
+        grads,
+    };
+    let (mut total, mut bound) = (empty.clone(), empty.clone());
+    // Σ|w·loss| and Σ|gradient|, to which roundings are proportional.
+    let mut size = empty;
+    let n = sum.terms.len() as f64;
+    for (k, term) in sum.terms.iter().enumerate() {
+        let batch = sum.batch(k)?;
+        let (out, off) = match bounds {
+            true => run(term.loss, &batch.rounded(), true)?,
+            false => run(term.loss, &batch, false)?,
+        };
+        let weight = f64::from(term.weight);
+        let (loss, loss_off) = (out.loss.unwrap_or(0.0), off.loss.unwrap_or(0.0));
+        total.loss += weight * loss;
+        size.loss += (weight * loss).abs();
+        bound.loss += (weight * loss_off).abs();
+        for (to, loss) in [(&mut total, loss), (&mut bound, loss_off)] {
+            to.terms.push(TermOutcome {
+                loss,
+                status: out.status,
+            });
+        }
+        for ((slot, grad), off) in term.inputs.iter().zip(&out.grads).zip(&off.grads) {
+            let places = total.grads[*slot].iter_mut().zip(&mut size.grads[*slot]);
+            let places = places.zip(&mut bound.grads[*slot]);
+            for (((t, s), b), (g, o)) in places.zip(grad.iter().zip(off)) {
+                *t += g;
+                *s += g.abs();
+                *b += o;
+            }
+        }
+    }
+    bound.loss = slack(bound.loss + (n + 1.0) * U * size.loss);
+    for (bound, size) in bound.grads.iter_mut().zip(&size.grads) {
+        for (b, s) in bound.iter_mut().zip(size) {
+            let stored = match sum.dtype {
+                DType::F32 => 0.0,
+                dtype => n * dtype.half_ulp(s + *b),
+            };
+            *b = slack(*b + n * U * s) + stored;
+        }
+    }
+    Ok((total, bound))
+}
+
 /// The most additions that one number goes through when `leaves` leaves are summed: 16 in a row and 8
 /// levels within a leaf; then each of 256 threads adds runs of 16, runs of 16 of those, runs of 16 of those, what
 /// comes of that, and the four together; then 8 levels.
@@ -61,7 +148,15 @@ fn run(loss: &dyn Loss, batch: &Batch<'_>, bounds: bool) -> Result<(Outcome<f64>
     let layout = batch.layout(loss)?;
     let geometry = layout.check(loss)?;
     let units = layout.units(loss, &geometry)?;
-    let problem = Problem::new(loss, batch, layout, geometry, units);
+    let mut problem = Problem::new(loss, batch, layout, geometry, units);
+    if let (Some(ClassWeight::Balanced), Some(labels)) = (&batch.class_weight, problem.labels) {
+        let mut weights = balanced(labels, geometry.cols, loss.ignore_index())?;
+        if bounds {
+            // What a GPU has of them: the nearest f32.
+            weights.iter_mut().for_each(|w| *w = f64::from(*w as f32));
+        }
+        problem.class_weight = Some(weights.into());
+    }
     let (mut total, mut limit) = match loss.math() {
         Math::Elementwise(math) => problem.elements(math, bounds),
         Math::Rows(math) => problem.rows(
@@ -117,7 +212,10 @@ impl<'a> Problem<'a> {
                 _ => None,
             },
             weight: batch.weight.as_ref().map(|w| w.to_f64()),
-            class_weight: batch.class_weight.as_ref().map(|w| w.to_f64()),
+            class_weight: match &batch.class_weight {
+                Some(ClassWeight::Values(w)) => Some(w.to_f64()),
+                _ => None,
+            },
         }
     }
 

@@ -135,6 +135,16 @@ impl Values<'_> {
         self.len() == 0
     }
 
+    /// The same numbers, borrowed.
+    pub fn borrowed(&self) -> Values<'_> {
+        match self {
+            Values::F32(v) => Values::F32(Cow::Borrowed(v)),
+            Values::F64(v) => Values::F64(Cow::Borrowed(v)),
+            Values::F16(v) => Values::F16(Cow::Borrowed(v)),
+            Values::Bf16(v) => Values::Bf16(Cow::Borrowed(v)),
+        }
+    }
+
     /// All numbers in f64, exactly.
     pub fn to_f64(&self) -> Cow<'_, [f64]> {
         match self {
@@ -197,6 +207,15 @@ impl Labels<'_> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The same labels, borrowed.
+    pub fn borrowed(&self) -> Labels<'_> {
+        match self {
+            Labels::I32(v) => Labels::I32(Cow::Borrowed(v)),
+            Labels::U32(v) => Labels::U32(Cow::Borrowed(v)),
+            Labels::I64(v) => Labels::I64(Cow::Borrowed(v)),
+        }
     }
 
     /// The label at `i`, or `None` past the end.

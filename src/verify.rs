@@ -7,6 +7,7 @@ pub use cases::corners;
 pub use numbers::{EXTREMES, Random};
 
 use crate::batch::{Batch, Outcome};
+use crate::combined::{Combined, CombinedOutcome};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::layout::Reduction;
@@ -141,6 +142,24 @@ pub struct Check {
 pub fn check(loss: &dyn Loss, batch: &Batch<'_>, out: &Outcome<f32>) -> Result<Check> {
     let (expected, bounds) = reference::evaluate_with_bounds(loss, &batch.rounded())?;
     Ok(compare(out, &expected, &bounds, batch.dtype))
+}
+
+/// Compares what a device made of a sum of losses with the reference: the sum, every loss and the gradients.
+///
+/// # Errors
+/// Whatever [`Combined::layouts`] refuses.
+pub fn check_combined(sum: &Combined<'_>, out: &CombinedOutcome<f32>) -> Result<Check> {
+    let (expected, bounds) = reference::combined_with_bounds(sum)?;
+    let mut check = compare(&out.flat(), &expected.flat(), &bounds.flat(), sum.dtype);
+    for (k, (found, expected)) in out.terms.iter().zip(&expected.terms).enumerate() {
+        if found.status != expected.status {
+            check.complain(format!(
+                "term {k}: expected status {:?}, found {:?}",
+                expected.status, found.status
+            ));
+        }
+    }
+    Ok(check)
 }
 
 /// Compares `out` with `expected` number by number, each against its own bound.

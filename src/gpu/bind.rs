@@ -543,6 +543,10 @@ impl Bound {
         }
     }
 
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     fn head_bytes(&self) -> u64 {
         4 * (HEAD * self.plan.parts.len()) as u64
     }

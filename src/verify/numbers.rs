@@ -1,7 +1,7 @@
 //! The numbers of the cases: seeded, from the domain of the loss, or from the edges of f32.
 
 use super::cases::{CORNER_COLS, Case, Goal, Weights};
-use crate::batch::{Batch, Target};
+use crate::batch::{Batch, ClassWeight, Target};
 use crate::layout::ClassAxis;
 use crate::loss::{Element, Family, Info, Loss, Math, OptionValue, Support, TargetKind};
 use crate::tensor::{LabelType, Labels, Values};
@@ -155,7 +155,7 @@ impl Case {
         let mut batch = self.settings(self.shape.clone(), columns);
         batch.target = target;
         batch.weight = weight.map(Values::from);
-        batch.class_weight = class_weight.map(Values::from);
+        batch.class_weight = class_weight.map(|w| ClassWeight::Values(w.into()));
         batch
     }
 

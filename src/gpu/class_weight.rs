@@ -1,0 +1,331 @@
+//! Balanced class weights from labels on the device, for a loss that runs there too.
+
+use super::Gpu;
+use super::bind::{View, buffer};
+use crate::error::{Error, Result};
+use crate::tensor::LabelType;
+
+const TEXT: &str = include_str!("../../shaders/skeleton/class_weight.wgsl");
+
+/// The WGSL for labels of a type.
+pub(super) fn compose(ty: LabelType) -> String {
+    let label = match ty {
+        LabelType::U32 => "return vec2<u32>(labels[i], 0u);",
+        LabelType::I32 => "let l = labels[i]; return vec2<u32>(l, 0u - (l >> 31u));",
+        LabelType::I64 => "return vec2<u32>(labels[2u * i], labels[2u * i + 1u]);",
+    };
+    format!("{TEXT}\nfn load_label(i: u32) -> vec2<u32> {{ {label} }}\n")
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Params {
+    n: u32,
+    classes: u32,
+    off_labels: u32,
+    off_weights: u32,
+    has_ignore: u32,
+    ignore_lo: u32,
+    ignore_hi: u32,
+    reserved: u32,
+}
+
+/// Labels that one dispatch of 4,096 a workgroup counts.
+const LEAF: usize = 4096;
+
+/// The kernels that make balanced class weights of labels: `n / (present·n_c)`, as
+/// [`class_weight::balanced`](crate::class_weight::balanced) says, rounded to the nearest f32 on every device.
+#[derive(Debug, Clone)]
+pub struct ClassWeightPlan {
+    gpu: Gpu,
+    ty: LabelType,
+    rows: usize,
+    classes: usize,
+    ignore: Option<i64>,
+    /// To count, to add up, to weigh.
+    pipelines: [wgpu::ComputePipeline; 3],
+    layout: wgpu::BindGroupLayout,
+}
+
+/// A [`ClassWeightPlan`] with its buffers, ready to be recorded.
+#[derive(Debug)]
+pub struct ClassWeightBound {
+    steps: Vec<(wgpu::ComputePipeline, wgpu::BindGroup, [u32; 2])>,
+    counts: wgpu::Buffer,
+}
+
+impl Gpu {
+    /// Prepares balanced class weights for `rows` labels of `classes` classes. Labels equal to `ignore_index` or out of
+    /// range do not count.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] for 2³² labels and more, or more classes than a binding holds; [`Error::Device`] and
+    /// [`Error::OutOfMemory`] from the device.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn plan_class_weights(
+        &self,
+        rows: usize,
+        classes: usize,
+        ty: LabelType,
+        ignore_index: Option<i64>,
+    ) -> Result<ClassWeightPlan> {
+        self.block_on(self.plan_class_weights_async(rows, classes, ty, ignore_index))
+    }
+
+    /// As `plan_class_weights`, without blocking.
+    ///
+    /// # Errors
+    /// As `plan_class_weights`.
+    pub async fn plan_class_weights_async(
+        &self,
+        rows: usize,
+        classes: usize,
+        ty: LabelType,
+        ignore_index: Option<i64>,
+    ) -> Result<ClassWeightPlan> {
+        let limits = [
+            ("labels", rows, u64::from(u32::MAX) - 1),
+            ("classes", classes, self.limits.binding / 4 - 2),
+        ];
+        for (what, found, limit) in limits {
+            if found as u64 > limit {
+                return Err(Error::TooLarge {
+                    what: what.into(),
+                    limit,
+                    found: found as u64,
+                });
+            }
+        }
+        let made = self.scoped(|| {
+            let module = self
+                .device
+                .create_shader_module(wgpu::ShaderModuleDescriptor {
+                    label: Some("wgloss class weights"),
+                    source: wgpu::ShaderSource::Wgsl(compose(ty).into()),
+                });
+            let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty,
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            };
+            let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
+            let layout = self
+                .device
+                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                    label: Some("wgloss class weights"),
+                    entries: &[
+                        entry(0, wgpu::BufferBindingType::Uniform),
+                        entry(1, storage(true)),
+                        entry(2, storage(false)),
+                        entry(3, storage(false)),
+                    ],
+                });
+            let pipeline_layout =
+                self.device
+                    .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                        label: Some("wgloss class weights"),
+                        bind_group_layouts: &[Some(&layout)],
+                        ..Default::default()
+                    });
+            let pipelines = ["tally", "total", "weigh"].map(|entry_point| {
+                self.device
+                    .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                        label: Some("wgloss class weights"),
+                        layout: Some(&pipeline_layout),
+                        module: &module,
+                        entry_point: Some(entry_point),
+                        compilation_options: wgpu::PipelineCompilationOptions {
+                            // Every word that is read has been written.
+                            zero_initialize_workgroup_memory: false,
+                            ..Default::default()
+                        },
+                        cache: None,
+                    })
+            });
+            (pipelines, layout)
+        });
+        let (pipelines, layout) = made.await?;
+        Ok(ClassWeightPlan {
+            gpu: self.clone(),
+            ty,
+            rows,
+            classes,
+            ignore: ignore_index,
+            pipelines,
+            layout,
+        })
+    }
+}
+
+impl ClassWeightPlan {
+    /// Attaches the labels, and the weights to be written: one f32 a class, which a loss on the same device then takes
+    /// as its class weights. Allocates the counts.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for a view that is too small, off its alignment or of the wrong usage, and for views of one
+    /// buffer; [`Error::OutOfMemory`] and [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn bind(&self, labels: &View<'_>, weights: &View<'_>) -> Result<ClassWeightBound> {
+        self.gpu.block_on(self.bind_async(labels, weights))
+    }
+
+    /// As `bind`, without blocking.
+    ///
+    /// # Errors
+    /// As `bind`.
+    pub async fn bind_async(
+        &self,
+        labels: &View<'_>,
+        weights: &View<'_>,
+    ) -> Result<ClassWeightBound> {
+        let size = self.ty.size();
+        self.check("labels", labels, self.rows as u64 * size, size)?;
+        self.check("class weights", weights, self.classes as u64 * 4, 4)?;
+        if labels.buffer == weights.buffer {
+            return Err(Error::mismatch(
+                "view of class weights",
+                "a buffer other than that of the labels",
+                "the same",
+            ));
+        }
+        let gpu = &self.gpu;
+        let limits = &gpu.limits;
+        let alignment = u64::from(limits.alignment);
+        let room = limits.binding.saturating_sub(alignment) / size;
+        let most = usize::try_from(room).unwrap_or(usize::MAX) / LEAF * LEAF;
+        if most == 0 || self.classes as u64 * 4 + alignment > limits.binding {
+            return Err(Error::TooLarge {
+                what: "bytes of labels or class weights in one binding".into(),
+                limit: limits.binding,
+                found: (LEAF as u64 * size).max(self.classes as u64 * 4) + alignment,
+            });
+        }
+        let ignore = self.ignore.unwrap_or(0);
+        // Offset and size of a binding of the bytes from `from` on, and the numbers to pass over.
+        let span = |from: u64, bytes: u64, size: u64| {
+            let start = from / alignment * alignment;
+            (
+                start,
+                from + bytes.max(4) - start,
+                ((from - start) / size) as u32,
+            )
+        };
+        let (w_start, w_size, off_weights) = span(weights.offset, self.classes as u64 * 4, 4);
+        let stride = 256u64.max(u64::from(limits.uniform_alignment));
+        let mut uniforms: Vec<u8> = Vec::new();
+        let mut plans = Vec::new();
+        let firsts: Vec<usize> = (0..self.rows.max(1)).step_by(most).collect();
+        for (i, &first) in firsts.iter().enumerate() {
+            let len = most.min(self.rows - first);
+            let from = labels.offset + first as u64 * size;
+            let (start, bytes, off_labels) = span(from, len as u64 * size, size);
+            let params = Params {
+                n: len as u32,
+                classes: self.classes as u32,
+                off_labels,
+                off_weights,
+                has_ignore: u32::from(self.ignore.is_some()),
+                ignore_lo: ignore as u32,
+                ignore_hi: (ignore >> 32) as u32,
+                reserved: 0,
+            };
+            uniforms.resize(i * stride as usize, 0);
+            uniforms.extend_from_slice(bytemuck::bytes_of(&params));
+            let bytes = bytes.next_multiple_of(4).min(labels.buffer.size() - start);
+            plans.push((start, bytes, len));
+        }
+        let side = limits.groups as usize;
+        let grid = |groups: usize| {
+            let x = groups.clamp(1, side);
+            [x as u32, groups.div_ceil(x).max(1) as u32]
+        };
+        let made = gpu.scoped(|| {
+            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+            let words = self.classes as u64 + 2;
+            let counts = buffer(&gpu.device, "wgloss class counts", 4 * words, usage);
+            let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+            let params = buffer(
+                &gpu.device,
+                "wgloss parameters",
+                uniforms.len() as u64,
+                usage,
+            );
+            gpu.queue.write_buffer(&params, 0, &uniforms);
+            let group = |i: usize| {
+                let (start, bytes, _) = plans[i];
+                let entry = |binding, buffer, offset, size| wgpu::BindGroupEntry {
+                    binding,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer,
+                        offset,
+                        size: std::num::NonZeroU64::new(size),
+                    }),
+                };
+                gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some("wgloss class weights"),
+                    layout: &self.layout,
+                    entries: &[
+                        entry(0, &params, i as u64 * stride, size_of::<Params>() as u64),
+                        entry(1, labels.buffer, start, bytes),
+                        entry(2, &counts, 0, 4 * words),
+                        entry(3, weights.buffer, w_start, w_size),
+                    ],
+                })
+            };
+            let [tally, total, weigh] = &self.pipelines;
+            let mut steps = Vec::new();
+            for (i, (.., len)) in plans.iter().enumerate() {
+                steps.push((tally.clone(), group(i), grid(len.div_ceil(LEAF))));
+            }
+            steps.push((total.clone(), group(0), [1, 1]));
+            steps.push((weigh.clone(), group(0), grid(self.classes.div_ceil(256))));
+            (steps, counts)
+        });
+        let (steps, counts) = made.await?;
+        Ok(ClassWeightBound { steps, counts })
+    }
+
+    fn check(&self, what: &str, view: &View<'_>, bytes: u64, step: u64) -> Result<()> {
+        let fail = |expected: String, found: String| {
+            Err(Error::mismatch(format!("view of {what}"), expected, found))
+        };
+        let end = view.offset.checked_add(view.size);
+        if !view.offset.is_multiple_of(step) {
+            let expected = format!("an offset that is a multiple of {step}");
+            return fail(expected, view.offset.to_string());
+        }
+        if view.size < bytes {
+            return fail(format!("{bytes} bytes"), view.size.to_string());
+        }
+        if end.is_none_or(|e| e > view.buffer.size()) {
+            let found = format!("{} bytes from {} on", view.size, view.offset);
+            return fail(format!("a part of {} bytes", view.buffer.size()), found);
+        }
+        if !view.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+            return fail("usage STORAGE".into(), format!("{:?}", view.buffer.usage()));
+        }
+        Ok(())
+    }
+}
+
+impl ClassWeightBound {
+    /// Records the counting and weighing. A loss recorded behind it reads the finished weights. Allocates nothing on the
+    /// device, compiles nothing, submits nothing and reads nothing back.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.clear_buffer(&self.counts, 0, None);
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some("class weights"),
+            timestamp_writes: None,
+        });
+        for (pipeline, group, [x, y]) in &self.steps {
+            pass.set_pipeline(pipeline);
+            pass.set_bind_group(0, group, &[]);
+            pass.dispatch_workgroups(*x, *y, 1);
+        }
+    }
+}
