@@ -3,11 +3,13 @@
 mod adapters;
 mod args;
 mod arrays;
+mod combined;
 mod device;
 mod error;
 pub mod files;
 mod list;
 mod loss;
+mod mistakes;
 mod options;
 mod print;
 mod problem;

@@ -63,6 +63,8 @@ impl TargetKind {
 pub enum Support {
     /// Any number.
     Real,
+    /// Any number, of which a softmax or a sigmoid makes a probability.
+    Logit,
     /// At least 0.
     NonNegative,
     /// −1 or 1.
@@ -77,7 +79,7 @@ impl Support {
     /// Whether `v` is such a number.
     pub fn contains(self, v: f64) -> bool {
         match self {
-            Support::Real => v.is_finite(),
+            Support::Real | Support::Logit => v.is_finite(),
             Support::NonNegative => v.is_finite() && v >= 0.0,
             Support::Sign => v == 1.0 || v == -1.0,
             Support::Probability => (0.0..=1.0).contains(&v),
@@ -88,7 +90,7 @@ impl Support {
     /// The sentence for people.
     pub const fn name(self) -> &'static str {
         match self {
-            Support::Real => "finite numbers",
+            Support::Real | Support::Logit => "finite numbers",
             Support::NonNegative => "finite numbers of at least 0",
             Support::Sign => "numbers that are 1 or -1",
             Support::Probability => "numbers in [0, 1]",

@@ -433,7 +433,7 @@ impl<'a> Problem<'a> {
 fn merges(g: &Geometry) -> f64 {
     let merges = match g.inner {
         // Of a workgroup at least 128 invocations; where there are fewer, there are no more columns either.
-        1 => 16 + g.cols.div_ceil(2048) + g.cols.min(1024).div_ceil(32) + 8 + 8 + 8,
+        1 => 16 + g.cols.div_ceil(2048) + g.cols.min(256).div_ceil(32) + 8 + 8 + 8,
         _ => 16 + g.cols.div_ceil(16),
     };
     (merges + 2) as f64

@@ -81,16 +81,22 @@ impl Pool {
         });
         let mut weights =
             |v: &Option<Values<'_>>| v.as_ref().map(|v| put(&bytes(v, DType::F32), 4));
-        let (weight, class_weight) = (weights(&batch.weight), weights(&batch.class_weight));
+        let weight = weights(&batch.weight);
+        let class_weight = batch.class_weight.as_ref().map(|w| match w {
+            wgloss::ClassWeight::Values(v) => v.clone(),
+            wgloss::ClassWeight::Balanced => panic!("a recipe has numbers"),
+        });
+        let class_weight = weights(&class_weight);
         let units = match loss.info().family {
             Family::Elementwise => g.elements,
+            Family::Sets if loss.whole() => 1,
             Family::Rows | Family::Sets => g.rows,
         };
         // What is written to starts out as canaries too.
         let blank = |n: usize| -> Vec<u8> { (0..n).map(canary).collect() };
         let grads = (0..batch.inputs.len()).filter(|_| batch.gradient);
         let grads = grads.map(|_| put(&blank(g.elements * size), 4)).collect();
-        let each = batch.reduction == Reduction::None;
+        let each = batch.reduction == Reduction::None && !loss.whole();
         let losses = each.then(|| put(&blank(4 * units), 4));
         // Whole words, and some bytes that belong to nobody.
         let end = (bytes_.len() + 9).next_multiple_of(4);

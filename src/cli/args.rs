@@ -35,9 +35,10 @@ pub struct Plain {
     pub json: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
-    override_usage = "wgloss loss [OPTIONS] <NAME> --input <FILE> [--input <FILE>]...",
+    override_usage = "wgloss loss [OPTIONS] <NAME> --input <FILE> [--input <FILE>]...\n       \
+                      wgloss loss [OPTIONS] --combined <FILE>",
     after_help = "FILE is a .npy, .npz:key or .safetensors:key; outputs are .npy.\n\
                   `wgloss list` has the losses with their inputs, targets and options."
 )]
@@ -58,8 +59,8 @@ pub struct LossArgs {
     #[arg(long, value_name = "FILE")]
     pub weight: Option<String>,
 
-    /// One weight per class
-    #[arg(long, value_name = "FILE")]
+    /// One weight per class, or what balances the classes of the labels
+    #[arg(long, value_name = "FILE|balanced")]
     pub class_weight: Option<String>,
 
     /// Read the classes at axis 1 of [N, C, d1, …], not at the last
@@ -107,11 +108,15 @@ pub struct LossArgs {
     #[arg(long)]
     pub json: bool,
 
-    // These two are parsed so that whoever tries them is told what is the matter.
+    /// A weighted sum of losses: {"terms": [{"loss", "weight", "input", "target", "weights", "class_weight",
+    /// "reduction", "set"}]}, paths relative to the file; --out-grad once per distinct input
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["name", "inputs", "target", "weight", "class_weight", "set", "reduction", "wgsl"])]
+    pub combined: Option<String>,
+
+    // Parsed so that whoever tries it is told what is the matter.
     #[arg(long, hide = true)]
     pub wgsl: Option<String>,
-    #[arg(long, hide = true)]
-    pub combined: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// Files are written under other names first, and get theirs when nothing can fail any more, the report
 /// included.
 pub fn run(args: &LossArgs) -> Result<(), Failure> {
+    if let Some(file) = &args.combined {
+        return super::combined::run(args, file);
+    }
     let problem = Problem::read(args)?;
     let device = Device::open(&args.device)?;
     let result = match &device {
@@ -107,7 +110,7 @@ fn on_cpu(problem: &Problem, check: bool) -> Result<Evaluation, Failure> {
     })
 }
 
-fn complaint(check: &Check) -> Option<String> {
+pub fn complaint(check: &Check) -> Option<String> {
     let unknown = || "out of bounds".to_string();
     (!check.pass).then(|| check.complaint.clone().unwrap_or_else(unknown))
 }
@@ -173,6 +176,36 @@ fn nth<T>(grads: &[Vec<T>], input: usize) -> &[T] {
     grads.get(input).map_or(&[], Vec::as_slice)
 }
 
+/// A comparison with the reference, as JSON.
+pub fn check_json(check: &Check) -> Value {
+    json!({
+        "loss_err": number(check.loss_err),
+        "grad_err": number(check.grad_err),
+        "bound": number(check.bound),
+        "pass": check.pass,
+    })
+}
+
+/// The same as a line.
+pub fn check_text(check: &Check) -> String {
+    let verdict = if check.pass { "pass" } else { "FAIL" };
+    format!(
+        "check: {verdict}  loss error {:.1e}, gradient error {:.1e}; every number has its own bound, the worst is at \
+         {:.0} % of it",
+        check.loss_err,
+        check.grad_err,
+        100.0 * check.worst
+    )
+}
+
+/// Where it was evaluated, as a line.
+pub fn device_line(device: &Device) -> String {
+    match device {
+        Device::Gpu(gpu) => format!("device: {}", super::device::describe(&gpu.adapter_info())),
+        Device::Reference => "device: cpu reference, in f64".into(),
+    }
+}
+
 impl Evaluation {
     fn json(&self, problem: &Problem, device: &Device) -> Value {
         let status = self.numbers.status();
@@ -184,12 +217,7 @@ impl Evaluation {
             "valid": status.valid,
             "non_finite": status.non_finite,
             "elapsed_ms": self.milliseconds(),
-            "check": self.check.as_ref().map(|check| json!({
-                "loss_err": number(check.loss_err),
-                "grad_err": number(check.grad_err),
-                "bound": number(check.bound),
-                "pass": check.pass,
-            })),
+            "check": self.check.as_ref().map(check_json),
         })
     }
 
@@ -210,26 +238,12 @@ impl Evaluation {
                 _ => format!("loss: {}", loss.unwrap_or_default()),
             },
             format!("reduction: {}", problem.batch.reduction),
-            match device {
-                Device::Gpu(gpu) => {
-                    format!("device: {}", super::device::describe(&gpu.adapter_info()))
-                }
-                Device::Reference => "device: cpu reference, in f64".into(),
-            },
+            device_line(device),
             format!("valid: {} {units}", status.valid),
             format!("non-finite: {}", status.non_finite),
             format!("elapsed: {:.3} ms", self.milliseconds()),
         ];
-        if let Some(check) = &self.check {
-            let verdict = if check.pass { "pass" } else { "FAIL" };
-            lines.push(format!(
-                "check: {verdict}  loss error {:.1e}, gradient error {:.1e}; every number has its own bound, the \
-                 worst is at {:.0} % of it",
-                check.loss_err,
-                check.grad_err,
-                100.0 * check.worst
-            ));
-        }
+        lines.extend(self.check.as_ref().map(check_text));
         lines.join("\n")
     }
 

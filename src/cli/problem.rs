@@ -4,9 +4,15 @@ use super::args::LossArgs;
 use super::arrays::Source;
 use super::error::Failure;
 use super::files::Outputs;
-use super::options;
+use super::{mistakes, options};
 use crate::loss::{Family, Info, Loss, TargetKind};
-use crate::{Batch, ClassAxis, Error, Geometry, Labels, Layout, Reduction, Status, Target};
+use crate::{
+    Batch, ClassAxis, Error, Geometry, Labels, Layout, Reduction, Status, Target, TargetLayout,
+    Values,
+};
+
+/// What `--class-weight` takes in place of a file.
+const BALANCED: &str = "balanced";
 
 /// A loss with its options, its batch, and the files they came from.
 pub struct Problem {
@@ -36,12 +42,6 @@ impl Problem {
         if args.wgsl.is_some() {
             return Err(Failure::Unavailable("--wgsl"));
         }
-        if args.combined.is_some() {
-            return Err(Failure::Unavailable("--combined"));
-        }
-        if args.class_weight.as_deref() == Some("balanced") {
-            return Err(Failure::Unavailable("--class-weight balanced"));
-        }
         let mut loss = crate::loss::by_name(args.name.as_deref().unwrap_or_default())?;
         let info = loss.info();
         check_counts(args, info)?;
@@ -50,7 +50,7 @@ impl Problem {
             options: options::set(&mut *loss, &args.set)?,
             target: args.target.clone(),
             weight: args.weight.clone(),
-            class_weight: args.class_weight.clone(),
+            class_weight: args.class_weight.clone().filter(|f| f != BALANCED),
             ..Default::default()
         };
 
@@ -106,7 +106,9 @@ impl Problem {
             note(&source);
             batch = batch.weight(source.into_values());
         }
-        if let Some(file) = &args.class_weight {
+        if args.class_weight.as_deref() == Some(BALANCED) {
+            batch = batch.balanced();
+        } else if let Some(file) = &args.class_weight {
             let source = Source::read("class_weight", file)?;
             if source.array.shape != [geometry.cols] {
                 return Err(source.refuse(format!("the shape [{}], one per class", geometry.cols)));
@@ -115,9 +117,17 @@ impl Problem {
             batch = batch.class_weight(source.into_values());
         }
         let layout = batch.layout(&*loss).map_err(|e| origin.blame(e))?;
-        if let Some(Target::Labels(labels)) = &batch.target {
-            // The device would find them too, but there is no need to wait for it.
-            check_labels(&*loss, labels, geometry.cols).map_err(|e| origin.blame(e))?;
+        // The device would find them too, but there is no need to wait for it.
+        match (&batch.target, layout.target) {
+            (Some(Target::Labels(labels)), _) => check_labels(&*loss, labels, geometry.cols),
+            (Some(Target::Values(values)), TargetLayout::PerRow(_)) => {
+                check_numbers(&*loss, values)
+            }
+            _ => Ok(()),
+        }
+        .map_err(|e| origin.blame(e))?;
+        for text in mistakes::notes(info, &batch, &geometry) {
+            super::print::note(&text);
         }
         Ok(Problem {
             loss,
@@ -209,7 +219,7 @@ fn check_counts(args: &LossArgs, info: &Info) -> Result<(), Failure> {
 }
 
 /// Tries out whether the outputs can be written, so that this does not turn out after long work.
-fn check_outputs(args: &LossArgs) -> Result<(), Failure> {
+pub fn check_outputs(args: &LossArgs) -> Result<(), Failure> {
     let mut outputs = Outputs::new();
     for path in args.out_loss.iter().chain(&args.out_grad) {
         // Never committed: what was written goes away again.
@@ -231,6 +241,19 @@ fn check_labels(loss: &dyn Loss, labels: &Labels<'_>, classes: usize) -> Result<
         }
     }
     status.check(loss, classes)
+}
+
+/// The same for one number per row.
+fn check_numbers(loss: &dyn Loss, values: &Values<'_>) -> Result<(), Error> {
+    let support = loss.info().domain.last();
+    let mut status = Status::default();
+    for (row, &t) in values.to_f64().iter().enumerate() {
+        if t.is_finite() && support.is_some_and(|s| !s.contains(t)) {
+            status.bad_labels += 1;
+            status.first_bad_row.get_or_insert(row as u64);
+        }
+    }
+    status.check(loss, 0)
 }
 
 fn read_inputs(args: &LossArgs) -> Result<Vec<Source>, Failure> {

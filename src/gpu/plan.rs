@@ -26,7 +26,7 @@ pub enum PlanKind {
 }
 
 /// The most columns that a slice of a workgroup takes.
-const SHORT: usize = 1024;
+const SHORT: usize = 256;
 
 impl PlanKind {
     /// All of them.

@@ -12,7 +12,7 @@ loss! {
     formula: "−pos_weight·t·log σ(x) − (1 − t)·log(1 − σ(x))",
     agrees: "PyTorch; Keras for label_smoothing",
     inputs: ["x"],
-    domain: [Real, Probability],
+    domain: [Logit, Probability],
     target: Values,
 }
 

@@ -12,7 +12,7 @@ loss! {
     formula: "−α_t·(1 − p_t)^γ·log p_t, p_t = σ(x) where t = 1, 1 − σ(x) where t = 0; soft targets: bce for −log p_t",
     agrees: "torchvision (sigmoid_focal_loss)",
     inputs: ["x"],
-    domain: [Real, Probability],
+    domain: [Logit, Probability],
     target: Values,
 }
 

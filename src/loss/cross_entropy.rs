@@ -19,7 +19,7 @@ loss! {
     formula: "−Σ_j c_j·((1−ε)t_j + ε/C)·log softmax(z)_j + z_loss·lse(z)², z = softcap·tanh(x/softcap)/temperature",
     agrees: "PyTorch; Liger for z_loss and softcap",
     inputs: ["x"],
-    domain: [Real, Probability],
+    domain: [Logit, Probability],
     target: LabelsOrValues,
     class_weight: true,
     mean_by_class_weight: true,

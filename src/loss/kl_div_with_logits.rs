@@ -11,7 +11,7 @@ loss! {
     formula: "T²·Σ_j P_j·log(P_j/Q_j), P = softmax(t/T), Q = softmax(x/T), T = temperature",
     agrees: "PyTorch (kl_div of log_softmax)",
     inputs: ["x"],
-    domain: [Real, Real],
+    domain: [Logit, Logit],
     target: Values,
 }
 

@@ -271,9 +271,8 @@ impl Listing {
 
     /// One plan for everything that it can carry, in one piece and in chunks.
     fn forced(&mut self, kind: PlanKind, quick: bool) {
-        let small = [[1, 1], [2, 3], [7, 13], [65, 31], [33, 257], [5, 1000]];
-        let mut shapes: Vec<([usize; 2], Option<(u64, u32)>)> =
-            small.into_iter().map(|shape| (shape, None)).collect();
+        let small = [[1, 1], [2, 3], [7, 13], [65, 31], [33, 255], [5, 1000]];
+        let mut shapes: Vec<_> = small.into_iter().map(|shape| (shape, None)).collect();
         match kind {
             PlanKind::Elementwise => return,
             PlanKind::Short => shapes.push(([601, 37], Some((40_000, 40)))),

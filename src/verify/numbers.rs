@@ -38,8 +38,10 @@ impl Random {
     pub fn number(&mut self, support: Support) -> f32 {
         let rare = self.below(32) == 0;
         let v = match support {
-            Support::Real if rare => [0.0, -0.0, 1.0, -1.0, 0.5, 30.0][self.below(6)],
-            Support::Real => 4.0 * (self.unit() + self.unit() + self.unit() - 1.5),
+            Support::Real | Support::Logit if rare => {
+                [0.0, -0.0, 1.0, -1.0, 0.5, 30.0][self.below(6)]
+            }
+            Support::Real | Support::Logit => 4.0 * (self.unit() + self.unit() + self.unit() - 1.5),
             Support::NonNegative if rare => 0.0,
             Support::NonNegative => 6.0 * self.unit() * self.unit(),
             Support::Sign => [-1.0, 1.0][self.below(2)],
@@ -78,7 +80,7 @@ impl Support {
     /// The [`EXTREMES`] that belong to it, and those that are not finite.
     pub fn extremes(self) -> Vec<f32> {
         let belongs = |v: &f32| match self {
-            Support::Real => true,
+            Support::Real | Support::Logit => true,
             Support::NonNegative => *v >= 0.0,
             Support::Sign => v.abs() <= 1.0 && v.fract() == 0.0,
             Support::Probability => (0.0..=1.0).contains(v),

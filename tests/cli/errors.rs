@@ -327,15 +327,17 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "loss --wgsl a.wgsl --input x.npy",
         &["--wgsl", "not available in this version"],
     ),
+    // Sums of losses.
+    ("", "loss --combined a.json", &["a.json", "cannot read"]),
     (
         "",
-        "loss --combined a.json",
-        &["--combined", "not available in this version"],
+        "loss --combined a.json --reduction sum",
+        &["--combined", "--reduction"],
     ),
     (
-        CE,
-        "--class-weight balanced",
-        &["--class-weight balanced", "not available in this version"],
+        "",
+        "loss mse --combined a.json",
+        &["--combined", "cannot be used with"],
     ),
 ];
 

@@ -4,6 +4,7 @@
 
 mod arrays;
 mod bench;
+mod combined;
 mod devices;
 mod errors;
 #[allow(dead_code, reason = "shared with other tests, which use other parts")]

@@ -188,7 +188,9 @@ pub fn batch(loss: &dyn Loss, recipe: &Recipe, rng: &mut Rng) -> Batch<'static> 
         (0..n).map(draw).collect::<Vec<f64>>().into()
     };
     batch.weight = count.map(&mut weight);
-    batch.class_weight = recipe.class_weight.then(|| weight(g.cols));
+    batch.class_weight = recipe
+        .class_weight
+        .then(|| wgloss::ClassWeight::Values(weight(g.cols)));
     batch
 }
 
@@ -225,8 +227,8 @@ fn numbers(loss: &dyn Loss, k: usize, recipe: &Recipe, rng: &mut Rng) -> Vec<f64
     let support = loss.info().domain[k];
     let target = k == loss.info().inputs.len();
     let draw = |_| match support {
-        Support::Real if recipe.wide && rng.once_in(3) => rng.range(-20.0, 20.0),
-        Support::Real => rng.range(-4.0, 4.0),
+        Support::Real | Support::Logit if recipe.wide && rng.once_in(3) => rng.range(-20.0, 20.0),
+        Support::Real | Support::Logit => rng.range(-4.0, 4.0),
         Support::NonNegative if target && rng.once_in(8) => 0.0,
         Support::NonNegative => least(loss, k) + rng.range(-3.0, 2.0).exp(),
         Support::Sign => 1.0 - 2.0 * rng.below(2) as f64,
@@ -246,7 +248,7 @@ fn numbers(loss: &dyn Loss, k: usize, recipe: &Recipe, rng: &mut Rng) -> Vec<f64
 /// How far the formula is analytic around `x` in input `k`, or less.
 pub fn scale(loss: &dyn Loss, k: usize, x: f64) -> f64 {
     match loss.info().domain[k] {
-        Support::Real | Support::LogProbability | Support::Sign => 1.0,
+        Support::Real | Support::Logit | Support::LogProbability | Support::Sign => 1.0,
         Support::Probability => x.min(1.0 - x).max(1e-6),
         Support::NonNegative => x - least(loss, k),
     }

@@ -287,7 +287,7 @@ fn access(text: &mut String, k: usize, s: &str, term: &Term, roles: &[Role]) {
         (true, TargetLayout::PerRow(_)) => {
             // Numbers that are not finite are data, others have to say which kind the row is of.
             let fits = match term.support.unwrap_or(Support::Real) {
-                Support::Real => "true",
+                Support::Real | Support::Logit => "true",
                 Support::NonNegative => "(b < 0x80000000u) || b == 0x80000000u",
                 Support::LogProbability => "(b >= 0x80000000u) || b == 0u",
                 Support::Sign => "(b & 0x7fffffffu) == 0x3f800000u",
@@ -697,7 +697,7 @@ fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             p.s
         ))
     );
-    storage(text, "All", "all", all_fields(v), parts);
+    storage(text, "All", "all", all_fields(v));
     let second: Vec<_> = parts.iter().filter(|p| p.second()).collect();
     if second.is_empty() {
         line!(text, "struct All2 {{ none: u32 }}");
@@ -732,22 +732,15 @@ fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         "fn all2_merge(a: All2, b: All2) -> All2 {{\n    return All2({});\n}}",
         each(&|p| format!("stat2_merge{0}(a.s{0}, b.s{0})", p.s))
     );
-    storage(text, "All2", "all2", all2_fields(v), parts);
+    storage(text, "All2", "all2", all2_fields(v));
 }
 
 /// How a statistic lies in the work buffer, word by word.
-fn storage(
-    text: &mut String,
-    ty: &str,
-    name: &str,
-    words: Vec<Vec<(String, String)>>,
-    parts: &[Part<'_>],
-) {
+fn storage(text: &mut String, ty: &str, name: &str, words: Vec<Vec<(String, String)>>) {
     let count: usize = words.iter().map(Vec::len).sum();
     line!(text, "const {}_WORDS: u32 = {count}u;", name.to_uppercase());
     line!(text, "fn save_{name}(at: u32, x: {ty}) {{");
-    let mut at = 0;
-    for (path, word) in words.iter().flatten() {
+    for (at, (path, word)) in words.iter().flatten().enumerate() {
         match word.as_str() {
             "u32" => line!(text, "    work.leaves[at + {at}u] = x.{path};"),
             _ => line!(
@@ -755,13 +748,11 @@ fn storage(
                 "    work.leaves[at + {at}u] = bitcast<u32>(x.{path});"
             ),
         }
-        at += 1;
     }
     line!(
         text,
         "}}\nfn restore_{name}(at: u32) -> {ty} {{\n    var x: {ty};"
     );
-    debug_assert!(!parts.is_empty());
     for (at, (path, word)) in words.iter().flatten().enumerate() {
         match word.as_str() {
             "u32" => line!(text, "    x.{path} = work.leaves[at + {at}u];"),
