@@ -4,6 +4,8 @@
 //! name stands once in the [registry](all). Everything else — kernels for every shape and storage type,
 //! the command line, the checks, the tables — follows from that.
 
+#[doc = include_str!("loss/guide.md")]
+pub mod guide {}
 mod options;
 mod pieces;
 
