@@ -120,24 +120,26 @@ impl Rows for CategoricalCrossEntropy {
             low || (rest > 0.0 && (s - x - eps * s).abs() <= rest)
         };
         let (mut loss, mut pull, mut e_pull) = (0.0, 0.0, 0.0);
-        for ((&x, &t), p) in x.iter().zip(&t).zip(&p) {
+        for ((&v, &t), p) in x.iter().zip(&t).zip(&p) {
             if t == 0.0 {
                 continue;
             }
             let log = p.log_x.abs();
-            let open = unsure(x);
+            let open = unsure(v);
             let e_log = match p.inside || open {
                 // Near 1 from (S − x)/S, whose division errs in proportion to itself; else the quotient's error
                 // is that of the logarithm. Small quotients: the difference of two logarithms.
                 true if p.x >= 0.5 => e_sum / p.x + divided * 2.0 * (U + DIV) * p.y,
-                true if p.x < 1e-29 => {
-                    e_sum + 8.0 * U * (whole.ln().abs() + x.abs().max(TINY).ln().abs() + 90.0)
+                true if p.x > 1e-29 => e_sum + divided * DIV,
+                true => {
+                    let unit = room(x.len());
+                    let logs = [v.abs().max(TINY), unit, whole * unit].map(|v| v.ln().abs());
+                    e_sum + divided * 6.0 * U * logs.iter().sum::<f64>()
                 }
-                true => e_sum + divided * DIV,
                 false => 0.0,
             };
             // Nothing is left of a subnormal number that is taken for 0, unless the clip holds it.
-            let lost = match x != 0.0 && x.abs() < TINY && eps < TINY {
+            let lost = match v != 0.0 && v.abs() < TINY && eps < TINY {
                 true => f64::INFINITY,
                 false => 0.0,
             };

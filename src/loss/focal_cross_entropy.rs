@@ -119,7 +119,9 @@ impl Rows for FocalCrossEntropy {
         let power = q.powf(gamma);
         let e_power = gamma * e_q + (9.0 * gamma * q.max(TINY).ln().abs() + 10.0) * U;
         let scale = alpha * power;
-        let loss = scale * (log * (e_power + 3.0 * U) + e_log) + alpha * TINY * (log + 1.0);
+        // Of every other class an exponential may be flushed.
+        let flushed = x.len() as f64 * TINY;
+        let loss = scale * (log * (e_power + 3.0 * U) + e_log) + alpha * (TINY * log + flushed);
         let pull = scale * (1.0 + gamma * turn);
         // turn = log/q·p; the error of log relative to q stays finite, since log is never below q.
         let from_log = if q > 0.0 { e_log / q * p } else { 0.0 };
@@ -130,7 +132,7 @@ impl Rows for FocalCrossEntropy {
                 true => (q, e_q),
                 false => (e / whole, exps(*x) + e_whole + DIV + U),
             };
-            size * (e_pull + pull * (relative + 2.0 * U)) + alpha * (1.0 + gamma) * 2.0 * TINY
+            size * (e_pull + pull * (relative + 2.0 * U)) + alpha * (1.0 + gamma) * (TINY + flushed)
         });
         RowTerm {
             loss,
