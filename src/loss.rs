@@ -13,7 +13,9 @@ pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 
 use crate::error::{Error, Result};
 use options::{check_range, set_field, unknown_option};
-use pieces::{Clipped, class_balance, class_balance_size, sign, signed_label};
+use pieces::{
+    Clipped, class_balance, class_balance_size, label, room, sign, signed_label, weighed,
+};
 use std::fmt;
 
 /// Which skeleton carries a loss.
@@ -439,6 +441,12 @@ registry! {
     kl_div
     kl_div_probs
     cross_entropy
+    nll
+    categorical_cross_entropy
+    focal_cross_entropy
+    categorical_focal
+    multi_margin
+    categorical_hinge
     kl_div_with_logits
 }
 

@@ -89,3 +89,64 @@ fn signed_label(t: f32) -> f32 {
 fn class_balance(alpha: f32, t: f32) -> f32 {
     return select(alpha * t + (1.0 - alpha) * (1.0 - t), 1.0, alpha < 0.0);
 }
+
+// w·v as IEEE 754 defines it, by bits where a factor is not finite.
+fn product(w: f32, v: f32) -> f32 {
+    let bw = bitcast<u32>(w);
+    let bv = bitcast<u32>(v);
+    if (finite_bits(bw) && finite_bits(bv)) {
+        return w * v;
+    }
+    if (nan_bits(bw) || nan_bits(bv) || is_zero(w) || is_zero(v)) {
+        return not_a_number(bw ^ bv);
+    }
+    return bitcast<f32>(INF_BITS | ((bw ^ bv) & 0x80000000u));
+}
+
+fn is_zero(v: f32) -> bool {
+    return (bitcast<u32>(v) & 0x7fffffffu) == 0u;
+}
+
+// w·v, where what has no weight contributes nothing: 0·∞ is 0.
+fn weighed(w: f32, v: f32) -> f32 {
+    if (is_zero(w)) {
+        return 0.0;
+    }
+    return product(w, v);
+}
+
+// What a number that is not finite does to a sum, as bits to be OR-ed: both for NaN, as for both infinities.
+const ADDS_INF: u32 = 1u;
+const ADDS_NEG_INF: u32 = 2u;
+const ADDS_NAN: u32 = 3u;
+
+fn adds(v: f32) -> u32 {
+    let b = bitcast<u32>(v);
+    if (finite_bits(b)) {
+        return 0u;
+    }
+    return select(select(ADDS_INF, ADDS_NEG_INF, b >= 0x80000000u), ADDS_NAN, nan_bits(b));
+}
+
+// v where it is finite, else 0: what a sum keeps of it beside `adds`.
+fn finite_or_0(v: f32) -> f32 {
+    return select(0.0, v, finite_bits(bitcast<u32>(v)));
+}
+
+// Two powers of two whose product is 1: times `down`, the numbers of a row of n columns add up, and a few such sums do,
+// without overflow.
+struct Room {
+    down: f32,
+    up: f32,
+}
+
+fn room(n: u32) -> Room {
+    let k = firstLeadingBit(n) + 3u;
+    return Room(bitcast<f32>((127u - k) << 23u), bitcast<f32>((127u + k) << 23u));
+}
+
+// x, an infinity held at the largest number: on the bits, because `clamp` may flush.
+fn held(x: f32) -> f32 {
+    let b = bitcast<u32>(x);
+    return select(select(LARGEST, LOWEST, b >= 0x80000000u), x, finite_bits(b));
+}

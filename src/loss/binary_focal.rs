@@ -1,4 +1,4 @@
-use super::{Clipped, Element, Elementwise, Term, class_balance, class_balance_size};
+use super::{Clipped, Element, Elementwise, Term, class_balance, class_balance_size, weighed};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -16,11 +16,6 @@ loss! {
     inputs: ["x"],
     domain: [Probability, Probability],
     target: Values,
-}
-
-/// 0·log 0 is 0: a class that the target does not have costs nothing.
-fn weighed(w: f64, log: f64) -> f64 {
-    if w == 0.0 { 0.0 } else { w * log }
 }
 
 /// The cross-entropy and 1 − p_t.

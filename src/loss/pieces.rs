@@ -1,5 +1,7 @@
 //! What the references of several losses share. Written from the formula, as the losses are.
 
+use super::{Row, RowTarget};
+
 /// A probability clipped to `[clip, 1 − clip]`, its complement and both logarithms; which stay exact where
 /// 1 − (1 − clip) would not.
 pub(super) struct Clipped {
@@ -60,4 +62,23 @@ pub(super) fn class_balance(alpha: f32, t: f64) -> f64 {
         true => 1.0,
         false => alpha * t + (1.0 - alpha) * (1.0 - t),
     }
+}
+
+/// w·v, where what has no weight contributes nothing: 0·∞ is 0. A NaN stays one.
+pub(super) fn weighed(w: f64, v: f64) -> f64 {
+    if w == 0.0 && !v.is_nan() { 0.0 } else { w * v }
+}
+
+/// The class of a row. A loss of labels has no other target.
+pub(super) fn label(row: &Row<'_>) -> usize {
+    match row.target {
+        RowTarget::Class(y) => y,
+        _ => 0,
+    }
+}
+
+/// The power of two that a shader's `room` multiplies the numbers of a row by, so that a few sums of all of them stay
+/// in range.
+pub(super) fn room(cols: usize) -> f64 {
+    0.125 / 2f64.powf(f64::from(cols.max(1).ilog2()))
 }

@@ -36,9 +36,11 @@ Kinks. wgloss takes the subgradient 0. Some libraries do not, exactly on the kin
                          arguments). squared_hinge is smooth there and does agree.
   kl_div_probs           x = eps, x = 1: Keras passes half of the gradient on (torch.clip shares
                          ties with bounds that are tensors; not with numbers, as in bce).
+  categorical_hinge      a margin of exactly 0: Keras passes half of the gradient on (torch.maximum). Equal
+                         scores: Keras shares the gradient among them, wgloss gives it to the first.
   msle                   x = eps: Keras passes half of the gradient on (torch.maximum).
-The kinks of mae, mape, quantile, hinge_embedding, margin_ranking, and of the clip of bce and
-binary_focal agree, and are in the cases.
+The kinks of mae, mape, quantile, hinge_embedding, margin_ranking, multi_margin, and of the clip of
+bce, binary_focal and categorical_cross_entropy agree, and are in the cases.
 
 Other points.
   log_cosh               -17 < x-t < -10: Keras's softplus is linear beyond 20, which leaves
@@ -63,6 +65,12 @@ Other points.
                          by the rows. The same up to two axes.
   kl_div                 t = 0 with x = -inf: PyTorch NaN, wgloss 0.
   mae                    a NaN input: PyTorch's loss is NaN, but the gradient is 0.
+  categorical_cross_entropy  a row that sums to 0: Keras NaN; wgloss leaves it undivided.
+  categorical_focal      Keras divides every row by its sum first, and has no penalties: closed form.
+  categorical_hinge      an infinite score of a class whose factor is 0: Keras NaN (0 times infinity), wgloss 0.
+  focal_cross_entropy    1 - p_y is a difference in kornia: from logits of about 37 on it is 0. An infinite loss
+                         (a logit of -inf at the label) has the gradient NaN in kornia, that of
+                         cross_entropy in wgloss.
   cross_entropy          all rows ignored: PyTorch NaN, wgloss 0. A soft target of 0 on a
                          logit of -inf: PyTorch NaN, wgloss 0.
   weighted_mean          no library has it; the divisor counts the rows not ignored.
@@ -71,6 +79,7 @@ Other points.
 import json
 import sys
 
+import classification
 import divergences
 from common import *  # what every collector needs, numpy and torch among it
 
@@ -835,7 +844,7 @@ def write(name, cases):
 def main(names):
     collectors = {name: (Elementwise, build) for name, build in ELEMENTWISE.items()}
     collectors["cross_entropy"] = (CrossEntropy, cross_entropy)
-    collectors |= divergences.LOSSES
+    collectors |= classification.LOSSES | divergences.LOSSES
     unknown = [name for name in names if name not in collectors]
     if unknown:
         sys.exit(f"no such loss: {', '.join(unknown)}")

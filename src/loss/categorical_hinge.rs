@@ -1,0 +1,129 @@
+use super::{Row, RowTerm, Rows, room, weighed};
+use crate::bounds::{TINY, U};
+
+loss! {
+    /// Categorical hinge loss: the label's score is to exceed the largest of the others by 1.
+    CategoricalHinge: Rows, "categorical_hinge" {}
+    formula: "max(0, 1 + max_j (1−t_j)·x_j − Σ_j t_j·x_j), the lowest index on ties",
+    agrees: "Keras",
+    inputs: ["x"],
+    domain: [Real, Probability],
+    target: LabelsOrValues,
+}
+
+/// What a row is judged by.
+struct Parts {
+    t: Vec<f64>,
+    /// (1−t_j)·x_j.
+    wrong: Vec<f64>,
+    /// t_j·x_j.
+    right: Vec<f64>,
+    /// Which of the wrong ones is the largest, the first of them.
+    first: usize,
+    /// 1 + the largest wrong − the sum of the right ones.
+    margin: f64,
+}
+
+impl Parts {
+    fn new(row: &Row<'_>) -> Self {
+        let x = row.x[0];
+        let t: Vec<f64> = (0..x.len()).map(|j| row.target_at(j)).collect();
+        // A class without weight takes part as 0, whatever its score.
+        let wrong: Vec<f64> = x
+            .iter()
+            .zip(&t)
+            .map(|(&x, t)| weighed(1.0 - t, x))
+            .collect();
+        let right: Vec<f64> = x.iter().zip(&t).map(|(&x, t)| weighed(*t, x)).collect();
+        let mut first = 0;
+        for (j, w) in wrong.iter().enumerate() {
+            if *w > wrong[first] || w.is_nan() {
+                first = j;
+            }
+        }
+        let margin = 1.0 + (wrong[first] - right.iter().sum::<f64>());
+        Parts {
+            t,
+            wrong,
+            right,
+            first,
+            margin,
+        }
+    }
+
+    /// The derivative at column `j` where the margin counts.
+    fn slope(&self, j: usize) -> f64 {
+        let t = self.t[j];
+        if j == self.first { (1.0 - t) - t } else { -t }
+    }
+}
+
+impl Rows for CategoricalHinge {
+    fn row(&self, row: &Row<'_>) -> RowTerm {
+        let p = Parts::new(row);
+        let slope = |j| match p.margin {
+            m if m.is_nan() => m,
+            m if m <= 0.0 => 0.0,
+            _ => p.slope(j),
+        };
+        RowTerm {
+            loss: if p.margin <= 0.0 { 0.0 } else { p.margin },
+            grads: vec![(0..p.t.len()).map(slope).collect()],
+        }
+    }
+
+    fn bound(&self, row: &Row<'_>) -> RowTerm {
+        let p = Parts::new(row);
+        let cols = p.t.len();
+        // Products with 0 and 1 are exact; others are rounded once, 1 − t too. Sums are scaled by a power of two.
+        let hard = |t: f64| t == 0.0 || t == 1.0;
+        let e_wrong = |j: usize| match hard(p.t[j]) {
+            true => 0.0,
+            false => 2.0 * U * p.wrong[j].abs() + TINY,
+        };
+        let flushed = TINY / room(cols);
+        let sum: f64 = p.right.iter().map(|r| r.abs()).sum();
+        let terms = p.right.iter().filter(|r| **r != 0.0).count() as f64;
+        // A single term is added to nothing, which is exact.
+        let adding = if terms > 1.0 { row.merges + 1.0 } else { 0.0 };
+        let product = if p.t.iter().all(|t| hard(*t)) {
+            0.0
+        } else {
+            1.0
+        };
+        let e_right = sum * (adding + product) * U + 2.0 * terms * flushed;
+        let largest = p.wrong[p.first];
+        let e_max = (0..cols)
+            .filter(|&j| p.wrong[j] + e_wrong(j) >= largest - e_wrong(p.first))
+            .fold(0.0, |e: f64, j| e.max(e_wrong(j)));
+        let gap = (p.margin - 1.0).abs();
+        let error = e_max + e_right + U * (gap + p.margin.abs()) + 2.0 * flushed;
+        // Within its error of 0 the margin may count or not; within theirs of the largest, others may be taken for it.
+        let unsure = p.margin.abs() <= error;
+        let near = |j: usize| {
+            let e = e_wrong(j) + e_wrong(p.first);
+            e > 0.0 && largest - p.wrong[j] <= e
+        };
+        let contested = (0..cols).any(|j| j != p.first && near(j));
+        let grad = (0..cols).map(|j| {
+            let t = p.t[j];
+            let rounded = match hard(t) {
+                true => 0.0,
+                false => U * (1.0 + 2.0 * t.abs()),
+            };
+            let jump = match contested && (j == p.first || near(j)) {
+                true => (1.0 - t).abs(),
+                false => 0.0,
+            };
+            match (p.margin < -error, unsure) {
+                (true, _) => 0.0,
+                (_, true) => p.slope(j).abs() + jump + rounded,
+                (_, false) => jump + rounded,
+            }
+        });
+        RowTerm {
+            loss: if p.margin < -error { 0.0 } else { error },
+            grads: vec![grad.collect()],
+        }
+    }
+}
