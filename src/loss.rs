@@ -11,7 +11,10 @@ pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 
 use crate::error::{Error, Result};
 use options::{check_range, set_field, unknown_option};
-use pieces::{Clipped, class_balance, class_balance_size, sign, signed_label};
+use pieces::{
+    Clipped, SQRT, Softmax, class_balance, class_balance_size, dot, dot_size, part, sign,
+    signed_label,
+};
 use std::fmt;
 
 /// Which skeleton carries a loss.
@@ -436,6 +439,12 @@ registry! {
     kl_div_probs
     cross_entropy
     kl_div_with_logits
+    js_div_with_logits
+    tv_dist_with_logits
+    cosine_similarity
+    cosine_embedding
+    contrastive
+    triplet
 }
 
 /// Every registered loss, in the order of the tables.
