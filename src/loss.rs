@@ -13,9 +13,7 @@ pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 
 use crate::error::{Error, Result};
 use options::{check_range, set_field, unknown_option};
-use pieces::{
-    Clipped, class_balance, class_balance_size, label, room, sign, signed_label, weighed,
-};
+use pieces::*;
 use std::fmt;
 
 /// Which skeleton carries a loss.
@@ -448,6 +446,12 @@ registry! {
     multi_margin
     categorical_hinge
     kl_div_with_logits
+    js_div_with_logits
+    tv_dist_with_logits
+    cosine_similarity
+    cosine_embedding
+    contrastive
+    triplet
 }
 
 /// Every registered loss, in the order of the tables.

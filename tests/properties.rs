@@ -63,7 +63,10 @@ fn same(gpu: Option<&Gpu>, a: Side<'_>, b: Side<'_>) -> Result<(), TestCaseError
     };
     for ((x, bx), (y, by)) in numbers(&x).into_iter().zip(numbers(&y)) {
         // The inputs are f32 already, so rounding them is nothing.
-        prop_assert!((x - y).abs() <= bx + by, "{x:e} and {y:e}, bounds {bx:e} {by:e}");
+        prop_assert!(
+            (x - y).abs() <= bx + by,
+            "{x:e} and {y:e}, bounds {bx:e} {by:e}"
+        );
     }
     Ok(())
 }
@@ -184,10 +187,7 @@ fn distillation_is_cross_entropy_but_for_the_teachers_entropy() {
         let x: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         let t: Vec<f64> = t.iter().map(|&t| f64::from(t)).collect();
         let batch = Batch::new(shape, &x);
-        let kl = evaluate(
-            &*make("kl_div_with_logits", &[]),
-            &batch.clone().target(&t),
-        );
+        let kl = evaluate(&*make("kl_div_with_logits", &[]), &batch.clone().target(&t));
         let ce = evaluate(&*make("cross_entropy", &[]), &batch.target(&p));
         let rows = y.len() as f64;
         near(kl.loss.unwrap() + entropy / rows, ce.loss.unwrap(), 1.0)?;

@@ -149,4 +149,83 @@ fn room(n: u32) -> Room {
 fn held(x: f32) -> f32 {
     let b = bitcast<u32>(x);
     return select(select(LARGEST, LOWEST, b >= 0x80000000u), x, finite_bits(b));
+// x - m for a maximum m, down to -2e30: of halves, so that it does not overflow.
+fn below(x: f32, m: f32) -> f32 {
+    return 2.0 * max(0.5 * x - 0.5 * m, -1e30);
+}
+
+// v·2^k with a whole k: a number on the way to a result, where f32 might not have it. Operations on it round as those
+// of f32 do, but none overflows or is flushed: powers of two are made and taken out in bits.
+struct Wide {
+    v: f32,
+    k: f32,
+}
+// The k of 0, below that of any product of a few numbers.
+const WIDE_ZERO: f32 = -1e5;
+
+// With 1 <= |v| < 2. From the bits, so that subnormals count. x is finite.
+fn wide(x: f32) -> Wide {
+    let bits = bitcast<u32>(x);
+    var size = bits & 0x7fffffffu;
+    if (size == 0u) {
+        return Wide(0.0, WIDE_ZERO);
+    }
+    var k = -127.0;
+    if (size < 0x00800000u) {
+        // Shift the leading one to where the smallest normal number has it.
+        let shift = countLeadingZeros(size) - 8u;
+        size = size << shift;
+        k -= f32(shift);
+    }
+    let v = (bits & 0x80000000u) | 0x3f800000u | (size & 0x007fffffu);
+    return Wide(bitcast<f32>(v), k + f32(size >> 23u));
+}
+
+// As an f32: infinite or 0 where it is too large or too small.
+fn narrow(a: Wide) -> f32 {
+    let bits = bitcast<u32>(a.v);
+    let side = bits & 0x80000000u;
+    let field = bits & INF_BITS;
+    let k = f32(field >> 23u) + a.k;
+    if (field == 0u || k < 1.0) {
+        return bitcast<f32>(side);
+    }
+    if (k > 254.0) {
+        return bitcast<f32>(side | INF_BITS);
+    }
+    return bitcast<f32>(side | (u32(k) << 23u) | (bits & 0x007fffffu));
+}
+
+// 2^d for a whole d of at most 0; 0 from -127 down, which nothing beside 1 notices.
+fn power_of_two(d: f32) -> f32 {
+    return bitcast<f32>(u32(max(d + 127.0, 0.0)) << 23u);
+}
+
+fn wide_times(a: Wide, b: Wide) -> Wide {
+    return Wide(a.v * b.v, a.k + b.k);
+}
+
+// b is not 0.
+fn wide_over(a: Wide, b: Wide) -> Wide {
+    return Wide(a.v / b.v, a.k - b.k);
+}
+
+fn wide_plus(a: Wide, b: Wide) -> Wide {
+    let k = max(a.k, b.k);
+    return Wide(a.v * power_of_two(a.k - k) + b.v * power_of_two(b.k - k), k);
+}
+
+// With 1 <= |v| < 2 again, or 0: a difference of large numbers may be small.
+fn wide_minus(a: Wide, b: Wide) -> Wide {
+    let d = wide_plus(a, Wide(-b.v, b.k));
+    let v = wide(d.v);
+    return Wide(v.v, v.k + d.k);
+}
+
+fn wide_root(a: Wide) -> Wide {
+    if (a.v == 0.0) {
+        return a;
+    }
+    let k = floor(0.5 * a.k);
+    return Wide(sqrt(select(2.0 * a.v, a.v, a.k == 2.0 * k)), k);
 }

@@ -73,6 +73,12 @@ Other points.
                          cross_entropy in wgloss.
   cross_entropy          all rows ignored: PyTorch NaN, wgloss 0. A soft target of 0 on a
                          logit of -inf: PyTorch NaN, wgloss 0.
+  cosine_similarity      a norm below eps: PyTorch's derivative is as if it were not a constant. At a
+                         zero vector Keras's is NaN.
+  cosine_embedding       cos = margin: PyTorch lets the gradient pass. It holds 1e-12 as an f32, as in bce;
+                         the cases carry that.
+  triplet                a loss of exactly 0: PyTorch lets the gradient pass. With swap and two equal
+                         distances it halves the gradient between them; wgloss takes the first.
   weighted_mean          no library has it; the divisor counts the rows not ignored.
 """
 
@@ -81,6 +87,7 @@ import sys
 
 import classification
 import divergences
+import embeddings
 from common import *  # what every collector needs, numpy and torch among it
 
 
@@ -844,7 +851,7 @@ def write(name, cases):
 def main(names):
     collectors = {name: (Elementwise, build) for name, build in ELEMENTWISE.items()}
     collectors["cross_entropy"] = (CrossEntropy, cross_entropy)
-    collectors |= classification.LOSSES | divergences.LOSSES
+    collectors |= classification.LOSSES | divergences.LOSSES | embeddings.LOSSES
     unknown = [name for name in names if name not in collectors]
     if unknown:
         sys.exit(f"no such loss: {', '.join(unknown)}")
