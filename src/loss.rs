@@ -11,7 +11,9 @@ pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 
 use crate::error::{Error, Result};
 use options::{check_range, set_field, unknown_option};
-use pieces::{Clipped, class_balance, class_balance_size, sign, signed_label};
+use pieces::{
+    Clipped, Overlap, class_balance, class_balance_size, logit, probability, sign, signed_label,
+};
 use std::fmt;
 
 /// Which skeleton carries a loss.
@@ -436,6 +438,11 @@ registry! {
     kl_div_probs
     cross_entropy
     kl_div_with_logits
+    dice
+    dice_with_logits
+    jaccard
+    tversky
+    focal_tversky
 }
 
 /// Every registered loss, in the order of the tables.

@@ -65,6 +65,12 @@ Other points.
   mae                    a NaN input: PyTorch's loss is NaN, but the gradient is 0.
   cross_entropy          all rows ignored: PyTorch NaN, wgloss 0. A soft target of 0 on a
                          logit of -inf: PyTorch NaN, wgloss 0.
+  dice, tversky          Keras adds its epsilon below the line only, and its tversky calls beta
+                         what multiplies false positives. The cases set epsilon to 0 and swap
+                         the two. MONAI's smooth_nr and smooth_dr are both `smooth`.
+  focal_tversky          exactly right sets: PyTorch's gradient of 0^gamma is inf or NaN for
+                         gamma below 1, wgloss's is 0.
+  sets, empty            smooth = 0 and nothing there: the libraries NaN, wgloss 0.
   weighted_mean          no library has it; the divisor counts the rows not ignored.
 """
 
@@ -72,6 +78,7 @@ import json
 import sys
 
 import divergences
+import sets
 from common import *  # what every collector needs, numpy and torch among it
 
 
@@ -835,7 +842,7 @@ def write(name, cases):
 def main(names):
     collectors = {name: (Elementwise, build) for name, build in ELEMENTWISE.items()}
     collectors["cross_entropy"] = (CrossEntropy, cross_entropy)
-    collectors |= divergences.LOSSES
+    collectors |= divergences.LOSSES | sets.LOSSES
     unknown = [name for name in names if name not in collectors]
     if unknown:
         sys.exit(f"no such loss: {', '.join(unknown)}")
