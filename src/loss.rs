@@ -452,6 +452,11 @@ registry! {
     cosine_embedding
     contrastive
     triplet
+    dice
+    dice_with_logits
+    jaccard
+    tversky
+    focal_tversky
 }
 
 /// Every registered loss, in the order of the tables.

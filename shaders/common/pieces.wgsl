@@ -228,4 +228,127 @@ fn wide_root(a: Wide) -> Wide {
     }
     let k = floor(0.5 * a.k);
     return Wide(sqrt(select(2.0 * a.v, a.v, a.k == 2.0 * k)), k);
+// The exponent field of an f32.
+fn exponent(v: f32) -> u32 {
+    return (bitcast<u32>(v) >> 23u) & 255u;
+}
+
+// v·2^k, exactly; 0 where that is below the smallest normal number, infinite where it is above the largest.
+fn scaled(v: f32, k: i32) -> f32 {
+    let b = bitcast<u32>(v);
+    let e = i32(exponent(v));
+    if (e == 255) {
+        return v;
+    }
+    if (e == 0 || e + k <= 0) {
+        return 0.0;
+    }
+    return bitcast<f32>(select(b + (bitcast<u32>(k) << 23u), (b & 0x80000000u) | INF_BITS, e + k >= 255));
+}
+
+// Sums over a set of w·p·t, w·p·(1 - t) and w·(1 - p)·t. They count in units of 2^(unit - 127), so that they stay
+// inside f32 whatever the weights are, and where p and t lie far beyond [0, 1]: the unit of an element is the exponent
+// of its weight, plus those of p and t where these are large.
+struct Overlap {
+    tp: f32,
+    fp: f32,
+    missed: f32,
+    unit: u32,
+}
+// The unit of a set that holds an infinity.
+const OVERLAP_ODD: u32 = 1024u;
+// The bits of 2^40. Sums of 2^32 products of two smaller numbers and a mantissa stay below 2^114.
+const OVERLAP_LARGE: u32 = 0x53800000u;
+
+fn overlap_large(v: f32) -> bool {
+    return (bitcast<u32>(v) & 0x7fffffffu) > OVERLAP_LARGE;
+}
+
+// A weight without its exponent: 0, or 1 to 2.
+fn overlap_mantissa(w: f32) -> f32 {
+    return select(bitcast<f32>((bitcast<u32>(w) & 0x007fffffu) | 0x3f800000u), 0.0, exponent(w) == 0u);
+}
+
+// One element; q is 1 - p.
+fn overlap_of(w: f32, p: f32, q: f32, t: f32) -> Overlap {
+    let m = overlap_mantissa(w);
+    if (overlap_large(p) || overlap_large(t)) {
+        if (exponent(p) == 255u || exponent(t) == 255u) {
+            return Overlap(0.0, 0.0, 0.0, OVERLAP_ODD);
+        }
+        let a = i32(max(exponent(p), 127u)) - 127;
+        let b = i32(max(exponent(t), 127u)) - 127;
+        let mp = m * scaled(p, -a);
+        let hit = scaled(t, -b);
+        return Overlap(mp * hit, mp * scaled(1.0 - t, -b), m * scaled(q, -a) * hit, exponent(w) + u32(a + b));
+    }
+    return Overlap(m * (p * t), m * (p * (1.0 - t)), m * (q * t), exponent(w));
+}
+
+// 2^-k, and 0 where that is no longer normal.
+fn overlap_step(k: u32) -> f32 {
+    return bitcast<f32>((127u - min(k, 127u)) << 23u);
+}
+
+fn overlap_merge(a: Overlap, b: Overlap) -> Overlap {
+    let unit = max(a.unit, b.unit);
+    let f = overlap_step(unit - a.unit);
+    let g = overlap_step(unit - b.unit);
+    return Overlap(a.tp * f + b.tp * g, a.fp * f + b.fp * g, a.missed * f + b.missed * g, unit);
+}
+
+// loss = (alpha·FP + beta·FN)/whole and rest = 1 - loss = (TP + s)/whole, whole = TP + alpha·FP + beta·FN + s: of
+// one sign and without cancellation, for numbers in [0, 1].
+struct Ratio {
+    loss: f32,
+    rest: f32,
+    // In units of 2^(unit - 127).
+    whole: f32,
+    unit: i32,
+    // alpha and beta in units of 2^up.
+    alpha: f32,
+    beta: f32,
+    up: i32,
+}
+
+// v/whole: 0 of nothing, also where the whole is nothing.
+fn overlap_share(v: f32, whole: f32) -> f32 {
+    if (v == 0.0) {
+        return 0.0;
+    }
+    if (whole == 0.0) {
+        return bitcast<f32>((bitcast<u32>(v) & 0x80000000u) | INF_BITS);
+    }
+    return v / nonzero(whole);
+}
+
+fn overlap_ratio(o: Overlap, alpha: f32, beta: f32, s: f32) -> Ratio {
+    // All parts in the unit of the largest, so that what is lost below it does not matter.
+    let up = i32(max(exponent(max(alpha, beta)), 127u)) - 127;
+    let a = scaled(alpha, -up);
+    let b = scaled(beta, -up);
+    let top = i32(exponent(max(max(abs(o.tp), abs(o.fp)), abs(o.missed)))) - 127;
+    let own = i32(o.unit) + top;
+    let unit = max(own + up, i32(exponent(s)));
+    let miss = scaled(a * scaled(o.fp, -top) + b * scaled(o.missed, -top), own + up - unit);
+    let hit = scaled(o.tp, i32(o.unit) - unit) + scaled(s, 127 - unit);
+    let whole = hit + miss;
+    return Ratio(overlap_share(miss, whole), overlap_share(hit, whole), whole, unit, a, b, up);
+}
+
+// By p, of an element of weight w: w·((alpha·(1 - t) - beta·t)·rest - loss·t)/whole.
+fn overlap_grad(r: Ratio, w: f32, t: f32) -> f32 {
+    if (r.whole == 0.0) {
+        return select(not_a_number(bitcast<u32>(t)), 0.0, r.loss == 0.0);
+    }
+    var hit = t;
+    var gap = 1.0 - t;
+    var far = 0;
+    if (overlap_large(t)) {
+        far = i32(exponent(t)) - 127;
+        hit = scaled(t, -far);
+        gap = scaled(gap, -far);
+    }
+    let turn = (r.alpha * gap - r.beta * hit) * r.rest - r.loss * scaled(hit, -r.up);
+    return scaled(overlap_mantissa(w) * turn / nonzero(r.whole), i32(exponent(w)) + far + r.up - r.unit);
 }

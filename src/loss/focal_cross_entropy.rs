@@ -12,7 +12,7 @@ loss! {
     formula: "−α_y·(1 − p_y)^γ·log p_y, p = softmax(x), α the class weights",
     agrees: "kornia (alpha=None)",
     inputs: ["x"],
-    domain: [Real, Probability],
+    domain: [Logit, Probability],
     target: Labels,
     class_weight: true,
     mean_by_class_weight: false,

@@ -10,7 +10,7 @@ loss! {
     formula: "β·Σ_j P_j·log(P_j/M_j) + (1−β)·Σ_j Q_j·log(Q_j/M_j), P = softmax(t), Q = softmax(x), M = βP + (1−β)Q",
     agrees: "Liger (JSD)",
     inputs: ["x"],
-    domain: [Real, Real],
+    domain: [Logit, Logit],
     target: Values,
 }
 

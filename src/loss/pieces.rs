@@ -1,6 +1,6 @@
 //! What the references of several losses share. Written from the formula, as the losses are.
 
-use super::{Row, RowTarget};
+use super::{Row, RowTarget, RowTerm};
 use crate::bounds::{DIV, TINY, U, exp};
 
 /// A probability clipped to `[clip, 1 − clip]`, its complement and both logarithms; which stay exact where
@@ -163,5 +163,185 @@ impl Softmax {
                 false => 0.0,
             })
             .collect()
+    }
+}
+
+/// One minus a ratio of overlap, 1 − (TP + s)/(TP + αFP + βFN + s), with TP = Σ w·p·t, FP = Σ w·p·(1 − t) and
+/// FN = Σ w·(1 − p)·t. As (αFP + βFN)/(TP + αFP + βFN + s), in which nothing cancels for p and t in [0, 1].
+pub(super) struct Overlap {
+    pub(super) alpha: f64,
+    pub(super) beta: f64,
+    pub(super) smooth: f64,
+}
+
+/// What an input predicts.
+pub(super) struct Predicted {
+    p: f64,
+    /// 1 − p.
+    q: f64,
+    /// dp/dx.
+    slope: f64,
+    /// Relative error of p and q in the shader, beside one rounding.
+    error: f64,
+}
+
+/// The input is the probability.
+pub(super) fn probability(x: f64) -> Predicted {
+    Predicted {
+        p: x,
+        q: 1.0 - x,
+        slope: 1.0,
+        error: 0.0,
+    }
+}
+
+/// The input is a logit.
+pub(super) fn logit(x: f64) -> Predicted {
+    let (p, q) = (1.0 / (1.0 + (-x).exp()), 1.0 / (1.0 + x.exp()));
+    Predicted {
+        p,
+        q,
+        slope: p * q,
+        // As the comment on `sigmoid` says.
+        error: exp(x.clamp(-200.0, 200.0)) + 12.0 * U,
+    }
+}
+
+/// A sum over a set in f64, the sum of its terms' magnitudes, and the error of the shader's.
+struct Sum {
+    value: f64,
+    size: f64,
+    error: f64,
+}
+
+impl Overlap {
+    fn columns(row: &Row<'_>, predict: fn(f64) -> Predicted) -> Vec<(f64, Predicted, f64)> {
+        let x = row.x[0].iter().enumerate();
+        x.map(|(j, &x)| {
+            let w = row.weight.map_or(1.0, |w| w[j]);
+            (w, predict(x), row.target_at(j))
+        })
+        .collect()
+    }
+
+    pub(super) fn row(&self, row: &Row<'_>, predict: fn(f64) -> Predicted) -> RowTerm {
+        let columns = Self::columns(row, predict);
+        let sum = |term: fn(&Predicted, f64) -> f64| -> f64 {
+            columns.iter().map(|(w, x, t)| w * term(x, *t)).sum()
+        };
+        let (alpha, beta) = (self.alpha, self.beta);
+        let miss = alpha * sum(|x, t| x.p * (1.0 - t)) + beta * sum(|x, t| x.q * t);
+        let hit = sum(|x, t| x.p * t) + self.smooth;
+        let whole = hit + miss;
+        if miss == 0.0 && whole == 0.0 {
+            // Nothing there, nothing predicted, and no smoothing.
+            return RowTerm {
+                loss: 0.0,
+                grads: vec![vec![0.0; columns.len()]],
+            };
+        }
+        let (loss, rest) = (miss / whole, hit / whole);
+        let grad = columns.iter().map(|(w, x, t)| {
+            // d miss = α(1 − t) − βt and d whole = t + d miss: (d miss − L·d whole)/whole, with 1 − L = rest.
+            let turn = (alpha * (1.0 - t) - beta * t) * rest - loss * t;
+            w * x.slope * turn / whole
+        });
+        RowTerm {
+            loss,
+            grads: vec![grad.collect()],
+        }
+    }
+
+    pub(super) fn bound(&self, row: &Row<'_>, predict: fn(f64) -> Predicted) -> RowTerm {
+        let columns = Self::columns(row, predict);
+        let (alpha, beta, smooth) = (self.alpha, self.beta, self.smooth);
+        let most = alpha.max(beta).max(1.0);
+        // Every term and every merge may lose a subnormal, in units of the largest weight (times the largest p and t
+        // where those are above 1).
+        let unit = columns.iter().fold(0.0, |m: f64, (w, x, t)| {
+            m.max(w * x.p.abs().max(1.0) * t.abs().max(1.0))
+        });
+        let lost = 2.0 * (columns.len() + 1) as f64 * TINY * unit * most;
+        // A term: 1 − t or 1 − p, two products; and an addition in each merge, which scales by powers of two.
+        let rounded = (3.0 + row.merges) * U;
+        // A subnormal weight may count as 0.
+        let gone = |w: f64| f64::from(u8::from(w < TINY));
+        let sum = |term: fn(&Predicted, f64) -> f64| {
+            let (mut value, mut size, mut error) = (0.0, 0.0, 0.0);
+            for (w, x, t) in &columns {
+                let v = w * term(x, *t);
+                value += v;
+                size += v.abs();
+                error += v.abs() * (x.error + rounded + gone(*w));
+            }
+            error += if size > 0.0 { lost } else { 0.0 };
+            Sum { value, size, error }
+        };
+        let tp = sum(|x, t| x.p * t);
+        let fp = sum(|x, t| x.p * (1.0 - t));
+        let missed = sum(|x, t| x.q * t);
+        // A product each and their sum; a subnormal alpha or beta may be lost.
+        let size = alpha * fp.size + beta * missed.size;
+        let miss = Sum {
+            value: alpha * fp.value + beta * missed.value,
+            size,
+            error: alpha * fp.error
+                + beta * missed.error
+                + 2.0 * U * size
+                + if size > 0.0 {
+                    TINY * (fp.size + missed.size)
+                } else {
+                    0.0
+                },
+        };
+        let hit = Sum {
+            value: tp.value + smooth,
+            size: tp.size + smooth,
+            error: tp.error + U * (tp.size + smooth) + if smooth > 0.0 { TINY } else { 0.0 },
+        };
+        let whole = hit.value + miss.value;
+        let e_whole = hit.error + miss.error + U * (hit.size + miss.size);
+        let everywhere = |loss: f64| RowTerm {
+            loss,
+            grads: vec![vec![loss; columns.len()]],
+        };
+        if hit.size + miss.size == 0.0 {
+            return everywhere(0.0);
+        }
+        let room = whole.abs() - e_whole;
+        if room <= 0.0 {
+            // Nothing is left of the divisor but its error.
+            return everywhere(f64::INFINITY);
+        }
+        let ratio = |s: &Sum| {
+            let value = (s.value / whole).abs();
+            let error = match s.size > 0.0 {
+                true => (s.error + value * e_whole) / room + DIV * value + TINY,
+                false => 0.0,
+            };
+            (value, error)
+        };
+        let ((loss, e_loss), (rest, e_rest)) = (ratio(&miss), ratio(&hit));
+        let grad = columns.iter().map(|(w, x, t)| {
+            // α(1 − t) − βt: 1 − t, two products, a difference. Its product, L·t, their difference.
+            let (a, b, t) = (alpha * (1.0 - t).abs(), beta * t.abs(), t.abs());
+            let side = (alpha * (1.0 - t) - beta * t).abs();
+            let size = side * rest + loss * t;
+            let e_turn = side * e_rest
+                + rest * 3.0 * U * (a + b)
+                + t * e_loss
+                + 2.0 * U * size
+                + 4.0 * TINY * most * t.max(1.0);
+            // The division, the product with the weight, the slope (of p and q two errors and a product).
+            let relative = DIV + 2.0 * U + 2.0 * x.error + 2.0 * U + gone(*w);
+            let slope = w * x.slope;
+            slope * ((e_turn + size / whole.abs() * e_whole) / room + relative * size / room)
+                + w * 2.0 * TINY * size / room
+                + TINY
+        });
+        RowTerm {
+            loss: e_loss,
+            grads: vec![grad.collect()],
+        }
     }
 }

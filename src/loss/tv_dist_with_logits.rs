@@ -7,7 +7,7 @@ loss! {
     formula: "½·Σ_j |P_j − Q_j|, P = softmax(t), Q = softmax(x)",
     agrees: "Liger (TVD)",
     inputs: ["x"],
-    domain: [Real, Real],
+    domain: [Logit, Logit],
     target: Values,
 }
 

@@ -79,6 +79,12 @@ Other points.
                          the cases carry that.
   triplet                a loss of exactly 0: PyTorch lets the gradient pass. With swap and two equal
                          distances it halves the gradient between them; wgloss takes the first.
+  dice, tversky          Keras adds its epsilon below the line only, and its tversky calls beta
+                         what multiplies false positives. The cases set epsilon to 0 and swap
+                         the two. MONAI's smooth_nr and smooth_dr are both `smooth`.
+  focal_tversky          exactly right sets: PyTorch's gradient of 0^gamma is inf or NaN for
+                         gamma below 1, wgloss's is 0.
+  sets, empty            smooth = 0 and nothing there: the libraries NaN, wgloss 0.
   weighted_mean          no library has it; the divisor counts the rows not ignored.
 """
 
@@ -88,6 +94,7 @@ import sys
 import classification
 import divergences
 import embeddings
+import sets
 from common import *  # what every collector needs, numpy and torch among it
 
 
@@ -851,7 +858,7 @@ def write(name, cases):
 def main(names):
     collectors = {name: (Elementwise, build) for name, build in ELEMENTWISE.items()}
     collectors["cross_entropy"] = (CrossEntropy, cross_entropy)
-    collectors |= classification.LOSSES | divergences.LOSSES | embeddings.LOSSES
+    collectors |= classification.LOSSES | divergences.LOSSES | embeddings.LOSSES | sets.LOSSES
     unknown = [name for name in names if name not in collectors]
     if unknown:
         sys.exit(f"no such loss: {', '.join(unknown)}")
