@@ -149,6 +149,8 @@ fn room(n: u32) -> Room {
 fn held(x: f32) -> f32 {
     let b = bitcast<u32>(x);
     return select(select(LARGEST, LOWEST, b >= 0x80000000u), x, finite_bits(b));
+}
+
 // x - m for a maximum m, down to -2e30: of halves, so that it does not overflow.
 fn below(x: f32, m: f32) -> f32 {
     return 2.0 * max(0.5 * x - 0.5 * m, -1e30);
@@ -228,6 +230,8 @@ fn wide_root(a: Wide) -> Wide {
     }
     let k = floor(0.5 * a.k);
     return Wide(sqrt(select(2.0 * a.v, a.v, a.k == 2.0 * k)), k);
+}
+
 // The exponent field of an f32.
 fn exponent(v: f32) -> u32 {
     return (bitcast<u32>(v) >> 23u) & 255u;
