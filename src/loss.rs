@@ -12,7 +12,8 @@ pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 use crate::error::{Error, Result};
 use options::{check_range, set_field, unknown_option};
 use pieces::{
-    Clipped, class_balance, class_balance_size, label, room, sign, signed_label, weighed,
+    Clipped, class_balance, class_balance_size, flushed, label, room, rounding, sign, signed_label,
+    weighed,
 };
 use std::fmt;
 

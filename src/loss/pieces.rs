@@ -1,6 +1,7 @@
 //! What the references of several losses share. Written from the formula, as the losses are.
 
 use super::{Row, RowTarget};
+use crate::bounds::U;
 
 /// A probability clipped to `[clip, 1 − clip]`, its complement and both logarithms; which stay exact where
 /// 1 − (1 − clip) would not.
@@ -81,4 +82,21 @@ pub(super) fn label(row: &Row<'_>) -> usize {
 /// in range.
 pub(super) fn room(cols: usize) -> f64 {
     0.125 / 2f64.powf(f64::from(cols.max(1).ilog2()))
+}
+
+/// What rounding `v` to f32 may be off by: nothing where it is one, which a sum near a kink often is.
+pub(super) fn rounding(v: f64) -> f64 {
+    match f64::from(v as f32) == v {
+        true => 0.0,
+        false => U * v.abs(),
+    }
+}
+
+/// What flushing takes from `v` where everything below `least` may become 0.
+pub(super) fn flushed(v: f64, least: f64) -> f64 {
+    if v != 0.0 && v.abs() < least {
+        least
+    } else {
+        0.0
+    }
 }
