@@ -1,4 +1,4 @@
-use super::{Clipped, Row, RowTerm, Rows, room, weighed};
+use super::{Clipped, Row, RowTerm, Rows, flushed, room, weighed};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -56,9 +56,9 @@ impl CategoricalCrossEntropy {
         // one holds nearly all, the error is no larger than what the others hold.
         let rounding = (row.merges * U * size).min(2.0 * (size - most));
         // The shader scales by a power of two; every number but the largest, and every sum, may be flushed.
-        let flushed = TINY / room(x.len());
+        let least = TINY / room(x.len());
         let some = x.iter().filter(|x| **x != 0.0).count() as f64 - 1.0;
-        let lost = 2.0 * some * flushed + if most < flushed { flushed } else { 0.0 };
+        let lost = 2.0 * some * least + flushed(most, least);
         let error = rounding + lost;
         let sum = x.iter().sum::<f64>().abs();
         (sum > error).then(|| error / (sum - error))
@@ -103,7 +103,7 @@ impl Rows for CategoricalCrossEntropy {
         let e_t = if smoothing > 0.0 { 3.0 * U + DIV } else { 0.0 };
         let whole = sum.map_or(1.0, f64::abs);
         // Undivided, everything about the clip is exact.
-        let (divided, flushed) = match sum {
+        let (divided, least) = match sum {
             Some(_) => (1.0, TINY / room(x.len())),
             None => (0.0, TINY),
         };
@@ -112,10 +112,10 @@ impl Rows for CategoricalCrossEntropy {
         let unsure = |x: f64| {
             let Some(s) = sum else { return false };
             let bound = eps * whole * (e_sum + 2.0 * U);
-            let low = (x - eps * s).abs() <= bound + flushed && eps > 0.0 && x != 0.0;
+            let low = (x - eps * s).abs() <= bound + least && eps > 0.0 && x != 0.0;
             let rest = match s - x {
                 0.0 if e_sum == 0.0 => bound,
-                rest => bound + whole * e_sum + U * rest.abs() + flushed,
+                rest => bound + whole * e_sum + U * rest.abs() + least,
             };
             low || (rest > 0.0 && (s - x - eps * s).abs() <= rest)
         };
@@ -127,10 +127,10 @@ impl Rows for CategoricalCrossEntropy {
             let log = p.log_x.abs();
             let open = unsure(v);
             let e_log = match p.inside || open {
-                // Near 1 from (S − x)/S, whose division errs in proportion to itself; else the quotient's error
-                // is that of the logarithm. Small quotients: the difference of two logarithms.
-                true if p.x >= 0.5 => e_sum / p.x + divided * 2.0 * (U + DIV) * p.y,
-                true if p.x > 1e-29 => e_sum + divided * DIV,
+                // Near 1 from (S − x)/S, which errs in proportion to itself; else the quotient's error is that
+                // of the logarithm. Small quotients: the difference of logarithms.
+                true if p.x >= 0.5 => e_sum + divided * (U + DIV) * p.y / p.x,
+                true if p.x > 1e-29 => e_sum + divided * (U + DIV),
                 true => {
                     let unit = room(x.len());
                     let logs = [v.abs().max(TINY), unit, whole * unit].map(|v| v.ln().abs());
@@ -159,7 +159,7 @@ impl Rows for CategoricalCrossEntropy {
                 (_, _, true) if x.abs() < TINY => size,
                 (_, _, true) => size * (e_t + DIV + 2.0 * U) + TINY / x.abs(),
             };
-            own + divided * (e_pull + pull * (e_sum + DIV + 3.0 * U) + flushed) / whole
+            own + divided * (e_pull + pull * (e_sum + DIV + 3.0 * U) + least) / whole
         });
         RowTerm {
             loss,

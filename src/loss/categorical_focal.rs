@@ -60,25 +60,30 @@ impl Rows for CategoricalFocal {
         let gamma = f64::from(self.gamma);
         let (l1, l2) = self.penalties();
         // Where x is clipped is decided without error. 1 − p is rounded once, which its power multiplies by γ; the
-        // power 10U + 9|γ·log(1 − p)|U. A logarithm 6U, and products. A power never falls below TINY.
+        // power 10U + 9|γ·log(1 − p)|U. A logarithm 6U, and products. A power never falls below TINY, and
+        // products with it may be flushed.
         let power = |p: &Clipped| (gamma + 9.0 * gamma * p.y.max(TINY).ln().abs() + 10.0) * U;
-        let least = |j: usize| f64::from(self.alpha) * row.target_at(j).abs() * TINY;
+        let least = |j: usize| (f64::from(self.alpha) * row.target_at(j).abs() + 2.0) * TINY;
         let mut loss = 0.0;
         let mut grad = Vec::new();
         for (j, (p, w)) in self.columns(row).enumerate() {
-            let log = weighed(row.target_at(j), p.log_x).abs();
+            let lost = match row.target_at(j) == 0.0 {
+                true => 0.0,
+                false => least(j) * p.log_x.abs(),
+            };
             let (focal, penalty) = (weighed(w, p.log_x).abs(), l1 * p.x + l2 * p.x * p.x);
             loss += focal * (power(&p) + 9.0 * U)
                 + penalty * 4.0 * U
                 + (focal + penalty) * row.merges * U
-                + (f64::from(self.alpha) * log + l1 + l2 + 1.0) * TINY;
+                + lost
+                + (l1 + l2 + 1.0) * TINY;
             grad.push(match p.inside {
                 true => {
                     let parts = gamma * p.log_x.abs() / p.y + 1.0 / p.x;
                     let lost = if p.x < TINY { w.abs() / p.x } else { 0.0 };
                     w.abs() * parts * (power(&p) + 12.0 * U + DIV)
                         + (l1 + 2.0 * l2 * p.x) * 4.0 * U
-                        + (least(j) + TINY * U) * parts
+                        + least(j) * parts
                         + l2 * TINY
                         + lost
                 }

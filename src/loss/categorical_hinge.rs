@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows, room, weighed};
+use super::{Row, RowTerm, Rows, flushed, room, rounding, weighed};
 use crate::bounds::{TINY, U};
 
 loss! {
@@ -75,31 +75,39 @@ impl Rows for CategoricalHinge {
     fn bound(&self, row: &Row<'_>) -> RowTerm {
         let p = Parts::new(row);
         let cols = p.t.len();
-        // Products with 0 and 1 are exact; others are rounded once, 1 − t too. Sums are scaled by a power of two.
+        // Products with 0 and 1 are exact; others are rounded, and 1 − t before.
         let hard = |t: f64| t == 0.0 || t == 1.0;
         let e_wrong = |j: usize| match hard(p.t[j]) {
             true => 0.0,
             false => 2.0 * U * p.wrong[j].abs() + TINY,
         };
-        let flushed = TINY / room(cols);
-        let sum: f64 = p.right.iter().map(|r| r.abs()).sum();
+        // Sums are scaled by a power of two: what that flushes.
+        let least = TINY / room(cols);
+        let lost = |v: f64| flushed(v, least);
+        let size: f64 = p.right.iter().map(|r| r.abs()).sum();
         let terms = p.right.iter().filter(|r| **r != 0.0).count() as f64;
-        // A single term is added to nothing, which is exact.
-        let adding = if terms > 1.0 { row.merges + 1.0 } else { 0.0 };
-        let product = if p.t.iter().all(|t| hard(*t)) {
-            0.0
-        } else {
-            1.0
+        // Where there is one term, it is added to nothing, which is exact.
+        let adding = match terms > 1.0 {
+            true => size * row.merges * U + terms * least,
+            false => 0.0,
         };
-        let e_right = sum * (adding + product) * U + 2.0 * terms * flushed;
+        let soft = p.t.iter().any(|t| !hard(*t));
+        let product = if soft { size * U } else { 0.0 };
+        let e_right = adding + product + p.right.iter().map(|r| lost(*r)).sum::<f64>();
         let largest = p.wrong[p.first];
         let e_max = (0..cols)
             .filter(|&j| p.wrong[j] + e_wrong(j) >= largest - e_wrong(p.first))
             .fold(0.0, |e: f64, j| e.max(e_wrong(j)));
-        let gap = (p.margin - 1.0).abs();
-        let error = e_max + e_right + U * (gap + p.margin.abs()) + 2.0 * flushed;
+        // Largest and right, their distance, and the margin.
+        let gap = largest - p.right.iter().sum::<f64>();
+        let e_gap = e_max + e_right + lost(largest) + rounding(gap) + lost(gap);
+        let e_margin = match e_gap > 0.0 {
+            true => U * p.margin.abs(),
+            false => rounding(p.margin),
+        };
+        let error = e_gap + e_margin + lost(p.margin);
         // Within its error of 0 the margin may count or not; within theirs of the largest, others may be taken for it.
-        let unsure = p.margin.abs() <= error;
+        let unsure = error > 0.0 && p.margin.abs() <= error;
         let near = |j: usize| {
             let e = e_wrong(j) + e_wrong(p.first);
             e > 0.0 && largest - p.wrong[j] <= e
@@ -115,7 +123,7 @@ impl Rows for CategoricalHinge {
                 true => (1.0 - t).abs(),
                 false => 0.0,
             };
-            match (p.margin < -error, unsure) {
+            match (p.margin < -error || (p.margin == 0.0 && !unsure), unsure) {
                 (true, _) => 0.0,
                 (_, true) => p.slope(j).abs() + jump + rounded,
                 (_, false) => jump + rounded,

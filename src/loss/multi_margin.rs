@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows, label, room};
+use super::{Row, RowTerm, Rows, flushed, label, room, rounding};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -61,21 +61,24 @@ impl Rows for MultiMargin {
         let (margin, cols) = (f64::from(self.margin), row.x[0].len() as f64);
         let share = row.weight_of(label(row)) / cols;
         // The shader scales everything by a power of two: what that flushes.
-        let flushed = TINY / room(row.x[0].len());
-        // A violation z: a difference, and the margin to it. Where z is within that of 0 it may lie on either side.
+        let least = TINY / room(row.x[0].len());
+        // A violation z: a difference d, and the margin to it. Where z is within its error of 0 it may lie on either side.
         let error = |x: f64, own: f64| {
             let (d, z) = (x - own, margin + (x - own));
-            let e = U * (d.abs() + z.abs()) + 3.0 * flushed;
-            let z = if z > -e {
-                z.max(0.0)
-            } else {
+            let lost: f64 = [x, own, margin, d, z]
+                .map(|v| flushed(v, least))
+                .iter()
+                .sum();
+            let e_d = rounding(d);
+            let e = lost + e_d + if e_d > 0.0 { U * z.abs() } else { rounding(z) };
+            if z < -e || (z == 0.0 && e == 0.0) {
                 return (0.0, 0.0);
-            };
-            let jump = if z <= e { 1.0 } else { 0.0 };
+            }
+            let (jump, z) = (if z <= e { 1.0 } else { 0.0 }, z.max(0.0));
             match self.p == 2.0 {
                 // Two products of two rounded numbers; 2·(z + e) is what the slope may be at most.
                 true => (
-                    2.0 * z * e + e * e + 2.0 * U * z * z + flushed * (z + e),
+                    2.0 * z * e + e * e + 2.0 * U * z * z + least * (z + e),
                     2.0 * e + 4.0 * U * z,
                 ),
                 false => (e + U * z, jump),
@@ -92,13 +95,13 @@ impl Rows for MultiMargin {
         let loss: f64 = all().map(|v| v.0).sum();
         let e_pull: f64 = all().map(|v| v.1).sum();
         let pull: f64 = all().map(|v| v.2).sum();
-        let rounding = |slope: f64| slope * (DIV + 3.0 * U);
+        let e_share = DIV + 3.0 * U;
         // Of slopes 1 the shader adds the count.
         let adding = if self.p == 2.0 { row.merges * U } else { 0.0 };
-        let tiny = (share * cols + 1.0) * flushed;
+        let tiny = (share * cols + 1.0) * least;
         let grad = costs.iter().map(|v| match v {
-            Some((_, e, slope)) => share * (e + rounding(*slope)) + tiny,
-            None => share * (e_pull + rounding(pull) + pull * adding) + tiny,
+            Some((_, e, slope)) => share * (e + slope * e_share) + tiny,
+            None => share * (e_pull + pull * (e_share + adding)) + tiny,
         });
         RowTerm {
             loss: share * loss + 2.0 * tiny,

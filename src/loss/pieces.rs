@@ -345,3 +345,20 @@ impl Overlap {
         }
     }
 }
+
+/// What rounding `v` to f32 may be off by: nothing where it is one, which a sum near a kink often is.
+pub(super) fn rounding(v: f64) -> f64 {
+    match f64::from(v as f32) == v {
+        true => 0.0,
+        false => U * v.abs(),
+    }
+}
+
+/// What flushing takes from `v` where everything below `least` may become 0.
+pub(super) fn flushed(v: f64, least: f64) -> f64 {
+    if v != 0.0 && v.abs() < least {
+        least
+    } else {
+        0.0
+    }
+}
