@@ -5,6 +5,7 @@
 mod support;
 
 use support::{Recipe, Rng};
+use wgloss::gpu::PlanKind;
 use wgloss::loss::{Info, Loss};
 use wgloss::{Batch, ClassAxis, DType, Family, Gpu, LabelType, Outcome, Reduction, verify};
 
@@ -170,6 +171,69 @@ fn reruns_and_cuts_change_no_bit() {
         wrong.len(),
         wrong[..wrong.len().min(8)].join("\n")
     );
+}
+
+#[test]
+fn no_plan_changes_a_bit_from_run_to_run_or_in_chunks() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut wrong = Vec::new();
+    for (turn, info) in wgloss::loss::all().iter().enumerate() {
+        for (kind, shape, binding) in [
+            (PlanKind::Short, [601, 37], 40_000),
+            (PlanKind::Workgroup, [61, 307], 40_000),
+            (PlanKind::Split, [5, 9001], 80_000),
+            (PlanKind::Strided, [601, 37], 40_000),
+        ] {
+            let mut rng = Rng::new(info.name);
+            let samples = support::option_samples(info, shape[1]);
+            for loss in &samples {
+                let weights = support::weights(info);
+                let recipe = Recipe {
+                    labels: support::targets(info)[0],
+                    weight: weights[turn % weights.len()],
+                    reduction: Reduction::ALL[turn % 5],
+                    dtype: DType::ALL[turn % 3],
+                    ..Recipe::new(shape)
+                };
+                let batch = support::batch(&**loss, &recipe, &mut rng);
+                let layout = batch.layout(&**loss).expect("good");
+                let whole = loss.whole() && kind != PlanKind::Split;
+                if !kind.carries(&**loss, &layout).expect("good") || whole {
+                    continue;
+                }
+                let forced = gpu.with_plan(kind);
+                let cut = forced.with_limits(binding, 40);
+                let name = cut.plan(&**loss, &layout).expect("planned").name();
+                assert!(name.ends_with(kind.name()), "{name} for {kind}");
+                let first = run(&forced, &**loss, &batch);
+                for (what, other) in [("again", &forced), ("in chunks", &cut)] {
+                    let other = run(other, &**loss, &batch);
+                    let d = difference(&first, &other);
+                    wrong.extend(d.map(|d| format!("{loss:?} {kind} {what}: {d}")));
+                }
+                let check = verify::check(&**loss, &batch, &first).expect("good");
+                wrong.extend(check.complaint.map(|c| format!("{loss:?} {kind}: {c}")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_plan_that_cannot_carry_a_loss_is_refused() {
+    let Some(gpu) = support::gpu() else { return };
+    let (x, t) = ([0.5f32; 12], [0.0f32; 12]);
+    let batch = Batch::new([3, 4], &x).target(&t);
+    let plan = |kind, loss: &dyn Loss| {
+        let layout = batch.layout(loss).expect("good");
+        assert!(!PlanKind::carries(kind, loss, &layout).expect("good"));
+        let error = gpu.with_plan(kind).plan(loss, &layout);
+        error.expect_err("refused").to_string()
+    };
+    let text = plan(PlanKind::Split, &wgloss::Mse::default());
+    assert!(text.contains("expected elementwise, found split"), "{text}");
+    let text = plan(PlanKind::Elementwise, &wgloss::Dice::default());
+    assert!(text.contains("short, workgroup, split"), "{text}");
 }
 
 #[test]

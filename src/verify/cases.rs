@@ -179,6 +179,13 @@ impl Listing {
         }
     }
 
+    /// Every storage type; reductions, weights and targets in turn.
+    fn in_turn(&mut self, shape: &[usize]) {
+        for dtype in DType::ALL {
+            self.next(shape, dtype);
+        }
+    }
+
     /// Every reduction, storage type, weight, target, with class weights and without.
     fn product(&mut self, shape: &[usize], axis: ClassAxis) {
         for dtype in DType::ALL {
@@ -353,7 +360,10 @@ impl Listing {
         };
         for rows in [0, 1, 2, 7, 65] {
             for &cols in cols {
-                self.reductions(&[rows, cols]);
+                match quick {
+                    true => self.in_turn(&[rows, cols]),
+                    false => self.reductions(&[rows, cols]),
+                }
             }
         }
         self.product(&[7, 13], ClassAxis::Last);
