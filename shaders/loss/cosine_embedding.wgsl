@@ -71,7 +71,7 @@ fn row_loss(r: Row, s: Stat) -> f32 {
 
 fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
     let angle = cm_angle(s);
-    if (r.t < 0.0 && order(narrow(angle.cos), params.opt_margin) <= 0.0) {
+    if (r.t < 0.0 && wide_minus(angle.cos, wide(params.opt_margin)).v <= 0.0) {
         return Grad(0.0, 0.0);
     }
     // The loss falls with the cosine where t is 1.

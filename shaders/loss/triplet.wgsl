@@ -122,7 +122,12 @@ fn tr_slope(u: f32, v: f32, sum: TrSum, infinite: bool) -> f32 {
     if (p == 2.0) {
         return side * r / sqrt(sum.s);
     }
-    return side * power(r, p - 1.0) / power(sum.s, (p - 1.0) / p);
+    var size = power(r, p - 1.0);
+    if (p < 2.0 && w.k - sum.k < -100.0) {
+        // The ratio may be too small for f32 where its power is not.
+        size = exp_below((p - 1.0) * (ln(abs(w.v)) + (w.k - sum.k) * LN2));
+    }
+    return side * size / power(sum.s, (p - 1.0) / p);
 }
 
 fn tr_near(s: Stat) -> TrSum {

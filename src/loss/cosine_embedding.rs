@@ -76,10 +76,11 @@ impl Rows for CosineEmbedding {
             if slope == 0.0 && !unsure {
                 return vec![0.0; v.len()];
             }
+            let squared = square(v);
             let columns = v.iter().zip(w).zip(slopes(v, w));
             let errors = columns.map(|((x, y), slope)| {
                 // The cosine by the square, times x.
-                let (aim, turn) = (y.abs() / norms, x.abs() / square(v));
+                let (aim, turn) = (y.abs() / norms, x.abs() / squared);
                 let error = aim * (e_norms + DIV)
                     + turn * (e_cos + cos.abs() * (sum + U + DIV + U))
                     + U * (aim + turn * cos.abs());

@@ -1,5 +1,5 @@
 use super::{Row, RowTerm, Rows, SQRT, sign};
-use crate::bounds::{DIV, U};
+use crate::bounds::{DIV, TINY, U};
 use std::f64::consts::LN_2;
 
 loss! {
@@ -168,10 +168,10 @@ impl Triplet {
             };
             let given = moved / v.abs() + e_vector / of.d;
             let error = (p - 1.0) * (given + ratio + e_s / p) + own + powers;
-            // Neither side can be above 1, but by what the powers are off.
+            // Neither side can be above 1, but by what the powers are off; a power does not go below TINY.
             let up = (log_slope + error).min(powers).exp();
             let down = (log_slope - error).exp();
-            (up - slope).max(slope - down).max(0.0)
+            (up - slope).max(slope - down).max(0.0) + TINY
         });
         Errors {
             d: of.d * e_d + e_vector,
