@@ -185,17 +185,7 @@ fn wide(x: f32) -> Wide {
 
 // As an f32: infinite or 0 where it is too large or too small.
 fn narrow(a: Wide) -> f32 {
-    let bits = bitcast<u32>(a.v);
-    let side = bits & 0x80000000u;
-    let field = bits & INF_BITS;
-    let k = f32(field >> 23u) + a.k;
-    if (field == 0u || k < 1.0) {
-        return bitcast<f32>(side);
-    }
-    if (k > 254.0) {
-        return bitcast<f32>(side | INF_BITS);
-    }
-    return bitcast<f32>(side | (u32(k) << 23u) | (bits & 0x007fffffu));
+    return scaled(a.v, i32(a.k));
 }
 
 // 2^d for a whole d of at most 0; 0 from -127 down, which nothing beside 1 notices.

@@ -32,12 +32,12 @@ fn stat_identity() -> Stat {
 fn stat_of(e: Elem, r: Row) -> Stat {
     var s = stat_identity();
     if (!js_ruled_out(e.x)) {
-        s.m_a = clamp(e.x, LOWEST, LARGEST);
+        s.m_a = held(e.x);
         s.s_a = 1.0;
         s.bits |= select(JS_NAN, 0u, finite_bits(bitcast<u32>(e.x)));
     }
     if (!js_ruled_out(e.t)) {
-        s.m_b = clamp(e.t, LOWEST, LARGEST);
+        s.m_b = held(e.t);
         s.s_b = 1.0;
         s.bits |= select(JS_NAN, 0u, finite_bits(bitcast<u32>(e.t)));
     }

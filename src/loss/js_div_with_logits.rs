@@ -1,4 +1,4 @@
-use super::{Row, RowTarget, RowTerm, Rows, Softmax, part};
+use super::{Row, RowTarget, RowTerm, Rows, Softmax, part, weighed};
 use crate::bounds::{TINY, U, exp};
 
 loss! {
@@ -91,12 +91,12 @@ impl Rows for JsDivWithLogits {
         let (mut kl_p, mut kl_q) = (0.0, 0.0);
         for (log_p, log_q) in teacher.log_p().zip(student.log_p()) {
             let logs = self.logs(log_p, log_q);
-            kl_p += part(log_p.exp(), logs.teacher);
-            kl_q += part(log_q.exp(), logs.student);
+            kl_p += weighed(log_p.exp(), logs.teacher);
+            kl_q += weighed(log_q.exp(), logs.student);
         }
         let grad = teacher.log_p().zip(student.log_p()).map(|(log_p, log_q)| {
             let surprise = self.logs(log_p, log_q).student - kl_q;
-            (1.0 - beta) * part(log_q.exp(), surprise)
+            (1.0 - beta) * weighed(log_q.exp(), surprise)
         });
         RowTerm {
             loss: beta * kl_p + (1.0 - beta) * kl_q,

@@ -96,7 +96,7 @@ pub(super) fn dot_size(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a * b).abs()).sum()
 }
 
-/// w·v, and 0 where w is: a part without weight is no part.
+/// w·v, and 0 where w is, whatever v is: a part without weight is no part.
 pub(super) fn part(w: f64, v: f64) -> f64 {
     if w == 0.0 { 0.0 } else { w * v }
 }

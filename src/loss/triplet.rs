@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows, SQRT, sign};
+use super::{Row, RowTerm, Rows, SQRT, rounding, sign};
 use crate::bounds::{DIV, TINY, U};
 use std::f64::consts::LN_2;
 
@@ -70,14 +70,6 @@ impl Distance {
 struct Errors {
     d: f64,
     slopes: Vec<f64>,
-}
-
-/// What rounding to f32 leaves of `v` at most: nothing where f32 has it.
-fn rounding(v: f64) -> f64 {
-    match f64::from(v as f32) == v {
-        true => 0.0,
-        false => U * v.abs(),
-    }
 }
 
 /// What is subtracted: the negative's distance from the anchor, or from the positive.
