@@ -1,5 +1,6 @@
 //! Which dispatches evaluate a loss on a layout. Plans, chunks and leaves follow from the whole layout alone.
 
+mod pass;
 mod steps;
 
 use super::source::{HEAD, Params, Role, TermParams, Variant};
@@ -7,8 +8,9 @@ use super::{Gpu, Kernel};
 use crate::error::{Error, Result};
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout};
 use crate::loss::{Family, Info, Loss, OptionValue};
+use pass::LEAF;
 use std::fmt;
-use steps::{Pass, Planner};
+use steps::Planner;
 
 /// How a loss is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,7 +89,7 @@ impl PlanKind {
             _ if units.inner > 1 => PlanKind::Strided,
             _ if units.cols <= 32 => PlanKind::Short,
             // Only so a set that is one row can be cut.
-            _ if whole && units.cols > steps::LEAF => PlanKind::Split,
+            _ if whole && units.cols > LEAF => PlanKind::Split,
             _ if units.cols >= 16_384 && units.rows < 64 => PlanKind::Split,
             _ => PlanKind::Workgroup,
         }
@@ -334,28 +336,4 @@ fn number_size(parts: &[Part], tensor: Tensor) -> u64 {
         },
         Tensor::Weight(_) | Tensor::Columns(_) | Tensor::Loss(_) => 4,
     }
-}
-
-/// The passes over the data that `parts` need: losses that share an input and look at it alike go together.
-fn passes(gpu: &Gpu, parts: &[Part]) -> Result<Vec<Pass>> {
-    let mut passes: Vec<Pass> = Vec::new();
-    for (k, part) in parts.iter().enumerate() {
-        if part.geometry.elements == 0 {
-            continue;
-        }
-        let joined = passes.iter().position(|p| p.with(gpu, parts, k).is_some());
-        match joined.and_then(|i| Some((i, passes[i].with(gpu, parts, k)?))) {
-            Some((i, pass)) => passes[i] = pass,
-            None => passes.push(Pass::new(gpu, parts, k)?),
-        }
-    }
-    // An input that an earlier pass has a gradient for is added to.
-    let mut seen = Vec::new();
-    for pass in &mut passes {
-        for (slot, accumulate) in pass.slots.iter().zip(&mut pass.accumulate) {
-            *accumulate = seen.contains(slot);
-            seen.push(*slot);
-        }
-    }
-    Ok(passes)
 }
