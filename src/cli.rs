@@ -11,6 +11,7 @@ mod list;
 mod loss;
 mod mistakes;
 mod options;
+mod plot;
 mod print;
 mod problem;
 mod progress;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Adapters(args) => adapters::run(args),
         Command::Loss(args) => loss::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Plot(args) => plot::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -26,6 +26,8 @@ pub enum Command {
     Loss(Box<LossArgs>),
     /// Every kernel against the CPU reference, on this device
     Verify(VerifyArgs),
+    /// Losses and their gradients as pictures
+    Plot(PlotArgs),
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +138,23 @@ pub struct VerifyArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = false)]
+pub struct PlotArgs {
+    #[command(subcommand)]
+    pub what: PlotWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PlotWhat {
+    /// Every loss with its derivative, and the losses of a family beside each other: as SVG and as PNG
+    Losses {
+        /// The folder for the pictures; it is made if it is not there
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 fn class_axis(text: &str) -> Result<(), &'static str> {

@@ -321,6 +321,15 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["gone/l.npy", "cannot write"],
     ),
     (MSE, "--out-grad g.npy --out-loss g.npy", &["g.npy"]),
+    // Pictures.
+    ("", "plot", &["requires a subcommand"]),
+    ("", "plot metrics", &["metrics"]),
+    ("", "plot losses", &["--out"]),
+    (
+        "",
+        "plot losses --out text.txt",
+        &["text.txt", "cannot make the folder"],
+    ),
     // What is not there yet.
     (
         "",

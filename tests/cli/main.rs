@@ -11,3 +11,4 @@ mod errors;
 #[path = "../files_support/mod.rs"]
 mod files_support;
 mod output;
+mod plot;

@@ -1,4 +1,4 @@
-//! Writing sets of `.npy` files.
+//! Writing sets of files: arrays as `.npy`, and whatever else comes as bytes.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -11,11 +11,11 @@ use super::{Data, FileError, npy};
 
 /// Files to be written together: all of them appear, or none does.
 ///
-/// Each array is written in full to a temporary file next to its target when it is added. Nothing
+/// Each is written in full to a temporary file next to its target when it is added. Nothing
 /// is visible under the final names until [`commit`](Self::commit) renames the temporary files; if
 /// the collection is dropped instead, they are removed.
 ///
-/// The files are `.npy` version 1.0, little endian and in C order, and get the permissions any new
+/// Arrays are `.npy` version 1.0, little endian and in C order. Files get the permissions any new
 /// file gets. A file that exists already is replaced, not written into: another hard link to it, or
 /// the file a symbolic link points to, keeps its contents.
 ///
@@ -87,6 +87,21 @@ impl Outputs {
         }
     }
 
+    /// Writes a file of these bytes, to appear at `path`, which has to end in `ending`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`add`](Self::add).
+    pub fn add_bytes(
+        &mut self,
+        path: &Path,
+        ending: &'static str,
+        bytes: &[u8],
+    ) -> Result<(), FileError> {
+        let file = one_line(&path.to_string_lossy());
+        self.put(file, path, ending, bytes, &[] as &[u8], |item| [*item])
+    }
+
     fn write<T, const N: usize>(
         &mut self,
         path: &Path,
@@ -107,11 +122,23 @@ impl Outputs {
                 len: data.len(),
             });
         };
-        let target = target(&file, path)?;
+        self.put(file, path, ".npy", &header, data, bytes)
+    }
+
+    fn put<T, const N: usize>(
+        &mut self,
+        file: String,
+        path: &Path,
+        ending: &'static str,
+        header: &[u8],
+        data: &[T],
+        bytes: impl Fn(&T) -> [u8; N],
+    ) -> Result<(), FileError> {
+        let target = target(&file, path, ending)?;
         if self.pending.iter().any(|other| other.target == target) {
             return Err(FileError::SameOutput { file });
         }
-        let written = write(&target, &header, data, bytes).map_err(|reason| FileError::Io {
+        let written = write(&target, header, data, bytes).map_err(|reason| FileError::Io {
             file: file.clone(),
             action: "write",
             reason,
@@ -212,7 +239,7 @@ fn parent(target: &Path) -> &Path {
 
 /// Resolves the directory of `path`, and refuses what a rename would do damage to: it would put a
 /// file in the place of `/dev/null`, for one.
-fn target(file: &str, path: &Path) -> Result<PathBuf, FileError> {
+fn target(file: &str, path: &Path, ending: &'static str) -> Result<PathBuf, FileError> {
     let io = |reason| FileError::Io {
         file: file.to_owned(),
         action: "write",
@@ -220,11 +247,11 @@ fn target(file: &str, path: &Path) -> Result<PathBuf, FileError> {
     };
     let name = path
         .file_name()
-        .filter(|name| name.as_encoded_bytes().ends_with(b".npy"));
+        .filter(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()));
     let Some(name) = name else {
         return Err(FileError::Format {
             file: file.to_owned(),
-            accepted: ".npy",
+            accepted: ending,
         });
     };
     let target = fs::canonicalize(parent(path)).map_err(io)?.join(name);
