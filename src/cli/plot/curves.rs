@@ -613,6 +613,8 @@ fn over_distance(info: &Info, goal: Goal) -> Sweep {
     }
 }
 
+const OVERLAP: &str = "overlap: probability inside of the target, 1 − that outside";
+
 /// Two sets of four of eight elements: their share in common, or the logit of it.
 fn over_overlap(info: &Info) -> Sweep {
     let logits = support(info) == Support::Logit;
@@ -620,7 +622,7 @@ fn over_overlap(info: &Info) -> Sweep {
     Sweep {
         axis: match logits {
             true => "logit inside of the target, its negative outside".into(),
-            false => "overlap: probability inside of the target, 1 − that outside".into(),
+            false => OVERLAP.into(),
         },
         by: if logits { "x" } else { "p" },
         range: if logits { (-6.0, 6.0) } else { (0.0, 1.0) },
@@ -641,8 +643,9 @@ fn shared(kind: Kind, info: &'static Info) -> Result<Option<Sweep>> {
         Kind::Sets => {
             let mut sweep = over_overlap(info);
             if support(info) == Support::Logit {
+                // Over the same probabilities as the others.
                 let row = sweep.row;
-                (sweep.range, sweep.open) = ((0.0, 1.0), true);
+                (sweep.range, sweep.open, sweep.axis) = ((0.0, 1.0), true, OVERLAP.into());
                 sweep.row = Box::new(move |at| row((at / (1.0 - at)).ln()));
             }
             Some(sweep)
