@@ -43,7 +43,7 @@ pub struct Io<'a> {
     /// The gradient by each input, if the layout wants them: of the input's type. Never read, but for the other
     /// half of a last word.
     pub grads: Vec<View<'a>>,
-    /// The losses with [`Reduction::None`] (f32, needed); else one f32 that the loss is copied to, if given
+    /// The losses with [`Reduction::None`](crate::Reduction::None) (f32, needed); else one f32 that the loss is copied to, if given
     /// (usage `COPY_DST`).
     pub loss: Option<View<'a>>,
     /// One f32 that all gradients are multiplied by, if given (usage `COPY_SRC`).

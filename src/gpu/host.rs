@@ -13,7 +13,7 @@ use half::{bf16, f16};
 
 impl Gpu {
     /// The loss and its gradients: uploads `batch`, evaluates it, waits, and reads everything back. For one-off
-    /// evaluations; a training loop makes a [`Plan`](super::Plan) once.
+    /// evaluations; a training loop makes a [`Plan`] once.
     ///
     /// # Errors
     /// Whatever [`Batch::layout`] and [`Gpu::plan`] refuse; bad labels by

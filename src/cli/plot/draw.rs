@@ -35,13 +35,7 @@ const COLOURS: [RGBColor; 9] = [
     RGBColor(150, 80, 40),
 ];
 /// Dash and gap of kinds of lines; the first is solid.
-const DASHES: [(f64, f64); 5] = [
-    (0.0, 0.0),
-    (9.0, 4.0),
-    (2.5, 3.0),
-    (16.0, 5.0),
-    (6.0, 2.5),
-];
+const DASHES: [(f64, f64); 5] = [(0.0, 0.0), (9.0, 4.0), (2.5, 3.0), (16.0, 5.0), (6.0, 2.5)];
 const INK: RGBColor = RGBColor(40, 40, 40);
 const FAINT: RGBColor = RGBColor(110, 110, 110);
 const GRID: RGBColor = RGBColor(228, 228, 228);
