@@ -665,6 +665,7 @@ fn a_host_may_have_finer_alignments() {
     for loss in &losses {
         let weights = support::weights(loss.info());
         let recipe = Recipe {
+            labels: support::targets(loss.info())[0],
             weight: weights[weights.len() - 1],
             reduction: Reduction::WeightedMean,
             dtype: DType::F16,
