@@ -26,7 +26,7 @@ pub fn loss(loss: &dyn Loss, batch: &Batch<'_>) -> Result<Outcome<f64>> {
 /// # Errors
 /// Whatever [`Batch::layout`] refuses.
 pub fn evaluate(loss: &dyn Loss, batch: &Batch<'_>) -> Result<Outcome<f64>> {
-    Ok(run(loss, batch, false)?.0)
+    Ok(run(loss, batch, false, 0.0)?.0)
 }
 
 /// As [`evaluate`], and beside it the largest error that a GPU may make in each number.
@@ -40,7 +40,7 @@ pub fn evaluate_with_bounds(
     loss: &dyn Loss,
     batch: &Batch<'_>,
 ) -> Result<(Outcome<f64>, Outcome<f64>)> {
-    run(loss, batch, true)
+    run(loss, batch, true, 0.0)
 }
 
 /// The weighted sum of losses and its gradients in f64.
@@ -90,9 +90,23 @@ fn sum_up(
     let n = sum.terms.len() as f64;
     for (k, term) in sum.terms.iter().enumerate() {
         let batch = sum.batch(k)?;
+        // An elementwise loss may go along with rows, or with a set, and is then summed as their statistics are.
+        let depth = match term.loss.info().family {
+            Family::Elementwise => {
+                let geometry = batch.layout(term.loss)?.check(term.loss)?;
+                let whole = Geometry {
+                    rows: 1,
+                    cols: geometry.elements,
+                    inner: 1,
+                    ..geometry
+                };
+                merges(&geometry).max(merges(&whole))
+            }
+            _ => 0.0,
+        };
         let (out, off) = match bounds {
-            true => run(term.loss, &batch.rounded(), true)?,
-            false => run(term.loss, &batch, false)?,
+            true => run(term.loss, &batch.rounded(), true, depth)?,
+            false => run(term.loss, &batch, false, 0.0)?,
         };
         let weight = f64::from(term.weight);
         let (loss, loss_off) = (out.loss.unwrap_or(0.0), off.loss.unwrap_or(0.0));
@@ -144,11 +158,18 @@ struct Scale {
     error: f64,
 }
 
-fn run(loss: &dyn Loss, batch: &Batch<'_>, bounds: bool) -> Result<(Outcome<f64>, Outcome<f64>)> {
+/// `depth` additions more than [`sum_depth`] says may lie between a loss and the sum.
+fn run(
+    loss: &dyn Loss,
+    batch: &Batch<'_>,
+    bounds: bool,
+    depth: f64,
+) -> Result<(Outcome<f64>, Outcome<f64>)> {
     let layout = batch.layout(loss)?;
     let geometry = layout.check(loss)?;
     let units = layout.units(loss, &geometry)?;
     let mut problem = Problem::new(loss, batch, layout, geometry, units);
+    problem.depth = depth;
     if let (Some(ClassWeight::Balanced), Some(labels)) = (&batch.class_weight, problem.labels) {
         let mut weights = balanced(labels, geometry.cols, loss.ignore_index())?;
         if bounds {
@@ -182,6 +203,7 @@ struct Problem<'a> {
     geometry: Geometry,
     /// Rows and columns as the loss takes them.
     units: Geometry,
+    depth: f64,
     inputs: Vec<std::borrow::Cow<'a, [f64]>>,
     values: Option<std::borrow::Cow<'a, [f64]>>,
     labels: Option<&'a Labels<'a>>,
@@ -202,6 +224,7 @@ impl<'a> Problem<'a> {
             layout,
             geometry,
             units,
+            depth: 0.0,
             inputs: batch.inputs.iter().map(|v| v.to_f64()).collect(),
             values: match &batch.target {
                 Some(Target::Values(v)) => Some(v.to_f64()),
@@ -429,12 +452,16 @@ impl<'a> Problem<'a> {
 
 /// The most merges that one number of a row goes through, over all plans. 16 in a run and the runs of one
 /// invocation; 8 levels of a workgroup; the parts of a split row, at most 1,024 for 256 invocations, and 8 levels
-/// again. At class axis 1 one invocation takes the whole row. Two to spare.
+/// again. At class axis 1 one invocation takes 1,024 columns, and one what came of those. Two to spare.
 fn merges(g: &Geometry) -> f64 {
     let merges = match g.inner {
-        // Of a workgroup at least 128 invocations; where there are fewer, there are no more columns either.
-        1 => 16 + g.cols.div_ceil(2048) + g.cols.min(256).div_ceil(32) + 8 + 8 + 8,
-        _ => 16 + g.cols.div_ceil(16),
+        // Of a workgroup at least 128 invocations; where there are fewer, there are no more columns either. From 2^20
+        // columns on a row is split into parts of so many leaves.
+        1 => {
+            let runs = g.cols.min(1 << 20).div_ceil(2048) + g.cols.div_ceil(1 << 22);
+            16 + runs + g.cols.min(256).div_ceil(32) + 8 + 8 + 8
+        }
+        _ => 16 + g.cols.min(1024).div_ceil(16) + g.cols.div_ceil(1024),
     };
     (merges + 2) as f64
 }
@@ -456,6 +483,8 @@ struct Sink<'a> {
     each: bool,
     scale: &'a Scale,
     leaves: usize,
+    /// More additions than those of the leaves.
+    depth: f64,
     total: Outcome<f64>,
     bound: Outcome<f64>,
     sum: f64,
@@ -482,6 +511,7 @@ impl<'a> Sink<'a> {
             each,
             scale,
             leaves,
+            depth: problem.depth,
             total: empty.clone(),
             bound: empty,
             sum: 0.0,
@@ -546,7 +576,7 @@ impl<'a> Sink<'a> {
             let d = self.scale.divisor;
             let loss = if d > 0.0 { self.sum / d } else { 0.0 };
             let error = if d > 0.0 {
-                (self.error + self.magnitude * sum_depth(self.leaves) * U) / d
+                (self.error + self.magnitude * (sum_depth(self.leaves) + self.depth) * U) / d
                     + loss.abs() * (DIV + self.scale.error)
             } else {
                 0.0

@@ -277,6 +277,34 @@ fn a_shared_input_is_read_once_in_one_submission() {
     );
 }
 
+/// An elementwise loss that goes along with long rows is summed as they are, and its bound knows it.
+#[test]
+fn an_elementwise_loss_beside_long_rows_is_within_its_bound() {
+    let Some(gpu) = support::gpu() else { return };
+    let (ce, mse) = (CrossEntropy::default(), Mse::default());
+    for (shape, axis) in [
+        ([1, 20_000, 2], ClassAxis::One),
+        ([1, 2, 120_000], ClassAxis::Last),
+    ] {
+        let n: usize = shape.iter().product();
+        let (x, t) = (vec![0.7f32; n], vec![0.0f32; n]);
+        let mut sum = Combined::new();
+        let input = sum.input(shape, &x);
+        let y = [3i64, 1];
+        sum.term(
+            CombinedTerm::new(&ce, 1.0, [input])
+                .labels(&y)
+                .class_axis(axis),
+        );
+        sum.term(
+            CombinedTerm::new(&mse, 1.0, [input])
+                .target(&t)
+                .class_axis(axis),
+        );
+        right(&gpu, &sum, &format!("{shape:?}"));
+    }
+}
+
 #[test]
 fn what_is_no_sum_is_a_typed_error() {
     let Some(gpu) = support::gpu() else { return };

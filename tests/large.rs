@@ -244,3 +244,40 @@ fn targets_outside_the_domain_follow_the_formula() {
         right(&gpu, loss.as_ref(), &batch);
     }
 }
+
+/// Mesa's software driver ends loops once an invocation has been round 65,535 times in all: 16.8 million leaves for one
+/// workgroup, or 65,535 columns for the one invocation that a row has at class axis 1, would be too many.
+#[test]
+fn no_invocation_goes_round_too_often() {
+    let Some(gpu) = support::gpu() else { return };
+    let rows = 17_500_000;
+    let x = vec![half::f16::from_f32(-1.0); rows];
+    let y = vec![0u32; rows];
+    let batch = Batch::new([rows, 1], &x)
+        .labels(&y)
+        .dtype(DType::F16)
+        .gradient(false);
+    for (reduction, expected) in [(Reduction::Sum, 1.75e7), (Reduction::Mean, 1.0)] {
+        let out = gpu.loss(&wgloss::Nll::default(), &batch.clone().reduction(reduction));
+        assert_eq!(out.expect("an evaluation").loss, Some(expected));
+    }
+    let shape = [1, 200_003, 2];
+    let n = shape.iter().product();
+    let (x, t) = (numbers(n, 7), numbers(n, 8));
+    let y = [3i64, 200_002];
+    for dtype in [DType::F32, DType::Bf16] {
+        let batch = Batch::new(shape, &x)
+            .class_axis(wgloss::ClassAxis::One)
+            .dtype(dtype);
+        right(&gpu, &ce(), &batch.clone().labels(&y));
+        right(
+            &gpu,
+            &wgloss::CosineSimilarity::default(),
+            &batch.clone().target(&t),
+        );
+        // With a second statistic, and without a gradient.
+        let js = wgloss::JsDivWithLogits::default();
+        right(&gpu, &js, &batch.clone().target(&t));
+        right(&gpu, &js, &batch.target(&t).gradient(false));
+    }
+}

@@ -61,23 +61,30 @@ fn tally(
 }
 
 @compute @workgroup_size(256)
-fn total(@builtin(local_invocation_index) tid: u32) {
+fn total(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) nwg: vec3<u32>,
+    @builtin(local_invocation_index) tid: u32,
+) {
     if (tid < 2u) {
         atomicStore(&sums[tid], 0u);
     }
     workgroupBarrier();
+    let first = (wid.y * nwg.x + wid.x) * 4096u;
     var n = 0u;
     var present = 0u;
-    for (var c = tid; c < params.classes; c += 256u) {
-        let count = atomicLoad(&counts[c]);
-        n += count;
-        present += u32(count > 0u);
+    for (var j = tid; j < 4096u; j += 256u) {
+        if (first + j < params.classes) {
+            let count = atomicLoad(&counts[first + j]);
+            n += count;
+            present += u32(count > 0u);
+        }
     }
     atomicAdd(&sums[0], n);
     atomicAdd(&sums[1], present);
     workgroupBarrier();
     if (tid < 2u) {
-        atomicStore(&counts[params.classes + tid], atomicLoad(&sums[tid]));
+        atomicAdd(&counts[params.classes + tid], atomicLoad(&sums[tid]));
     }
 }
 

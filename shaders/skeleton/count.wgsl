@@ -11,6 +11,12 @@ fn main(
     @builtin(local_invocation_index) tid: u32,
 ) {
     let leaf = wid.y * nwg.x + wid.x;
+    if (COLUMNS && params.row0 == 0u) {
+        // The first dispatch looks at the class weights, all workgroups together.
+        for (var c = leaf * 256u + tid; c < params.cols; c += nwg.x * nwg.y * 256u) {
+            count(params.head, BAD_WEIGHTS, u32(bad_weight(bitcast<u32>(load_column(c)))));
+        }
+    }
     if (leaf >= params.leaves) {
         return;
     }
@@ -46,12 +52,6 @@ fn main(
     }
     atomicAdd(&seen[0], valid);
     atomicAdd(&seen[1], bad);
-    if (COLUMNS && params.row0 + leaf == 0u) {
-        // The first workgroup of all looks at the class weights.
-        for (var c = tid; c < params.cols; c += 256u) {
-            count(params.head, BAD_WEIGHTS, u32(bad_weight(bitcast<u32>(load_column(c)))));
-        }
-    }
     let total = tree_sum(tid, sum);
     let plain_total = tree_sum(tid, plain);
     if (tid == 0u) {

@@ -17,29 +17,53 @@ fn tree_sum(tid: u32, v: f32) -> f32 {
     return total;
 }
 
+fn leaf(first: u32, stride: u32, j: u32, n: u32) -> f32 {
+    return select(0.0, bitcast<f32>(work.leaves[first + min(j, n - 1u) * stride]), j < n);
+}
+
+// Sixteen leaves of one invocation, straight on: a loop would go round too often. Mesa's software driver ends every
+// loop, without a word, once an invocation has been round 65,535 times in all.
+fn leaf_run(first: u32, stride: u32, j: u32, n: u32) -> f32 {
+    var a = leaf(first, stride, j, n);
+    a += leaf(first, stride, j + 256u, n);
+    a += leaf(first, stride, j + 512u, n);
+    a += leaf(first, stride, j + 768u, n);
+    a += leaf(first, stride, j + 1024u, n);
+    a += leaf(first, stride, j + 1280u, n);
+    a += leaf(first, stride, j + 1536u, n);
+    a += leaf(first, stride, j + 1792u, n);
+    a += leaf(first, stride, j + 2048u, n);
+    a += leaf(first, stride, j + 2304u, n);
+    a += leaf(first, stride, j + 2560u, n);
+    a += leaf(first, stride, j + 2816u, n);
+    a += leaf(first, stride, j + 3072u, n);
+    a += leaf(first, stride, j + 3328u, n);
+    a += leaf(first, stride, j + 3584u, n);
+    a += leaf(first, stride, j + 3840u, n);
+    return a;
+}
+
 // The sum of the n leaves at first, first + stride, …: every invocation adds its own in runs of 16, those
 // in runs of 16 again, and so on, so that no number goes through many additions.
 fn leaf_sum(tid: u32, first: u32, stride: u32, n: u32) -> f32 {
-    var a = 0.0;
     var b = 0.0;
     var c = 0.0;
     var d = 0.0;
     var k = 0u;
-    for (var j = tid; j < n; j += 256u) {
-        a += bitcast<f32>(work.leaves[first + j * stride]);
+    for (var j = tid; j < n; j += 16384u) {
+        b += leaf_run(first, stride, j, n);
+        b += leaf_run(first, stride, j + 4096u, n);
+        b += leaf_run(first, stride, j + 8192u, n);
+        b += leaf_run(first, stride, j + 12288u, n);
         k += 1u;
-        if ((k & 15u) == 0u) {
-            b += a;
-            a = 0.0;
-            if ((k & 255u) == 0u) {
-                c += b;
-                b = 0.0;
-                if ((k & 4095u) == 0u) {
-                    d += c;
-                    c = 0.0;
-                }
+        if ((k & 3u) == 0u) {
+            c += b;
+            b = 0.0;
+            if ((k & 63u) == 0u) {
+                d += c;
+                c = 0.0;
             }
         }
     }
-    return tree_sum(tid, ((a + b) + c) + d);
+    return tree_sum(tid, (b + c) + d);
 }

@@ -13,7 +13,7 @@ use crate::tensor::Values;
 use crate::verify::{self, Check};
 use crate::{ClassWeight, Error, Gpu, Target, reference};
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// One term as the file has it: its weight, and its problem with the inputs taken out.
@@ -198,7 +198,7 @@ impl Sum {
             Some(v) => return Err(entry.fail("class_axis", "1, or nothing for the last axis", v)),
         };
         own.set = entry.settings()?;
-        let mut problem = Problem::read(&own)?;
+        let mut problem = Problem::read(&own).map_err(|e| entry.place(e))?;
         problem.batch.gradient = !args.out_grad.is_empty() || args.check;
         let mut inputs = Vec::new();
         let values = std::mem::take(&mut problem.batch.inputs);
@@ -308,6 +308,20 @@ impl<'a> Entry<'a> {
         Failure::usage(what, expected, found.to_string())
     }
 
+    /// The failure of this term, where it does not name a file already.
+    fn place(&self, failure: Failure) -> Failure {
+        let place = format!("{}: term {}", self.file, self.k);
+        match failure {
+            Failure::Usage {
+                what,
+                expected,
+                found,
+            } => Failure::usage(format!("{place}: {what}"), expected, found),
+            Failure::Library(error) => Failure::Contents { file: place, error },
+            other => other,
+        }
+    }
+
     fn need(&self, key: &str) -> Result<String, Failure> {
         match self.get(key) {
             Some(Value::String(s)) => Ok(s.clone()),
@@ -318,7 +332,13 @@ impl<'a> Entry<'a> {
 
     /// A path, which is relative to the file of the terms.
     fn path(&self, path: &str) -> String {
-        self.folder.join(path).display().to_string()
+        // Without `.` in it, so that two ways to write one file are one input.
+        let whole = self.folder.join(path);
+        whole
+            .components()
+            .collect::<PathBuf>()
+            .display()
+            .to_string()
     }
 
     fn file(&self, key: &str) -> Result<Option<String>, Failure> {

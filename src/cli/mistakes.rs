@@ -12,6 +12,11 @@ pub fn notes(info: &Info, batch: &Batch<'_>, geometry: &Geometry) -> Vec<String>
     for ((name, support), values) in info.inputs.iter().zip(info.domain).zip(&batch.inputs) {
         notes.extend(input(info, name, *support, values, geometry));
     }
+    if let (Some(Target::Values(values)), TargetKind::Values, Some(Support::Logit)) =
+        (&batch.target, info.target, info.domain.last())
+    {
+        notes.extend(input(info, "the target", Support::Logit, values, geometry));
+    }
     notes.extend(one_hot(info, batch, geometry));
     notes
 }
@@ -87,9 +92,9 @@ fn one_hot(info: &Info, batch: &Batch<'_>, g: &Geometry) -> Option<String> {
     };
     (g.rows > 0 && g.cols > 1 && (0..g.rows).all(hot)).then(|| {
         format!(
-            "note: every row of the target is one-hot; class indices say the same in a {}th of the bytes, and only with \
+            "note: every row of the target is one-hot; class indices say the same with one number a row, and only with \
              them does {} know ignored rows and divide by class weights",
-            g.cols, info.name
+            info.name
         )
     })
 }

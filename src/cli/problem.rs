@@ -167,6 +167,9 @@ impl Origin {
             }
             Error::TooLarge { .. } => Some(&self.input),
             Error::Mismatch { what, .. } if what.starts_with("shape") => Some(&self.input),
+            Error::Mismatch { what, .. } if what.starts_with("class_weight") => {
+                self.class_weight.as_ref().or(self.target.as_ref())
+            }
             _ => None,
         };
         match file {

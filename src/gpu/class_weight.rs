@@ -282,7 +282,7 @@ impl ClassWeightPlan {
             for (i, (.., len)) in plans.iter().enumerate() {
                 steps.push((tally.clone(), group(i), grid(len.div_ceil(LEAF))));
             }
-            steps.push((total.clone(), group(0), [1, 1]));
+            steps.push((total.clone(), group(0), grid(self.classes.div_ceil(LEAF))));
             steps.push((weigh.clone(), group(0), grid(self.classes.div_ceil(256))));
             (steps, counts)
         });

@@ -30,6 +30,10 @@ pub enum PlanKind {
 /// The most columns that a slice of a workgroup takes.
 const SHORT: usize = 256;
 
+/// From so many columns on a row has several workgroups: one would go round its loops too often, and add too much up in
+/// a row.
+const LONG: usize = 1 << 20;
+
 impl PlanKind {
     /// All of them.
     pub const ALL: [PlanKind; 5] = [
@@ -77,7 +81,8 @@ impl PlanKind {
         match self {
             PlanKind::Elementwise => !rows,
             PlanKind::Short => together && units.cols <= SHORT,
-            PlanKind::Workgroup | PlanKind::Split => together,
+            PlanKind::Workgroup => together && units.cols < LONG,
+            PlanKind::Split => together,
             PlanKind::Strided => rows && !whole,
         }
     }
@@ -91,6 +96,7 @@ impl PlanKind {
             // Only so a set that is one row can be cut.
             _ if whole && units.cols > LEAF => PlanKind::Split,
             _ if units.cols >= 16_384 && units.rows < 64 => PlanKind::Split,
+            _ if units.cols >= LONG => PlanKind::Split,
             _ => PlanKind::Workgroup,
         }
     }

@@ -61,6 +61,10 @@ pub(crate) enum Stage {
     SplitGrad,
     /// Statistics and losses of rows at class axis 1.
     StridedStat,
+    /// The same in parts: statistics, second statistics, losses.
+    StridedPart,
+    StridedPart2,
+    StridedSay,
     /// Their gradients.
     StridedGrad,
     Count,
@@ -83,7 +87,11 @@ impl Stage {
     fn says_losses(self) -> bool {
         matches!(
             self,
-            Stage::Elementwise | Stage::Rows | Stage::SplitGrad | Stage::StridedStat
+            Stage::Elementwise
+                | Stage::Rows
+                | Stage::SplitGrad
+                | Stage::StridedStat
+                | Stage::StridedSay
         )
     }
 
@@ -211,6 +219,9 @@ impl Variant {
             Stage::StridedStat | Stage::SplitStat => "stat_main",
             Stage::SplitStat2 => "stat2_main",
             Stage::StridedGrad | Stage::SplitGrad => "grad_main",
+            Stage::StridedPart => "part_main",
+            Stage::StridedPart2 => "part2_main",
+            Stage::StridedSay => "say_main",
             _ => "main",
         }
     }
@@ -408,9 +419,11 @@ pub(crate) fn compose(v: &Variant) -> String {
             SLICES,
             include_str!("../../shaders/skeleton/split.wgsl"),
         ],
-        Stage::StridedStat | Stage::StridedGrad => {
-            &[GATHER, include_str!("../../shaders/skeleton/strided.wgsl")]
-        }
+        Stage::StridedStat
+        | Stage::StridedPart
+        | Stage::StridedPart2
+        | Stage::StridedSay
+        | Stage::StridedGrad => &[GATHER, include_str!("../../shaders/skeleton/strided.wgsl")],
         Stage::Count => &[TREE, include_str!("../../shaders/skeleton/count.wgsl")],
         Stage::Fold => &[TREE, include_str!("../../shaders/skeleton/fold.wgsl")],
         Stage::Finish => &[TREE, include_str!("../../shaders/skeleton/finish.wgsl")],

@@ -208,7 +208,8 @@ impl Rows for Triplet {
         let far = self.distance(anchor, negative);
         let other = self.distance(positive, negative);
         let choice = self.choose(far.d, other.d);
-        let loss = f64::from(self.margin) + near.d - choice.distance;
+        // The difference first: beside large distances the margin would be lost.
+        let loss = f64::from(self.margin) + (near.d - choice.distance);
         let all = |v: f64| vec![vec![v; anchor.len()]; 3];
         RowTerm {
             loss: if loss <= 0.0 { 0.0 } else { loss },

@@ -91,7 +91,7 @@ impl Pass {
             PlanKind::Elementwise => &[Stage::Elementwise],
             PlanKind::Short | PlanKind::Workgroup => &[Stage::Rows],
             PlanKind::Split => &[Stage::SplitStat, Stage::SplitGrad],
-            PlanKind::Strided => &[Stage::StridedStat, Stage::StridedGrad],
+            PlanKind::Strided => &[Stage::StridedSay, Stage::StridedGrad],
         };
         let fits = stages.iter().all(|&stage| {
             let v = joined.variant(parts, stage);
@@ -123,10 +123,7 @@ impl Pass {
             aliased: false,
             terms: terms.collect(),
         };
-        if self.kind == PlanKind::Elementwise
-            || stage == Stage::StridedStat
-            || stage == Stage::StridedGrad
-        {
+        if self.kind == PlanKind::Elementwise || self.kind == PlanKind::Strided {
             return self.within(v);
         }
         let columns = u32::try_from(self.units.cols).unwrap_or(u32::MAX);

@@ -14,6 +14,9 @@ use crate::tensor::DType;
 /// The most parts of a row, each a whole number of leaves.
 const PARTS: usize = 1024;
 
+/// The columns that one invocation takes at class axis 1.
+const STRIP: usize = 1024;
+
 /// A dispatch whose kernel is not compiled yet.
 pub(super) struct Pending {
     pub variant: Variant,
@@ -88,6 +91,7 @@ impl<'a> Planner<'a> {
             Stage::Rows,
             Stage::SplitStat,
             Stage::StridedStat,
+            Stage::StridedSay,
         ];
         let main = steps.iter().filter(|s| stages.contains(&s.variant.stage));
         match (self.passes.as_slice(), main.count()) {
@@ -323,6 +327,11 @@ impl<'a> Planner<'a> {
         let most = self.leaves_in(room, total)?;
         for chunk in chunks(total, most) {
             let leaves = chunk.len.div_ceil(LEAF);
+            // Enough workgroups for the class weights too.
+            let groups = match part.layout.class_weight {
+                true => leaves.max(g.cols.div_ceil(256 * LEAF)),
+                false => leaves,
+            };
             let params = Params {
                 rows: self.word("rows", chunk.len)?,
                 row0: self.word("rows", chunk.first)?,
@@ -348,7 +357,7 @@ impl<'a> Planner<'a> {
             steps.push(Pending {
                 ranges: bound.iter().filter_map(range).collect(),
                 variant: v.clone(),
-                groups: self.grid(leaves)?,
+                groups: self.grid(groups)?,
                 params,
                 terms: vec![(
                     k,
@@ -707,28 +716,41 @@ impl<'a> Planner<'a> {
     fn strided(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
         let g = &pass.units;
         let gradient = self.parts[pass.parts[0]].layout.gradient;
-        let stages: &[Stage] = match gradient {
-            true => &[Stage::StridedStat, Stage::StridedGrad],
-            false => &[Stage::StridedStat],
+        // One invocation goes through so many columns. With more it would be slow and inexact; and Mesa's software
+        // driver ends every loop, without a word, once an invocation has been round 65,535 times in all.
+        let parts = g.cols.div_ceil(STRIP);
+        let whole = pass.variant(self.parts, Stage::StridedStat);
+        let mut stages = match (parts, whole.second()) {
+            (1, _) => vec![Stage::StridedStat],
+            (_, false) => vec![Stage::StridedPart, Stage::StridedSay],
+            (_, true) => vec![Stage::StridedPart, Stage::StridedPart2, Stage::StridedSay],
         };
-        let stat = pass.variant(self.parts, Stage::StridedStat);
-        let [all, second] = words(&stat);
-        let scratch = if gradient { all + second } else { 0 };
-        let (most, _) = self.samples(pass, stages, scratch)?;
+        if gradient {
+            stages.push(Stage::StridedGrad);
+        }
+        let [all, second] = words(&whole);
+        let scratch = match gradient || parts > 1 {
+            true => parts * (all + second),
+            false => 0,
+        };
+        let (most, _) = self.samples(pass, &stages, scratch)?;
         let samples = g.rows / g.inner;
         let mut used = 0;
         for chunk in chunks(samples, most) {
             let rows = chunk.len * g.inner;
             used = used.max(rows * scratch);
             let params = Params {
-                stat2: self.word("partial sums", self.end + rows * all)?,
+                stat2: self.word("partial sums", self.end + rows * parts * all)?,
+                parts: self.word("parts", parts)?,
+                part_len: STRIP as u32,
                 ..self.sample_params(pass, chunk, 1)?
             };
-            for &stage in stages {
+            for &stage in &stages {
                 let v = pass.variant(self.parts, stage);
                 let threads = match stage {
-                    Stage::StridedStat => rows,
-                    _ => (rows * g.cols).div_ceil(2),
+                    Stage::StridedGrad => (rows * g.cols).div_ceil(2),
+                    Stage::StridedPart | Stage::StridedPart2 => rows * parts,
+                    _ => rows,
                 };
                 steps.push(Pending {
                     groups: self.grid(threads.div_ceil(256))?,

@@ -52,6 +52,9 @@ fn variants(info: &'static Info) -> Vec<Variant> {
         Stage::SplitStat2,
         Stage::SplitGrad,
         Stage::StridedStat,
+        Stage::StridedPart,
+        Stage::StridedPart2,
+        Stage::StridedSay,
         Stage::StridedGrad,
     ];
     let mut stages = match info.family {
@@ -149,7 +152,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
 /// `v` as the planner has it, or nothing where it never makes it.
 fn made(mut v: Variant) -> Option<Variant> {
     if v.stage == Stage::StridedGrad && !v.gradient
-        || v.stage == Stage::SplitStat2 && !v.second()
+        || matches!(v.stage, Stage::SplitStat2 | Stage::StridedPart2) && !v.second()
         || v.stage == Stage::Spread && v.terms[0].losses == Losses::Summed
     {
         return None;
@@ -175,6 +178,7 @@ fn pairs() -> Vec<Variant> {
                     Stage::SplitStat,
                     Stage::SplitGrad,
                     Stage::StridedStat,
+                    Stage::StridedSay,
                     Stage::StridedGrad,
                 ],
             };
