@@ -193,6 +193,18 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// The same batch, borrowed.
+    pub fn borrowed(&self) -> Batch<'_> {
+        Batch {
+            shape: self.shape.clone(),
+            inputs: self.inputs.iter().map(Values::borrowed).collect(),
+            target: self.target.as_ref().map(Target::borrowed),
+            weight: self.weight.as_ref().map(Values::borrowed),
+            class_weight: self.class_weight.as_ref().map(ClassWeight::borrowed),
+            ..*self
+        }
+    }
+
     /// What this batch is without its numbers, checked against `loss` and against the lengths given.
     ///
     /// # Errors

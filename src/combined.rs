@@ -151,9 +151,15 @@ impl<'a> Combined<'a> {
     /// What the `k`-th loss sees, by itself: its gradients are those of the sum.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for an input that the sum has not, or for inputs of different shapes.
+    /// [`Error::Mismatch`] for a loss or an input that the sum has not, or for inputs of different shapes.
     pub fn batch(&self, k: usize) -> Result<Batch<'_>> {
-        let term = &self.terms[k];
+        let term = self.terms.get(k).ok_or_else(|| {
+            Error::mismatch(
+                "loss of a sum",
+                format!("one of {}", self.terms.len()),
+                format!("number {k}"),
+            )
+        })?;
         let name = term.loss.info().name;
         let find = |&i: &usize| {
             self.inputs.get(i).ok_or_else(|| {
@@ -201,9 +207,8 @@ impl<'a> Combined<'a> {
                 .iter()
                 .map(|t| (t.loss, t.weight, t.inputs.as_slice(), t.reduction)),
         )?;
-        (0..self.terms.len())
-            .map(|k| self.batch(k)?.layout(self.terms[k].loss))
-            .collect()
+        let terms = self.terms.iter().enumerate();
+        terms.map(|(k, t)| self.batch(k)?.layout(t.loss)).collect()
     }
 }
 

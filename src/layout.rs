@@ -340,18 +340,17 @@ impl Geometry {
         })
     }
 
-    /// Row and column of the element at `i`.
+    /// Row and column of the element at `i`. Meaningless where there are no elements.
     pub fn row_col(&self, i: usize) -> (usize, usize) {
-        let sample = self.cols * self.inner;
+        let inner = self.inner.max(1);
+        let sample = self.cols.max(1) * inner;
         let rest = i % sample;
-        (
-            i / sample * self.inner + rest % self.inner,
-            rest / self.inner,
-        )
+        (i / sample * inner + rest % inner, rest / inner)
     }
 
-    /// Where the element at `row`, `col` lies.
+    /// Where the element at `row`, `col` lies. Meaningless where there are no elements.
     pub fn index(&self, row: usize, col: usize) -> usize {
-        (row / self.inner * self.cols + col) * self.inner + row % self.inner
+        let inner = self.inner.max(1);
+        (row / inner * self.cols + col) * inner + row % inner
     }
 }

@@ -41,10 +41,9 @@ impl Gpu {
     pub async fn evaluate_async(&self, loss: &dyn Loss, batch: &Batch<'_>) -> Result<Outcome<f32>> {
         let layout = batch.layout(loss)?;
         let plan = self.plan_async(loss, &layout).await?;
-        let inputs: Vec<_> = batch.inputs.iter().map(Values::borrowed).collect();
-        let results = self
-            .evaluate(&plan, &inputs, &[(loss, batch.borrowed_term())])
-            .await?;
+        let batch = batch.borrowed();
+        let inputs = batch.inputs.clone();
+        let results = self.evaluate(&plan, &inputs, &[(loss, batch)]).await?;
         let (loss, status) = results.terms.first().copied().unwrap_or_default();
         let each = plan.parts[0].each;
         Ok(Outcome {
@@ -88,7 +87,7 @@ impl Gpu {
     ) -> Result<CombinedOutcome<f32>> {
         let mut parts = Vec::new();
         let mut terms = Vec::new();
-        for (term, mut layout) in sum.terms.iter().zip(sum.layouts()?) {
+        for (k, (term, mut layout)) in sum.terms.iter().zip(sum.layouts()?).enumerate() {
             // The weight is the term's, and multiplied on the device.
             layout.grad_scale = sum.grad_scale;
             parts.push(Part::new(
@@ -97,12 +96,7 @@ impl Gpu {
                 term.inputs.clone(),
                 term.weight,
             )?);
-            let of = TermData {
-                target: term.target.as_ref().map(Target::borrowed),
-                weight: term.weights.as_ref().map(Values::borrowed),
-                class_weight: term.class_weight.as_ref().map(ClassWeight::borrowed),
-            };
-            terms.push((term.loss, of));
+            terms.push((term.loss, sum.batch(k)?));
         }
         let slots = sum.inputs.iter().map(|(_, v)| v.len()).collect();
         let plan = self.plan_parts(parts, slots).await?;
@@ -123,7 +117,7 @@ impl Gpu {
         &self,
         plan: &Plan,
         inputs: &[Values<'_>],
-        terms: &[(&dyn Loss, TermData<'_>)],
+        terms: &[(&dyn Loss, Batch<'_>)],
     ) -> Result<Results> {
         let dtype = plan.layout().dtype;
         let mut buffers = Vec::new();
@@ -280,23 +274,6 @@ impl Gpu {
             staging
         });
         self.read(&staging.await?).await
-    }
-}
-
-/// What one loss has to itself, in host memory.
-struct TermData<'a> {
-    target: Option<Target<'a>>,
-    weight: Option<Values<'a>>,
-    class_weight: Option<ClassWeight<'a>>,
-}
-
-impl Batch<'_> {
-    fn borrowed_term(&self) -> TermData<'_> {
-        TermData {
-            target: self.target.as_ref().map(Target::borrowed),
-            weight: self.weight.as_ref().map(Values::borrowed),
-            class_weight: self.class_weight.as_ref().map(ClassWeight::borrowed),
-        }
     }
 }
 
