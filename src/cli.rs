@@ -3,6 +3,7 @@
 mod adapters;
 mod args;
 mod arrays;
+mod bench;
 mod combined;
 mod device;
 mod error;
@@ -17,6 +18,7 @@ mod problem;
 mod progress;
 mod verify;
 
+pub use bench::table as bench_table;
 pub use list::markdown_table;
 
 use args::{Cli, Command};
@@ -39,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Adapters(args) => adapters::run(args),
         Command::Loss(args) => loss::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Plot(args) => plot::run(args),
     };
     match done {

@@ -10,7 +10,7 @@ pub(crate) mod source;
 pub use bind::{Bound, Io, TermIo, View};
 pub use class_weight::{ClassWeightBound, ClassWeightPlan};
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
-pub use plan::{Plan, PlanKind};
+pub use plan::{Plan, PlanKind, Tuning};
 
 use crate::error::{Error, Result};
 use source::Variant;
@@ -25,6 +25,8 @@ pub struct Gpu {
     limits: Limits,
     /// The plan that is asked for.
     plan: Option<PlanKind>,
+    /// What kernels are shaped for.
+    tuning: Tuning,
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
 }
 
@@ -130,10 +132,20 @@ impl Adapter {
     /// # Errors
     /// [`Error::Device`] where the adapter refuses.
     pub async fn open(&self) -> Result<Gpu> {
+        self.open_with(wgpu::Features::empty()).await
+    }
+
+    /// As [`open`](Self::open), with those of `features` that the adapter has. No loss needs any; with
+    /// [`TIMESTAMP_QUERY`](wgpu::Features::TIMESTAMP_QUERY) a benchmark is timed by the device.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub async fn open_with(&self, features: wgpu::Features) -> Result<Gpu> {
         let (device, queue) = self
             .adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("wgloss"),
+                required_features: features & self.adapter.features(),
                 required_limits: required_limits(&self.adapter.limits()),
                 ..Default::default()
             })
@@ -217,6 +229,10 @@ impl Gpu {
                 alignment: limits.min_storage_buffer_offset_alignment,
                 uniform_alignment: limits.min_uniform_buffer_offset_alignment,
             },
+            tuning: match device.adapter_info().device_type {
+                wgpu::DeviceType::Cpu => Tuning::Narrow,
+                _ => Tuning::Wide,
+            },
             device,
             queue,
             plan: None,
@@ -259,6 +275,19 @@ impl Gpu {
             plan: Some(plan),
             ..self.clone()
         }
+    }
+
+    /// The same device with kernels shaped for another kind of device than it is.
+    pub fn with_tuning(&self, tuning: Tuning) -> Gpu {
+        Gpu {
+            tuning,
+            ..self.clone()
+        }
+    }
+
+    /// What kernels are shaped for.
+    pub fn tuning(&self) -> Tuning {
+        self.tuning
     }
 
     /// Runs `create` inside error scopes and reports what they caught. The scopes are popped before anything
@@ -440,7 +469,7 @@ fn is_lost(device: &wgpu::Device) -> bool {
 }
 
 /// The message of an error on one line: wgpu's have several.
-fn one_line(e: &dyn std::fmt::Display) -> String {
+pub(crate) fn one_line(e: &dyn std::fmt::Display) -> String {
     let text = e.to_string();
     let lines: Vec<_> = text
         .lines()

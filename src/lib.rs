@@ -5,7 +5,7 @@
 //!   [bound](gpu::Plan::bind) once and [recorded](gpu::Bound::encode) in every step.
 //! - [`reference`](mod@reference) is the same on the CPU in f64, as plainly as it can be written.
 //! - [`loss`](mod@loss) holds the losses, one struct of options each; [`loss::all`] is the registry.
-//! - [`verify`] holds a device against the reference.
+//! - [`verify`] holds a device against the reference, and with the feature `cli` `bench` its speed against a copy's.
 //!
 //! ```
 //! use wgloss::{Batch, Gpu, Huber, reference};
@@ -24,6 +24,8 @@
 //! line.
 
 mod batch;
+#[cfg(feature = "cli")]
+pub mod bench;
 pub mod bounds;
 pub mod class_weight;
 mod combined;

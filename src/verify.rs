@@ -85,7 +85,8 @@ pub async fn run_async(
             let mut device = match case.lowered {
                 Some((binding, groups)) => gpu.with_limits(binding, groups),
                 None => gpu.clone(),
-            };
+            }
+            .with_tuning(case.tuning);
             let layout = batch.layout(loss)?;
             if let Some(kind) = case.plan
                 && kind.carries(loss, &layout)?

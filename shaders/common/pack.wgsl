@@ -1,20 +1,19 @@
 // 16-bit storage in 32-bit words, without the shader-f16 feature. All in bits: a NaN stays one.
 
+fn half_of(word: u32, half: u32) -> u32 {
+    return (word >> (16u * half)) & 0xffffu;
+}
+
 // The f32 that holds the f16 in the low (half = 0) or high (half = 1) part of a word. A subnormal f16 is a
 // normal f32; its value is built from its integer mantissa, since unpack2x16float may flush it.
 fn from_f16(word: u32, half: u32) -> u32 {
-    let h = (word >> (16u * half)) & 0xffffu;
-    let sign = (h & 0x8000u) << 16u;
+    let h = half_of(word, half);
     let e = h & 0x7c00u;
-    let m = h & 0x03ffu;
-    if (e == 0x7c00u) {
-        return sign | INF_BITS | (m << 13u);
-    }
-    if (e == 0u) {
-        // m · 2^-24, exact.
-        return sign | bitcast<u32>(f32(m) * 5.9604644775390625e-8);
-    }
-    return sign | (((h & 0x7fffu) << 13u) + 0x38000000u);
+    let size = (h & 0x7fffu) << 13u;
+    // A subnormal is m·2^-24, exact.
+    let small = bitcast<u32>(f32(h & 0x03ffu) * 5.9604644775390625e-8);
+    let normal = size + select(0x38000000u, 0x70000000u, e == 0x7c00u);
+    return ((h & 0x8000u) << 16u) | select(normal, small, e == 0u);
 }
 
 // The f16 nearest to an f32, ties to even.

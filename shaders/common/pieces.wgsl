@@ -183,6 +183,22 @@ fn wide(x: f32) -> Wide {
     return Wide(bitcast<f32>(v), k + f32(size >> 23u));
 }
 
+// The exponent of a finite number, held where 2^k and 2^-k are normal; the least for 0.
+fn unit_exponent(x: f32) -> f32 {
+    let e = (bitcast<u32>(x) >> 23u) & 255u;
+    return select(clamp(f32(e) - 127.0, -126.0, 126.0), -126.0, e == 255u);
+}
+
+// x·2^-k for the k of a number that is at least as large: subnormals by their integers, since a device may take them
+// for 0.
+fn in_units(x: f32, k: f32) -> f32 {
+    let bits = bitcast<u32>(x);
+    let size = bits & 0x7fffffffu;
+    let small = f32(size) * power_of_two(-149.0 - k);
+    let normal = x * bitcast<f32>(u32(127.0 - k) << 23u);
+    return select(normal, select(small, -small, bits >= 0x80000000u), size < 0x00800000u);
+}
+
 // As an f32: infinite or 0 where it is too large or too small.
 fn narrow(a: Wide) -> f32 {
     return scaled(a.v, i32(a.k));
@@ -263,25 +279,46 @@ fn overlap_mantissa(w: f32) -> f32 {
     return select(bitcast<f32>((bitcast<u32>(w) & 0x007fffffu) | 0x3f800000u), 0.0, exponent(w) == 0u);
 }
 
-// One element; q is 1 - p.
-fn overlap_of(w: f32, p: f32, q: f32, t: f32) -> Overlap {
-    let m = overlap_mantissa(w);
-    if (overlap_large(p) || overlap_large(t)) {
-        if (exponent(p) == 255u || exponent(t) == 255u) {
-            return Overlap(0.0, 0.0, 0.0, OVERLAP_ODD);
-        }
-        let a = i32(max(exponent(p), 127u)) - 127;
-        let b = i32(max(exponent(t), 127u)) - 127;
-        let mp = m * scaled(p, -a);
-        let hit = scaled(t, -b);
-        return Overlap(mp * hit, mp * scaled(1.0 - t, -b), m * scaled(q, -a) * hit, exponent(w) + u32(a + b));
-    }
-    return Overlap(m * (p * t), m * (p * (1.0 - t)), m * (q * t), exponent(w));
-}
-
 // 2^-k, and 0 where that is no longer normal.
 fn overlap_step(k: u32) -> f32 {
     return bitcast<f32>((127u - min(k, 127u)) << 23u);
+}
+
+// How far an element's numbers, of which one is large, go beyond 1: their exponents, 0 for the others.
+struct OverlapFar {
+    p: u32,
+    t: u32,
+}
+
+fn overlap_far(p: f32, t: f32) -> OverlapFar {
+    let large = overlap_large(p) || overlap_large(t);
+    return OverlapFar(
+        select(0u, max(exponent(p), 127u) - 127u, large),
+        select(0u, max(exponent(t), 127u) - 127u, large),
+    );
+}
+
+// The unit that one element needs.
+fn overlap_unit(w: f32, p: f32, t: f32) -> u32 {
+    let far = overlap_far(p, t);
+    return select(exponent(w) + far.p + far.t, OVERLAP_ODD, exponent(p) == 255u || exponent(t) == 255u);
+}
+
+// One element in a unit that is at least its own; q is 1 - p.
+fn overlap_of(w: f32, p: f32, q: f32, t: f32, unit: u32) -> Overlap {
+    let far = overlap_far(p, t);
+    if (unit >= OVERLAP_ODD) {
+        return Overlap(0.0, 0.0, 0.0, unit);
+    }
+    let m = overlap_mantissa(w) * overlap_step(unit - (exponent(w) + far.p + far.t));
+    let down = overlap_step(far.p);
+    let side = overlap_step(far.t);
+    let hit = m * (t * side);
+    return Overlap((p * down) * hit, m * ((p * down) * ((1.0 - t) * side)), (q * down) * hit, unit);
+}
+
+fn overlap_add(a: Overlap, b: Overlap) -> Overlap {
+    return Overlap(a.tp + b.tp, a.fp + b.fp, a.missed + b.missed, a.unit);
 }
 
 fn overlap_merge(a: Overlap, b: Overlap) -> Overlap {

@@ -16,5 +16,5 @@ fn term(e: Elem) -> Term {
     let linear = select(neg * e.x, -pos * e.x, e.x < 0.0);
     let up = select(small, 1.0, e.x >= 0.0);
     let down = select(1.0, small, e.x >= 0.0);
-    return Term(linear + (pos + neg) * ln_1p(small), Grad((neg * up - pos * down) / (1.0 + small)));
+    return Term(linear + (pos + neg) * ln_1p_unit(small), Grad((neg * up - pos * down) / (1.0 + small)));
 }

@@ -9,7 +9,7 @@ fn term(e: Elem) -> Term {
     let whole = 1.0 + small;
     let up = select(small, 1.0, e.x >= 0.0) / whole;
     let down = select(1.0, small, e.x >= 0.0) / whole;
-    let bce = select((1.0 - t) * e.x, -t * e.x, e.x < 0.0) + ln_1p(small);
+    let bce = select((1.0 - t) * e.x, -t * e.x, e.x < 0.0) + ln_1p_unit(small);
     let miss = t * down + (1.0 - t) * up;
     let balance = class_balance(params.opt_alpha, t);
     let scale = power(miss, params.opt_gamma);

@@ -4,7 +4,7 @@
 //   dloss/dx_j = (cos·x_j/n_x - t_j/n_t) / n_x      without the first part where n_x is eps, a constant
 //
 // Without eps a zero vector has no direction: loss and gradient are 0. The statistic is x·x, t·t and x·t, each with a
-// power of two of its own.
+// power of two of its own: of a run of elements that of the largest.
 
 struct Stat {
     xx: f32,
@@ -23,26 +23,40 @@ fn cs_stat(xx: Wide, tt: Wide, xt: Wide, bits: u32) -> Stat {
     return Stat(xx.v, xx.k, tt.v, tt.k, xt.v, xt.k, bits);
 }
 
-fn stat_identity() -> Stat {
-    let zero = Wide(0.0, WIDE_ZERO);
-    return cs_stat(zero, zero, zero, 0u);
+// The exponents that a run of elements is counted in.
+struct Peak {
+    x: f32,
+    t: f32,
 }
 
-fn stat_of(e: Elem, r: Row) -> Stat {
-    var bits = 0u;
-    var x = Wide(0.0, WIDE_ZERO);
-    var t = x;
-    if (finite_bits(bitcast<u32>(e.x))) {
-        x = wide(e.x);
-    } else {
-        bits |= CS_X;
-    }
-    if (finite_bits(bitcast<u32>(e.t))) {
-        t = wide(e.t);
-    } else {
-        bits |= CS_T;
-    }
-    return cs_stat(wide_times(x, x), wide_times(t, t), wide_times(x, t), bits);
+fn peak_identity() -> Peak {
+    return Peak(-126.0, -126.0);
+}
+
+fn peak_of(e: Elem, r: Row) -> Peak {
+    return Peak(unit_exponent(e.x), unit_exponent(e.t));
+}
+
+fn peak_merge(a: Peak, b: Peak) -> Peak {
+    return Peak(max(a.x, b.x), max(a.t, b.t));
+}
+
+fn stat_at(p: Peak) -> Stat {
+    return Stat(0.0, 2.0 * p.x, 0.0, 2.0 * p.t, 0.0, p.x + p.t, 0u);
+}
+
+fn stat_of(e: Elem, r: Row, p: Peak) -> Stat {
+    let odd_x = !finite_bits(bitcast<u32>(e.x));
+    let odd_t = !finite_bits(bitcast<u32>(e.t));
+    let x = select(in_units(e.x, p.x), 0.0, odd_x);
+    let t = select(in_units(e.t, p.t), 0.0, odd_t);
+    let bits = select(0u, CS_X, odd_x) | select(0u, CS_T, odd_t);
+    return Stat(x * x, 2.0 * p.x, t * t, 2.0 * p.t, x * t, p.x + p.t, bits);
+}
+
+// Of statistics that count in the same exponents.
+fn stat_add(a: Stat, b: Stat) -> Stat {
+    return Stat(a.xx + b.xx, a.xx_k, a.tt + b.tt, a.tt_k, a.xt + b.xt, a.xt_k, a.bits | b.bits);
 }
 
 fn stat_merge(a: Stat, b: Stat) -> Stat {
@@ -90,22 +104,37 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return -narrow(wide_over(Wide(s.xt, s.xt_k), norms));
 }
 
-fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
-    if (s.bits != 0u) {
-        // -t_j/(n_x·inf).
-        return Grad(select(not_a_number(s.bits), 0.0, finite_bits(bitcast<u32>(e.t))));
-    }
+struct Ready {
+    bits: u32,
+    // Neither norm is 0, and that of x is longer than eps.
+    some: bool,
+    free: bool,
+    norms: Wide,
+    // cos/x·x
+    turn: Wide,
+}
+
+fn row_ready(r: Row, s: Stat) -> Ready {
     let xx = Wide(s.xx, s.xx_k);
     let x = cs_norm(xx);
     let norms = wide_times(x.n, cs_norm(Wide(s.tt, s.tt_k)).n);
-    if (norms.v == 0.0) {
+    let some = norms.v != 0.0;
+    let turn = wide_over(wide_over(Wide(s.xt, s.xt_k), norms), xx);
+    return Ready(s.bits, some, x.free, norms, turn);
+}
+
+fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    if (y.bits != 0u) {
+        // -t_j/(n_x·inf).
+        return Grad(select(not_a_number(y.bits), 0.0, finite_bits(bitcast<u32>(e.t))));
+    }
+    if (!y.some) {
         return Grad(0.0);
     }
     let t = wide(e.t);
-    var g = wide_over(Wide(-t.v, t.k), norms);
-    if (x.free) {
-        let cos = wide_over(Wide(s.xt, s.xt_k), norms);
-        g = wide_plus(g, wide_times(wide_over(cos, xx), wide(e.x)));
+    let aim = wide_over(Wide(-t.v, t.k), y.norms);
+    if (y.free) {
+        return Grad(narrow(wide_plus(aim, wide_times(y.turn, wide(e.x)))));
     }
-    return Grad(narrow(g));
+    return Grad(narrow(aim));
 }

@@ -6,9 +6,9 @@
 //   loss = Σ_j q_j·(lse - z_j) + zl·lse²   lse = log Σ exp z_j
 //   dloss/dz_j = Q·p_j - q_j + 2·zl·lse·p_j,   p = softmax(z), Q = Σ q
 //
-// In one pass: m is the largest z so far, s = Σ exp(z - m), q = Σ q_j and d = Σ q_j·(z_j - m). Two parts of a
-// row merge by shifting both to the larger m. Everything is kept relative to m, so that neither exp
-// overflows nor lse - z_j loses digits where logits are large.
+// m is the largest z so far, s = Σ exp(z - m), q = Σ q_j and d = Σ q_j·(z_j - m). Elements are added relative to the
+// largest of their run; parts of a row merge by shifting both to the larger m. Everything is kept relative to m, so that
+// neither exp overflows nor lse - z_j loses digits where logits are large.
 
 struct Stat {
     m: f32,
@@ -53,18 +53,49 @@ fn ce_wanted(e: Elem, r: Row) -> f32 {
     return e.c * t;
 }
 
-fn stat_identity() -> Stat {
-    return Stat(LOWEST, 0.0, 0.0, 0.0, 0u);
+// Not a logit that a distribution can be made with.
+fn ce_none(x: f32) -> bool {
+    return !finite_bits(bitcast<u32>(x)) && !ce_capped();
 }
 
-fn stat_of(e: Elem, r: Row) -> Stat {
+struct Peak {
+    m: f32,
+}
+
+fn peak_identity() -> Peak {
+    return Peak(LOWEST);
+}
+
+fn peak_of(e: Elem, r: Row) -> Peak {
+    return Peak(select(ce_logit(e.x), LOWEST, ce_none(e.x)));
+}
+
+fn peak_merge(a: Peak, b: Peak) -> Peak {
+    return Peak(max(a.m, b.m));
+}
+
+fn stat_at(p: Peak) -> Stat {
+    return Stat(p.m, 0.0, 0.0, 0.0, 0u);
+}
+
+fn stat_of(e: Elem, r: Row, p: Peak) -> Stat {
     let q = ce_wanted(e, r);
-    let bits = bitcast<u32>(e.x);
-    if (!finite_bits(bits) && !ce_capped()) {
-        let wanted = select(0u, CE_INF, q != 0.0);
-        return Stat(LOWEST, 0.0, q, 0.0, select(CE_NAN, wanted, bits == 0xff800000u));
-    }
-    return Stat(ce_logit(e.x), 1.0, q, 0.0, select(CE_NAN, 0u, finite_bits(bitcast<u32>(e.t))));
+    let none = ce_none(e.x);
+    let far = ce_logit(e.x) - p.m;
+    let wanted = select(0u, CE_INF, q != 0.0);
+    let special = select(CE_NAN, wanted, bitcast<u32>(e.x) == 0xff800000u);
+    return Stat(
+        p.m,
+        select(exp_below(far), 0.0, none),
+        q,
+        select(q * far, 0.0, none || q == 0.0),
+        select(select(CE_NAN, 0u, finite_bits(bitcast<u32>(e.t))), special, none),
+    );
+}
+
+// Of statistics with the same m.
+fn stat_add(a: Stat, b: Stat) -> Stat {
+    return Stat(a.m, a.s + b.s, a.q + b.q, a.d + b.d, a.bits | b.bits);
 }
 
 fn ce_moved(a: Stat, m: f32) -> f32 {
@@ -100,15 +131,25 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return loss;
 }
 
-fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
-    var p = 0.0;
-    if (bitcast<u32>(e.x) != 0xff800000u || ce_capped()) {
-        p = exp_below(ce_logit(e.x) - s.m) / s.s;
-    }
-    var pull = s.q * p;
+struct Ready {
+    m: f32,
+    // 1/s
+    part: f32,
+    q: f32,
+    lse: f32,
+}
+
+fn row_ready(r: Row, s: Stat) -> Ready {
+    return Ready(s.m, 1.0 / s.s, s.q, s.m + ln(s.s));
+}
+
+fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    let out = bitcast<u32>(e.x) == 0xff800000u && !ce_capped();
+    let p = select(exp_below(ce_logit(e.x) - y.m) * y.part, 0.0, out);
+    var pull = y.q * p;
     if (params.opt_z_loss > 0.0) {
         // p first: lse may be so large that its product with z_loss alone overflows.
-        pull += (2.0 * params.opt_z_loss * r.unweighted * p) * (s.m + ln(s.s));
+        pull += (2.0 * params.opt_z_loss * r.unweighted * p) * y.lse;
     }
     var g = divide(pull - ce_wanted(e, r), params.opt_temperature);
     if (ce_capped()) {

@@ -28,13 +28,34 @@ fn dwl_predict(x: f32) -> vec2<f32> {
     return select(vec2<f32>(small, 1.0), vec2<f32>(1.0, small), z >= 0.0) / (1.0 + small);
 }
 
-fn stat_identity() -> Stat {
-    return Stat(0.0, 0.0, 0.0, 0u);
+struct Peak {
+    unit: u32,
 }
 
-fn stat_of(e: Elem, r: Row) -> Stat {
+fn peak_identity() -> Peak {
+    return Peak(0u);
+}
+
+fn peak_of(e: Elem, r: Row) -> Peak {
     let p = dwl_predict(e.x);
-    return dwl_stat(overlap_of(e.w, p.x, p.y, e.t));
+    return Peak(overlap_unit(e.w, p.x, e.t));
+}
+
+fn peak_merge(a: Peak, b: Peak) -> Peak {
+    return Peak(max(a.unit, b.unit));
+}
+
+fn stat_at(p: Peak) -> Stat {
+    return Stat(0.0, 0.0, 0.0, p.unit);
+}
+
+fn stat_of(e: Elem, r: Row, peak: Peak) -> Stat {
+    let p = dwl_predict(e.x);
+    return dwl_stat(overlap_of(e.w, p.x, p.y, e.t, peak.unit));
+}
+
+fn stat_add(a: Stat, b: Stat) -> Stat {
+    return dwl_stat(overlap_add(dwl_overlap(a), dwl_overlap(b)));
 }
 
 fn stat_merge(a: Stat, b: Stat) -> Stat {
@@ -49,7 +70,15 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return dwl_ratio(s).loss;
 }
 
-fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
+struct Ready {
+    ratio: Ratio,
+}
+
+fn row_ready(r: Row, s: Stat) -> Ready {
+    return Ready(dwl_ratio(s));
+}
+
+fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
     let p = dwl_predict(e.x);
-    return Grad(overlap_grad(dwl_ratio(s), e.w, e.t) * (p.x * p.y));
+    return Grad(overlap_grad(y.ratio, e.w, e.t) * (p.x * p.y));
 }

@@ -20,12 +20,32 @@ fn ft_ratio(s: Stat) -> Ratio {
     return overlap_ratio(ft_overlap(s), params.opt_alpha, params.opt_beta, params.opt_smooth);
 }
 
-fn stat_identity() -> Stat {
-    return Stat(0.0, 0.0, 0.0, 0u);
+struct Peak {
+    unit: u32,
 }
 
-fn stat_of(e: Elem, r: Row) -> Stat {
-    return ft_stat(overlap_of(e.w, e.x, 1.0 - e.x, e.t));
+fn peak_identity() -> Peak {
+    return Peak(0u);
+}
+
+fn peak_of(e: Elem, r: Row) -> Peak {
+    return Peak(overlap_unit(e.w, e.x, e.t));
+}
+
+fn peak_merge(a: Peak, b: Peak) -> Peak {
+    return Peak(max(a.unit, b.unit));
+}
+
+fn stat_at(p: Peak) -> Stat {
+    return Stat(0.0, 0.0, 0.0, p.unit);
+}
+
+fn stat_of(e: Elem, r: Row, peak: Peak) -> Stat {
+    return ft_stat(overlap_of(e.w, e.x, 1.0 - e.x, e.t, peak.unit));
+}
+
+fn stat_add(a: Stat, b: Stat) -> Stat {
+    return ft_stat(overlap_add(ft_overlap(a), ft_overlap(b)));
 }
 
 fn stat_merge(a: Stat, b: Stat) -> Stat {
@@ -47,19 +67,26 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return power(l, params.opt_gamma);
 }
 
-fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
+struct Ready {
+    ratio: Ratio,
+    // l^(gamma - 1)
+    steep: f32,
+}
+
+fn row_ready(r: Row, s: Stat) -> Ready {
     let ratio = ft_ratio(s);
     let gamma = params.opt_gamma;
-    if (ratio.loss == 0.0) {
+    // By a power that is not negative.
+    if (gamma < 1.0) {
+        return Ready(ratio, 1.0 / power(ratio.loss, 1.0 - gamma));
+    }
+    return Ready(ratio, power(ratio.loss, gamma - 1.0));
+}
+
+fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    if (y.ratio.loss == 0.0) {
         return Grad(0.0);
     }
-    // l^(gamma - 1) by a power that is not negative.
-    var steep = 0.0;
-    if (gamma < 1.0) {
-        steep = 1.0 / power(ratio.loss, 1.0 - gamma);
-    } else {
-        steep = power(ratio.loss, gamma - 1.0);
-    }
     // gamma last, which may be large where the rest is small.
-    return Grad(gamma * (steep * overlap_grad(ratio, e.w, e.t)));
+    return Grad(params.opt_gamma * (y.steep * overlap_grad(y.ratio, e.w, e.t)));
 }

@@ -21,12 +21,32 @@ fn jac_ratio(s: Stat) -> Ratio {
     return overlap_ratio(jac_overlap(s), 1.0, 1.0, params.opt_smooth);
 }
 
-fn stat_identity() -> Stat {
-    return Stat(0.0, 0.0, 0.0, 0u);
+struct Peak {
+    unit: u32,
 }
 
-fn stat_of(e: Elem, r: Row) -> Stat {
-    return jac_stat(overlap_of(e.w, e.x, 1.0 - e.x, e.t));
+fn peak_identity() -> Peak {
+    return Peak(0u);
+}
+
+fn peak_of(e: Elem, r: Row) -> Peak {
+    return Peak(overlap_unit(e.w, e.x, e.t));
+}
+
+fn peak_merge(a: Peak, b: Peak) -> Peak {
+    return Peak(max(a.unit, b.unit));
+}
+
+fn stat_at(p: Peak) -> Stat {
+    return Stat(0.0, 0.0, 0.0, p.unit);
+}
+
+fn stat_of(e: Elem, r: Row, peak: Peak) -> Stat {
+    return jac_stat(overlap_of(e.w, e.x, 1.0 - e.x, e.t, peak.unit));
+}
+
+fn stat_add(a: Stat, b: Stat) -> Stat {
+    return jac_stat(overlap_add(jac_overlap(a), jac_overlap(b)));
 }
 
 fn stat_merge(a: Stat, b: Stat) -> Stat {
@@ -41,6 +61,14 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return jac_ratio(s).loss;
 }
 
-fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
-    return Grad(overlap_grad(jac_ratio(s), e.w, e.t));
+struct Ready {
+    ratio: Ratio,
+}
+
+fn row_ready(r: Row, s: Stat) -> Ready {
+    return Ready(jac_ratio(s));
+}
+
+fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    return Grad(overlap_grad(y.ratio, e.w, e.t));
 }

@@ -104,8 +104,8 @@ fn tr_distance(a: TrSum) -> Wide {
     return Wide(a.m * root, a.k);
 }
 
-// dd/dw, where `sum` is the row's and the distance is infinite or not.
-fn tr_slope(u: f32, v: f32, sum: TrSum, infinite: bool) -> f32 {
+// dd/dw, where `sum` is the row's, `root` its power (p-1)/p, and the distance is infinite or not.
+fn tr_slope(u: f32, v: f32, sum: TrSum, root: f32, infinite: bool) -> f32 {
     let p = tr_p();
     if (!finite_bits(bitcast<u32>(u)) || !finite_bits(bitcast<u32>(v))) {
         return select(not_a_number(bitcast<u32>(u)), order(u, v), p == 1.0);
@@ -120,14 +120,14 @@ fn tr_slope(u: f32, v: f32, sum: TrSum, infinite: bool) -> f32 {
     }
     let r = tr_ratio(w, sum);
     if (p == 2.0) {
-        return side * r / sqrt(sum.s);
+        return side * r / root;
     }
     var size = power(r, p - 1.0);
     if (p < 2.0 && w.k - sum.k < -100.0) {
         // The ratio may be too small for f32 where its power is not.
         size = exp_below((p - 1.0) * (ln(abs(w.v)) + (w.k - sum.k) * LN2));
     }
-    return side * size / power(sum.s, (p - 1.0) / p);
+    return side * size / root;
 }
 
 fn tr_near(s: Stat) -> TrSum {
@@ -227,16 +227,48 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return max(0.0, narrow(tr_margin(s)));
 }
 
-fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
+struct Ready {
+    infinite: bool,
+    // The margin is not reached.
+    pulls: bool,
+    swapped: bool,
+    near: TrSum,
+    away: TrSum,
+    // sum^((p-1)/p)
+    near_root: f32,
+    away_root: f32,
+}
+
+fn tr_root(sum: TrSum) -> f32 {
+    if (params.opt_p == 2.0) {
+        return sqrt(sum.s);
+    }
+    let p = tr_p();
+    return power(sum.s, (p - 1.0) / p);
+}
+
+fn row_ready(r: Row, s: Stat) -> Ready {
     let infinite = (s.bits & TR_NEAR) != 0u;
-    if (tr_away(s) || (!infinite && tr_margin(s).v <= 0.0)) {
+    let pulls = !tr_away(s) && (infinite || tr_margin(s).v > 0.0);
+    let swapped = tr_swapped(s);
+    let near = tr_near(s);
+    var away = tr_far(s);
+    if (swapped) {
+        away = tr_other(s);
+    }
+    return Ready(infinite, pulls, swapped, near, away, tr_root(near), tr_root(away));
+}
+
+fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    if (!y.pulls) {
         return Grad(0.0, 0.0, 0.0);
     }
-    let near = tr_slope(e.anchor, e.positive, tr_near(s), infinite);
-    if (tr_swapped(s)) {
-        let other = tr_slope(e.positive, e.negative, tr_other(s), false);
-        return Grad(near, -near - other, other);
-    }
-    let far = tr_slope(e.anchor, e.negative, tr_far(s), false);
-    return Grad(near - far, -near, far);
+    let near = tr_slope(e.anchor, e.positive, y.near, y.near_root, y.infinite);
+    let from_w = select(e.anchor, e.positive, y.swapped);
+    let away = tr_slope(from_w, e.negative, y.away, y.away_root, false);
+    return Grad(
+        select(near - away, near, y.swapped),
+        select(-near, -near - away, y.swapped),
+        away,
+    );
 }

@@ -22,12 +22,32 @@ fn tv_ratio(s: Stat) -> Ratio {
     return overlap_ratio(tv_overlap(s), params.opt_alpha, params.opt_beta, params.opt_smooth);
 }
 
-fn stat_identity() -> Stat {
-    return Stat(0.0, 0.0, 0.0, 0u);
+struct Peak {
+    unit: u32,
 }
 
-fn stat_of(e: Elem, r: Row) -> Stat {
-    return tv_stat(overlap_of(e.w, e.x, 1.0 - e.x, e.t));
+fn peak_identity() -> Peak {
+    return Peak(0u);
+}
+
+fn peak_of(e: Elem, r: Row) -> Peak {
+    return Peak(overlap_unit(e.w, e.x, e.t));
+}
+
+fn peak_merge(a: Peak, b: Peak) -> Peak {
+    return Peak(max(a.unit, b.unit));
+}
+
+fn stat_at(p: Peak) -> Stat {
+    return Stat(0.0, 0.0, 0.0, p.unit);
+}
+
+fn stat_of(e: Elem, r: Row, peak: Peak) -> Stat {
+    return tv_stat(overlap_of(e.w, e.x, 1.0 - e.x, e.t, peak.unit));
+}
+
+fn stat_add(a: Stat, b: Stat) -> Stat {
+    return tv_stat(overlap_add(tv_overlap(a), tv_overlap(b)));
 }
 
 fn stat_merge(a: Stat, b: Stat) -> Stat {
@@ -42,6 +62,14 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return tv_ratio(s).loss;
 }
 
-fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
-    return Grad(overlap_grad(tv_ratio(s), e.w, e.t));
+struct Ready {
+    ratio: Ratio,
+}
+
+fn row_ready(r: Row, s: Stat) -> Ready {
+    return Ready(tv_ratio(s));
+}
+
+fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    return Grad(overlap_grad(y.ratio, e.w, e.t));
 }

@@ -35,7 +35,7 @@ fn main(
             if (label < LABEL_BAD) {
                 var w = 1.0;
                 if (params.sum_weight != 0u) {
-                    w = bitcast<f32>(load_weight(row, row));
+                    w = bitcast<f32>(load_weight(row));
                 }
                 var c = 1.0;
                 if (params.sum_class_weight != 0u) {

@@ -1,7 +1,9 @@
-// One workgroup sums one leaf: 4,096 consecutive elements, 16 an invocation, two neighbours at a time so that
-// 16-bit gradients are stored as whole words.
+// One workgroup sums one leaf: 4,096 consecutive elements, in packs of which neighbours take neighbours. An invocation
+// adds up packs, runs of UNROLL of them, and blocks of up to 8 runs.
 
-@compute @workgroup_size(256)
+const BLOCK: u32 = min(PACKS / UNROLL, 8u);
+
+@compute @workgroup_size(WIDTH)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
     @builtin(num_workgroups) nwg: vec3<u32>,
@@ -13,21 +15,13 @@ fn main(
     }
     let f = factors();
     var sums = sums_zero();
-    for (var j = 0u; j < 8u; j++) {
-        let i = leaf * 4096u + (j * 256u + tid) * 2u;
-        if (i < params.n) {
-            let both = i + 1u < params.n;
-            let a = visit(i, f);
-            var b = a;
-            sums = sums_add(sums, i, a);
-            if (both) {
-                b = visit(i + 1u, f);
-                sums = sums_add(sums, i + 1u, b);
-            }
-            if (GRADIENT) {
-                store_grads(i, a.grad, b.grad, both);
-            }
+    for (var b = 0u; b < PACKS / (UNROLL * BLOCK); b++) {
+        var block = sums_zero();
+        for (var r = 0u; r < BLOCK; r++) {
+            let first = ((b * BLOCK + r) * UNROLL * WIDTH + tid) * PACK;
+            block = visit_run(leaf * 4096u + first, f, block);
         }
+        sums = sums_add(sums, block);
     }
     sums_put(tid, leaf, sums);
 }

@@ -20,29 +20,3 @@ fn loss_bits(special: u32, w: u32, loss: f32) -> u32 {
     }
     return bitcast<u32>(wf * loss);
 }
-
-// The statistic of every step-th column from `first` to `end`, in runs of 16, so that a long row does not mean many
-// merges one after the other.
-fn gather(row: u32, x: RowContext, first: u32, end: u32, step: u32) -> All {
-    var s = all_identity();
-    for (var c0 = first; c0 < end; c0 += 16u * step) {
-        var run = all_identity();
-        for (var c = c0; c < min(c0 + 16u * step, end); c += step) {
-            run = all_add(run, element_of(row, c), row, c, x);
-        }
-        s = all_merge(s, run);
-    }
-    return s;
-}
-
-fn gather2(row: u32, x: RowContext, s: All, first: u32, end: u32, step: u32) -> All2 {
-    var t = all2_identity();
-    for (var c0 = first; c0 < end; c0 += 16u * step) {
-        var run = all2_identity();
-        for (var c = c0; c < min(c0 + 16u * step, end); c += step) {
-            run = all2_add(run, element_of(row, c), row, c, x, s);
-        }
-        t = all2_merge(t, run);
-    }
-    return t;
-}

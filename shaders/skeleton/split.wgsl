@@ -38,7 +38,8 @@ fn stat_main(
     }
     let part = at % params.parts;
     let first = part * params.part_len;
-    let s = gather(row, context_of(row), first + tid, min(first + params.part_len, params.cols), WIDTH);
+    let end = min(first + params.part_len, params.cols);
+    let s = gather(row, context_of(row), first + tid * PACK, end, WIDTH * PACK);
     let whole = merged(tid, s);
     if (tid == 0u) {
         save_all(params.stat0 + part_at(row, params.part0 + part) * ALL_WORDS, whole);
@@ -59,7 +60,8 @@ fn stat2_main(
     let part = at % params.parts;
     let first = part * params.part_len;
     let s = whole_row(tid, row);
-    let t = gather2(row, context_of(row), s, first + tid, min(first + params.part_len, params.cols), WIDTH);
+    let end = min(first + params.part_len, params.cols);
+    let t = gather2(row, context_of(row), s, first + tid * PACK, end, WIDTH * PACK);
     let whole = merged2(tid, t);
     if (tid == 0u) {
         save_all2(params.stat2 + part_at(row, params.part0 + part) * ALL2_WORDS, whole);
@@ -70,7 +72,9 @@ fn grad_at(first: u32, e: u32, f: Factors) -> GradBits {
     let k = e / params.cols;
     let col = e - k * params.cols;
     let row = first + k;
-    return all_grad(element_of(row, col), row, col, context_of(row), group_all[k], group_all2[k], f);
+    let x = context_of(row);
+    let i = element_of(row, col);
+    return all_grad(load_inputs(i), i, row, col, x, group_all[k], group_all2[k], common_of(x, group_all[k], group_all2[k], f));
 }
 
 @compute @workgroup_size(WIDTH)
@@ -80,40 +84,51 @@ fn grad_main(
     @builtin(local_invocation_index) tid: u32,
 ) {
     let at = wid.y * nwg.x + wid.x;
-    let first = at / params.blocks * params.group;
+    let first = at / params.blocks * GROUP;
     if (first >= params.rows) {
         return;
     }
     let block = at % params.blocks;
-    let rows = min(params.group, params.rows - first);
+    let rows = min(GROUP, params.rows - first);
+    let f = factors();
     for (var k = 0u; k < rows; k++) {
         let row = first + k;
+        let x = context_of(row);
         let s = whole_row(tid, row);
         var s2 = all2_identity();
         if (SECOND) {
             s2 = whole_row2(tid, row);
         }
-        if (tid == 0u) {
-            group_all[k] = s;
-            group_all2[k] = s2;
-            if (block == 0u && params.says != 0u) {
-                say_losses(row, context_of(row), s, s2);
+        if (tid == 0u && block == 0u && params.says != 0u) {
+            say_losses(row, x, s, s2);
+        }
+        if (GROUP == 2u) {
+            if (tid == 0u) {
+                group_all[k] = s;
+                group_all2[k] = s2;
+            }
+        } else if (GRADIENT) {
+            let y = common_of(x, s, s2, f);
+            let end = min((block + 1u) * params.part_len, params.cols);
+            for (var c = block * params.part_len + tid * PACK; c < end; c += UNROLL * WIDTH * PACK) {
+                grads_run(row, x, c, end, WIDTH * PACK, s, s2, y);
             }
         }
     }
-    workgroupBarrier();
-    if (GRADIENT) {
-        let f = factors();
-        let n = rows * params.cols;
-        let end = min((block + 1u) * 4096u, n);
-        for (var e = block * 4096u + tid * 2u; e < end; e += 2u * WIDTH) {
-            let both = e + 1u < n;
-            let a = grad_at(first, e, f);
-            var b = a;
-            if (both) {
-                b = grad_at(first, e + 1u, f);
+    if (GROUP == 2u) {
+        workgroupBarrier();
+        if (GRADIENT) {
+            let n = rows * params.cols;
+            let end = min((block + 1u) * params.part_len, n);
+            for (var e = block * params.part_len + tid * 2u; e < end; e += 2u * WIDTH) {
+                let both = e + 1u < n;
+                let a = grad_at(first, e, f);
+                var b = a;
+                if (both) {
+                    b = grad_at(first, e + 1u, f);
+                }
+                store_grads(first * params.cols + e, a, b, both);
             }
-            store_grads(first * params.cols + e, a, b, both);
         }
     }
 }

@@ -104,9 +104,10 @@ fn grad_at(i: u32, f: Factors) -> GradBits {
     let rest = i % sample;
     let row = i / sample * params.inner + rest % params.inner;
     let col = rest / params.inner;
+    let x = context_of(row);
     let s = restore_all(params.stat0 + row * ALL_WORDS);
     let s2 = restore_all2(params.stat2 + row * ALL2_WORDS);
-    return all_grad(i, row, col, context_of(row), s, s2, f);
+    return all_grad(load_inputs(i), i, row, col, x, s, s2, common_of(x, s, s2, f));
 }
 
 @compute @workgroup_size(256)

@@ -1,12 +1,12 @@
 // Sums in a fixed order, so that a rerun gives the same bits.
 
-var<workgroup> tree: array<f32, 256>;
+var<workgroup> tree: array<f32, WIDTH>;
 
-// The sum of one number from each of 256 invocations: a tree of 8 levels. Every invocation gets it.
+// The sum of one number from each invocation: a tree of 8 levels for 256. Every invocation gets it.
 fn tree_sum(tid: u32, v: f32) -> f32 {
     tree[tid] = v;
     workgroupBarrier();
-    for (var half = 128u; half > 0u; half = half >> 1u) {
+    for (var half = WIDTH / 2u; half > 0u; half = half >> 1u) {
         if (tid < half) {
             tree[tid] += tree[tid + half];
         }

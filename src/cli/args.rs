@@ -26,6 +26,8 @@ pub enum Command {
     Loss(Box<LossArgs>),
     /// Every kernel against the CPU reference, on this device
     Verify(VerifyArgs),
+    /// How long losses take, over a copy of the least bytes that have to move
+    Bench(BenchArgs),
     /// Losses and their gradients as pictures
     Plot(PlotArgs),
 }
@@ -85,9 +87,7 @@ pub struct LossArgs {
     pub grad_scale: f32,
 
     /// How numbers are stored on the GPU
-    #[arg(long, default_value = DType::F32.name(),
-          value_parser = PossibleValuesParser::new(DType::ALL.map(DType::name))
-              .map(|s| DType::ALL.into_iter().find(|d| d.name() == s).unwrap_or_default()))]
+    #[arg(long, default_value = DType::F32.name(), value_parser = dtype())]
     pub dtype: DType,
 
     /// auto, gpu, cpu (the f64 reference) or a part of an adapter's name
@@ -141,6 +141,51 @@ pub struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Every loss is measured with default options, mean, without weights, forward and forward+backward; class \
+                  indices are i32.\n\
+                  Without --rows and --cols: 4096x4096, for losses of rows also 512x32768, 32x131072 and 65536x10 (on a \
+                  software adapter\nonly 65536x10), for losses of vectors 131072x128 instead.\n\n\
+                  bytes     each input and target read once, each gradient written once; a set ratio reads its inputs twice \
+                  for a gradient\n\
+                  copy      reads half of those bytes and writes half, by the fastest of four kernels that move 16 bytes at \
+                  a time; loss and\n          copy take turns\n\
+                  ms        of one evaluation: by timestamps on a GPU that has them, else from submitting to the end of \
+                  waiting; what is\n          small is recorded often enough that a submission takes 10 ms\n\
+                  cpu ms    of this process, all threads together\n\
+                  ratio     minimum of the loss over minimum of the copy: of ms on a GPU, of cpu ms on a software adapter"
+)]
+pub struct BenchArgs {
+    /// Losses by name; all of them where none is given
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Rows of each input
+    #[arg(long, value_name = "R", requires = "cols", value_parser = count)]
+    pub rows: Option<usize>,
+
+    /// Columns of each input
+    #[arg(long, value_name = "C", requires = "rows", value_parser = count)]
+    pub cols: Option<usize>,
+
+    /// How numbers are stored; several with commas between
+    #[arg(long, default_value = DType::F32.name(), value_delimiter = ',', value_parser = dtype())]
+    pub dtype: Vec<DType>,
+
+    /// auto, gpu or a part of an adapter's name
+    #[arg(long, default_value = "auto", value_parser = NonEmptyStringValueParser::new().map(Choice::from))]
+    pub device: Choice,
+
+    /// How often each is measured; else at least 7 times, and as often as fits into a second
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub rounds: Option<usize>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(arg_required_else_help = false)]
 pub struct PlotArgs {
     #[command(subcommand)]
@@ -155,6 +200,22 @@ pub enum PlotWhat {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+fn dtype() -> impl TypedValueParser<Value = DType> {
+    PossibleValuesParser::new(DType::ALL.map(DType::name)).map(|s| {
+        DType::ALL
+            .into_iter()
+            .find(|d| d.name() == s)
+            .unwrap_or_default()
+    })
+}
+
+fn count(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("expected a whole number of at least 1"),
+    }
 }
 
 fn class_axis(text: &str) -> Result<(), &'static str> {

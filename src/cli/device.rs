@@ -47,7 +47,7 @@ impl Device {
         if *choice == Choice::Cpu {
             return Ok(Device::Reference);
         }
-        match open_gpu(choice) {
+        match open_gpu(choice, wgpu::Features::empty()) {
             Ok(gpu) => Ok(Device::Gpu(gpu)),
             Err(e) if *choice == Choice::Auto => {
                 let why = match e {
@@ -71,11 +71,11 @@ impl Device {
 }
 
 /// Opens the first adapter that `choice` admits and that can be opened, and for `auto` says on standard
-/// error which it was. Never the reference.
+/// error which it was. The device gets those of `features` that its adapter has. Never the reference.
 ///
 /// # Errors
 /// [`Error::NoAdapter`] where none is admitted, and what the first one said where none can be opened.
-pub fn open_gpu(choice: &Choice) -> Result<Gpu> {
+pub fn open_gpu(choice: &Choice, features: wgpu::Features) -> Result<Gpu> {
     let adapters = pollster::block_on(Adapter::all());
     let admitted = |adapter: &&Adapter| match choice {
         Choice::Auto | Choice::Gpu => true,
@@ -87,7 +87,7 @@ pub fn open_gpu(choice: &Choice) -> Result<Gpu> {
     };
     let mut refusal = None;
     for adapter in adapters.iter().filter(admitted) {
-        match pollster::block_on(adapter.open()) {
+        match pollster::block_on(adapter.open_with(features)) {
             Ok(gpu) => {
                 if *choice == Choice::Auto {
                     note(&format!("device: {}", describe(&adapter.info)));

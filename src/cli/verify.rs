@@ -23,7 +23,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
             "cpu",
         ));
     }
-    let gpu = open_gpu(&args.device)?;
+    let gpu = open_gpu(&args.device, wgpu::Features::empty())?;
     let start = Instant::now();
     let bar = progress::bar();
     let mut tallies: Vec<Tally> = Vec::new();
@@ -75,7 +75,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
 }
 
 /// The losses called `names`, each once, or all of them.
-fn select(names: &[String]) -> Result<Vec<&'static Info>, Failure> {
+pub fn select(names: &[String]) -> Result<Vec<&'static Info>, Failure> {
     if names.is_empty() {
         return Ok(all().to_vec());
     }

@@ -98,7 +98,7 @@ pub struct Bound {
 
 impl Plan {
     /// Attaches buffers. Allocates status, partial sums and parameters; compiles kernels only where a buffer is
-    /// both read and written.
+    /// both read and written, or a view of elements begins between multiples of 16 bytes.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for a view that is missing, too many, too small, off its alignment, of the wrong usage
@@ -135,18 +135,11 @@ impl Plan {
         let mut kernels = Vec::new();
         let mut bindings = Vec::new();
         for step in &self.steps {
-            kernels.push(match aliased {
-                true => {
-                    let mut variant = step.variant.clone();
-                    variant.aliased = true;
-                    gpu.kernel(&variant).await?
-                }
-                false => step.kernel.clone(),
-            });
             let mut params = step.params;
             params.has_upstream = u32::from(views.upstream.is_some());
             let mut terms = step.terms.clone();
             let mut bound = Vec::new();
+            let mut wide = true;
             for range in &step.ranges {
                 // The list of an option belongs to the plan, not to the caller.
                 let list =
@@ -164,8 +157,19 @@ impl Plan {
                 if let Some(slot) = slot {
                     *slot = span.skip;
                 }
+                let vector = 16 / self.number_size(range.tensor) as u32;
+                wide &= !step.variant.vectors(range.role) || span.skip.is_multiple_of(vector);
                 bound.push((range.role, view.buffer, span));
             }
+            kernels.push(match (aliased, step.variant.wide && !wide) {
+                (false, false) => step.kernel.clone(),
+                (_, scalar) => {
+                    let mut variant = step.variant.clone();
+                    variant.aliased = aliased;
+                    variant.wide &= !scalar;
+                    gpu.kernel(&variant).await?
+                }
+            });
             let start = uniforms.len();
             uniforms.extend_from_slice(bytemuck::bytes_of(&params));
             for (k, term) in &terms {

@@ -1,14 +1,16 @@
 //! Which dispatches evaluate a loss on a layout. Plans, chunks and leaves follow from the whole layout alone.
 
+mod choice;
 mod pass;
 mod steps;
 
-use super::source::{HEAD, Params, Role, TermParams, Variant};
+use super::source::{self, HEAD, Params, Role, TermParams, Variant};
 use super::{Gpu, Kernel};
 use crate::error::{Error, Result};
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout};
 use crate::loss::{Family, Info, Loss, OptionValue};
-use pass::LEAF;
+pub use choice::Tuning;
+use choice::{LONG, SHORT};
 use std::fmt;
 use steps::Planner;
 
@@ -27,12 +29,8 @@ pub enum PlanKind {
     Strided,
 }
 
-/// The most columns that a slice of a workgroup takes.
-const SHORT: usize = 256;
-
-/// From so many columns on a row has several workgroups: one would go round its loops too often, and add too much up in
-/// a row.
-const LONG: usize = 1 << 20;
+/// Elements that one leaf of a sum holds.
+const LEAF: usize = source::LEAF as usize;
 
 impl PlanKind {
     /// All of them.
@@ -86,20 +84,6 @@ impl PlanKind {
             PlanKind::Strided => rows && !whole,
         }
     }
-
-    /// What is used where nobody asks for another. Correct first: measurements have yet to draw these lines.
-    fn choose(family: Family, units: &Geometry, whole: bool) -> PlanKind {
-        match family {
-            Family::Elementwise => PlanKind::Elementwise,
-            _ if units.inner > 1 => PlanKind::Strided,
-            _ if units.cols <= 32 => PlanKind::Short,
-            // Only so a set that is one row can be cut.
-            _ if whole && units.cols > LEAF => PlanKind::Split,
-            _ if units.cols >= 16_384 && units.rows < 64 => PlanKind::Split,
-            _ if units.cols >= LONG => PlanKind::Split,
-            _ => PlanKind::Workgroup,
-        }
-    }
 }
 
 impl fmt::Display for PlanKind {
@@ -138,6 +122,8 @@ pub(crate) struct Part {
     pub ignore: Option<i64>,
     /// The options as the kernels read them.
     pub options: Vec<u32>,
+    /// Whether each has its default.
+    pub plain: bool,
     /// An option that is a list.
     pub list: Option<Vec<f32>>,
     /// Which inputs of the plan are the loss's.
@@ -177,6 +163,7 @@ impl Part {
             divisor: layout.divisor(loss, &geometry),
             ignore: loss.ignore_index(),
             options,
+            plain: loss.options() == (loss.info().make)().options(),
             list,
             inputs,
             scale,

@@ -83,6 +83,18 @@ impl Stage {
         )
     }
 
+    /// Whether an invocation takes a row at class axis 1.
+    pub(crate) fn is_strided(self) -> bool {
+        matches!(
+            self,
+            Stage::StridedStat
+                | Stage::StridedPart
+                | Stage::StridedPart2
+                | Stage::StridedSay
+                | Stage::StridedGrad
+        )
+    }
+
     /// Whether it writes losses of rows or elements.
     fn says_losses(self) -> bool {
         matches!(
@@ -140,6 +152,9 @@ pub(crate) struct Term {
     pub support: Option<Support>,
     pub weight: WeightLayout,
     pub columns: bool,
+    /// Every option has its default: they are constants then, and what they turn off is no part of the kernel. All
+    /// other values share a kernel that reads them.
+    pub plain: bool,
     pub losses: Losses,
 }
 
@@ -154,7 +169,7 @@ pub(crate) enum Losses {
     Kept,
 }
 
-/// Everything that changes the text of a kernel. Values of options do not.
+/// Everything that changes the text of a kernel. Values of options do not, but for all of them being the default.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Variant {
     pub stage: Stage,
@@ -167,10 +182,18 @@ pub(crate) struct Variant {
     /// Invocations of a workgroup that takes rows, and of the slice of it that takes one: powers of two.
     pub width: u32,
     pub lanes: u32,
+    /// Packs of a row that an invocation keeps; 0 where rows are read again for the gradient.
+    pub held: u32,
+    /// Rows that a slice takes together: two where rows of 16-bit numbers share words.
+    pub group: u32,
+    /// Packs that are loaded before the first is looked at.
+    pub unroll: u32,
     /// Losses whose status the work buffer holds.
     pub heads: usize,
     /// Every buffer is bound read-write, because one buffer is both read and written.
     pub aliased: bool,
+    /// What has a number for each element is bound as vectors of 16 bytes, because all of it begins and ends with one.
+    pub wide: bool,
     pub terms: Vec<Term>,
 }
 
@@ -191,12 +214,14 @@ impl Variant {
             return self;
         }
         self.dtype = DType::F32;
+        self.wide = false;
         self.accumulate.clear();
         self.gradient = false;
         self.whole = false;
         for term in &mut self.terms {
             term.inputs.clear();
             term.loss = None;
+            term.plain = false;
             term.losses = match self.stage {
                 Stage::Spread => Losses::Stored,
                 _ => Losses::Summed,
@@ -224,6 +249,44 @@ impl Variant {
             Stage::StridedSay => "say_main",
             _ => "main",
         }
+    }
+
+    /// Elements that an invocation takes together: as many as the shortest type has in 16 bytes.
+    pub(crate) fn pack(&self) -> u32 {
+        let short = |t: &Term| matches!(t.target, TargetLayout::Values(d) if d != DType::F32);
+        match self.dtype != DType::F32 || self.terms.iter().any(short) {
+            true => 8,
+            false => 4,
+        }
+    }
+
+    /// Vectors of 16 bytes that a pack of all tensors is.
+    pub(crate) fn raw_vectors(&self) -> u32 {
+        terms::raw_vectors(self)
+    }
+
+    /// Whether an element is added to the statistics of every loss by little arithmetic, so that many may be written out.
+    pub(crate) fn light(&self) -> bool {
+        let mut losses = self.terms.iter().filter_map(|t| t.loss);
+        losses.all(|l| l.0.family == Family::Elementwise || terms::peak(l.0))
+    }
+
+    /// How many packs an invocation takes of a leaf.
+    pub(crate) fn packs(&self) -> u32 {
+        (LEAF / (self.width * self.pack())).max(1)
+    }
+
+    /// Whether a buffer is bound as vectors.
+    pub(crate) fn vectors(&self, role: Role) -> bool {
+        let term = |k: usize| &self.terms[k];
+        self.wide
+            && match role {
+                Role::Input(_) | Role::Grad(_) => true,
+                Role::Target(k) => matches!(term(k).target, TargetLayout::Values(_)),
+                Role::Weight(k) => term(k).weight == WeightLayout::Element,
+                Role::Loss(_) => self.stage == Stage::Elementwise,
+                Role::Columns(_) | Role::Work => false,
+            }
     }
 
     /// How many inputs it has.
@@ -272,6 +335,9 @@ impl Variant {
     }
 }
 
+/// Elements that one leaf of a sum holds; and the columns that the gradient of a split row is written by.
+pub(crate) const LEAF: u32 = 4096;
+
 /// Words of the status of one loss, at the beginning of the work buffer. Partial sums follow.
 pub(crate) const HEAD: usize = 16;
 
@@ -315,8 +381,6 @@ words! {
         row0: u32,
         /// The number of leaves here.
         leaves: u32,
-        /// Rows of a slice that writes whole words.
-        group: u32,
         /// Where in the leaves the statistics of rows begin, and the second ones.
         stat0: u32,
         stat2: u32,
@@ -400,6 +464,7 @@ const PACK: &str = include_str!("../../shaders/common/pack.wgsl");
 const STATUS: &str = include_str!("../../shaders/skeleton/status.wgsl");
 const TREE: &str = include_str!("../../shaders/skeleton/tree.wgsl");
 const GATHER: &str = include_str!("../../shaders/skeleton/gather.wgsl");
+const AGAIN: &str = include_str!("../../shaders/skeleton/again.wgsl");
 const SLICES: &str = include_str!("../../shaders/skeleton/slices.wgsl");
 
 /// The WGSL of a kernel. The losses' files come first, so that the line numbers of the first stay true.
@@ -409,13 +474,20 @@ pub(crate) fn compose(v: &Variant) -> String {
             TREE,
             include_str!("../../shaders/skeleton/elementwise.wgsl"),
         ],
+        Stage::Rows if v.held > 0 => &[
+            GATHER,
+            SLICES,
+            include_str!("../../shaders/skeleton/held.wgsl"),
+        ],
         Stage::Rows => &[
             GATHER,
+            AGAIN,
             SLICES,
             include_str!("../../shaders/skeleton/rows.wgsl"),
         ],
         Stage::SplitStat | Stage::SplitStat2 | Stage::SplitGrad => &[
             GATHER,
+            AGAIN,
             SLICES,
             include_str!("../../shaders/skeleton/split.wgsl"),
         ],
@@ -423,7 +495,11 @@ pub(crate) fn compose(v: &Variant) -> String {
         | Stage::StridedPart
         | Stage::StridedPart2
         | Stage::StridedSay
-        | Stage::StridedGrad => &[GATHER, include_str!("../../shaders/skeleton/strided.wgsl")],
+        | Stage::StridedGrad => &[
+            GATHER,
+            AGAIN,
+            include_str!("../../shaders/skeleton/strided.wgsl"),
+        ],
         Stage::Count => &[TREE, include_str!("../../shaders/skeleton/count.wgsl")],
         Stage::Fold => &[TREE, include_str!("../../shaders/skeleton/fold.wgsl")],
         Stage::Finish => &[TREE, include_str!("../../shaders/skeleton/finish.wgsl")],
@@ -468,10 +544,10 @@ fn declarations(text: &mut String, v: &Variant) {
         } else {
             "read"
         };
-        let ty = if role == Role::Work {
-            "Work"
-        } else {
-            "array<u32>"
+        let ty = match role {
+            Role::Work => "Work",
+            _ if v.vectors(role) => "array<vec4<u32>>",
+            _ => "array<u32>",
         };
         line!(
             text,
@@ -482,6 +558,9 @@ fn declarations(text: &mut String, v: &Variant) {
     }
     line!(text, "const WIDTH: u32 = {}u;", v.width);
     line!(text, "const LANES: u32 = {}u;", v.lanes);
+    line!(text, "const GROUP: u32 = {}u;", v.group);
+    line!(text, "const PACK: u32 = {}u;", v.pack());
+    line!(text, "const PACKS: u32 = {}u;", v.packs());
     for (name, value) in [
         ("GRADIENT", v.gradient),
         ("SECOND", v.by_rows() && v.second()),

@@ -174,7 +174,8 @@ impl Rows for CrossEntropy {
         let grad = (0..p.z.len()).map(|j| {
             let (z, q, share) = (p.z[j], p.size[j], share[j]);
             let ep = if z.is_finite() {
-                exps(z) + 2.0 * ez_max + es + DIV
+                // 1/s and a product.
+                exps(z) + 2.0 * ez_max + es + DIV + U
             } else {
                 0.0
             };

@@ -1,6 +1,6 @@
 //! The cases that every loss goes through. They follow from what the registry says of a loss.
 
-use crate::gpu::PlanKind;
+use crate::gpu::{PlanKind, Tuning};
 use crate::layout::{ClassAxis, Reduction};
 use crate::loss::{Family, Info, Loss, OptionKind, OptionValue, Range, TargetKind};
 use crate::tensor::{DType, LabelType};
@@ -80,7 +80,7 @@ pub(super) enum Weights {
 }
 
 /// One evaluation to make.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Case {
     pub loss: usize,
     pub shape: Vec<usize>,
@@ -96,19 +96,35 @@ pub(super) struct Case {
     pub lowered: Option<(u64, u32)>,
     /// The plan, where another than the chosen one is to be taken.
     pub plan: Option<PlanKind>,
+    /// For which kind of device the kernels are shaped.
+    pub tuning: Tuning,
 }
 
-/// All cases of a loss, for one set of option corners.
+/// The cases of a loss, for one set of option corners: all of them, each with both tunings; or, `quick`, a few of each
+/// kind, with everything that can be combined in turn, and from another beginning for every loss.
 pub(super) fn cases(info: &'static Info, corners: &[Box<dyn Loss>], quick: bool) -> Vec<Case> {
     let mut list = Listing {
         info,
         cases: Vec::new(),
-        turn: 0,
+        turn: info.name.bytes().map(usize::from).sum(),
+        quick,
         by_row: corners.iter().position(|loss| !loss.whole()).unwrap_or(0),
     };
     match info.family {
-        Family::Elementwise => list.elementwise(corners.len(), quick),
-        Family::Rows | Family::Sets => list.rows(corners.len(), quick),
+        Family::Elementwise => list.elementwise(corners.len()),
+        Family::Rows | Family::Sets => list.rows(corners.len()),
+    }
+    if !quick {
+        let other = |case: &Case| {
+            let [wide, narrow] = Tuning::ALL;
+            let tuning = if case.tuning == wide { narrow } else { wide };
+            Case {
+                tuning,
+                ..case.clone()
+            }
+        };
+        let others: Vec<_> = list.cases.iter().map(other).collect();
+        list.cases.extend(others);
     }
     list.cases
 }
@@ -118,6 +134,7 @@ struct Listing {
     cases: Vec<Case>,
     /// Walks through reductions, weights and targets where not every combination is made.
     turn: usize,
+    quick: bool,
     /// The corner by which a set is taken row by row.
     by_row: usize,
 }
@@ -165,29 +182,43 @@ impl Listing {
             extreme: false,
             lowered: None,
             plan: None,
+            tuning: Tuning::ALL[(t + t / 2 + t / 7) % 2],
         });
         let last = self.cases.len() - 1;
         &mut self.cases[last]
     }
 
-    /// Every reduction and storage type, weights and targets in turn.
+    /// Storage types, each once or, `quick`, one in turn.
+    fn dtypes(&self) -> &'static [DType] {
+        let one = (self.turn + self.turn / 4) % 3;
+        match self.quick {
+            true => &DType::ALL[one..=one],
+            false => &DType::ALL,
+        }
+    }
+
+    /// Every reduction and storage type, weights and targets in turn; or, `quick`, one of each.
     fn reductions(&mut self, shape: &[usize]) {
-        for dtype in DType::ALL {
+        for &dtype in self.dtypes() {
             for reduction in Reduction::ALL {
                 self.next(shape, dtype).reduction = reduction;
+                if self.quick {
+                    break;
+                }
             }
         }
     }
 
-    /// Every storage type; reductions, weights and targets in turn.
-    fn in_turn(&mut self, shape: &[usize]) {
-        for dtype in DType::ALL {
-            self.next(shape, dtype);
-        }
-    }
-
-    /// Every reduction, storage type, weight, target, with class weights and without.
+    /// Every reduction, storage type, weight, target, with class weights and without; or, `quick`, eight of them.
     fn product(&mut self, shape: &[usize], axis: ClassAxis) {
+        if self.quick {
+            for _ in 0..8 {
+                for &dtype in self.dtypes() {
+                    self.next(shape, dtype).axis = axis;
+                }
+            }
+            return;
+        }
         for dtype in DType::ALL {
             for reduction in Reduction::ALL {
                 for &weights in self.weights() {
@@ -211,7 +242,10 @@ impl Listing {
 
     fn corners(&mut self, corners: usize, shapes: [&[usize]; 2]) {
         for loss in 0..corners {
-            for shape in shapes {
+            for (k, shape) in shapes.into_iter().enumerate() {
+                if self.quick && k != loss % 2 {
+                    continue;
+                }
                 for goal in self.goals() {
                     // One label type is enough here.
                     if matches!(goal, Goal::Labels(l) if l != LabelType::I64) {
@@ -256,7 +290,7 @@ impl Listing {
 
     fn forward_only(&mut self, shape: &[usize]) {
         for reduction in Reduction::ALL {
-            for dtype in DType::ALL {
+            for &dtype in self.dtypes() {
                 let case = self.next(shape, dtype);
                 case.reduction = reduction;
                 case.gradient = false;
@@ -268,16 +302,20 @@ impl Listing {
     fn lowered(&mut self, shape: &[usize], axis: ClassAxis, binding: u64) {
         for dtype in DType::ALL {
             for reduction in Reduction::ALL {
+                let quick = self.quick;
                 let case = self.next(shape, dtype);
                 case.axis = axis;
-                case.reduction = reduction;
                 case.lowered = Some((binding, 40));
+                if quick {
+                    break;
+                }
+                case.reduction = reduction;
             }
         }
     }
 
     /// One plan for everything that it can carry, in one piece and in chunks.
-    fn forced(&mut self, kind: PlanKind, quick: bool) {
+    fn forced(&mut self, kind: PlanKind) {
         let small = [[1, 1], [2, 3], [7, 13], [65, 31], [33, 255], [5, 1000]];
         let mut shapes: Vec<_> = small.into_iter().map(|shape| (shape, None)).collect();
         match kind {
@@ -288,14 +326,14 @@ impl Listing {
             PlanKind::Split => {
                 shapes.push(([3, 9001], None));
                 shapes.push(([5, 9001], Some((80_000, 40))));
-                if !quick {
+                if !self.quick {
                     shapes.push(([2, 300_001], None));
                 }
             }
             PlanKind::Strided => {
                 shapes.push(([601, 37], Some((40_000, 40))));
                 for shape in [[3, 257, 2], [5, 8, 33]] {
-                    for dtype in DType::ALL {
+                    for &dtype in self.dtypes() {
                         let case = self.next(&shape, dtype);
                         case.axis = ClassAxis::One;
                         case.plan = Some(kind);
@@ -305,8 +343,8 @@ impl Listing {
         }
         let by_row = self.by_row;
         for (shape, lowered) in shapes {
-            for dtype in DType::ALL {
-                for _ in 0..2 {
+            for &dtype in self.dtypes() {
+                for _ in 0..if self.quick { 1 } else { 2 } {
                     let case = self.next(&shape, dtype);
                     case.plan = Some(kind);
                     case.lowered = lowered;
@@ -330,8 +368,8 @@ impl Listing {
         }
     }
 
-    fn elementwise(&mut self, corners: usize, quick: bool) {
-        let sizes: &[usize] = match quick {
+    fn elementwise(&mut self, corners: usize) {
+        let sizes: &[usize] = match self.quick {
             true => &[0, 1, 2, 255, 256, 257, 4097],
             false => &[0, 1, 2, 255, 256, 257, 65_535, 65_536, 1_000_000],
         };
@@ -339,8 +377,8 @@ impl Listing {
             self.reductions(&[n]);
         }
         self.product(&[37, 7], ClassAxis::Last);
-        for dtype in DType::ALL {
-            for &weights in self.weights() {
+        for &weights in self.weights() {
+            for &dtype in self.dtypes() {
                 let case = self.next(&[3, 5, 7], dtype);
                 case.axis = ClassAxis::One;
                 case.weights = weights;
@@ -353,23 +391,23 @@ impl Listing {
         self.extremes(corners);
     }
 
-    fn rows(&mut self, corners: usize, quick: bool) {
-        let cols: &[usize] = match quick {
+    fn rows(&mut self, corners: usize) {
+        let cols: &[usize] = match self.quick {
             true => &[1, 2, 3, 31, 33, 257, 1000],
             false => &[1, 2, 3, 31, 33, 257, 1000, 32_000],
         };
-        for rows in [0, 1, 2, 7, 65] {
-            for &cols in cols {
-                match quick {
-                    true => self.in_turn(&[rows, cols]),
-                    false => self.reductions(&[rows, cols]),
+        for (k, &cols) in cols.iter().enumerate() {
+            for (j, rows) in [1, 65, 2, 7, 0].into_iter().enumerate() {
+                // Few rows and many.
+                if !self.quick || (j + k) % 2 == 0 {
+                    self.reductions(&[rows, cols]);
                 }
             }
         }
         self.product(&[7, 13], ClassAxis::Last);
         self.product(&[2, 5, 3], ClassAxis::One);
         for shape in [&[3, 257, 2][..], &[1, 33, 31], &[2, 3, 4, 5], &[5, 1000, 3]] {
-            for dtype in DType::ALL {
+            for &dtype in self.dtypes() {
                 self.next(shape, dtype).axis = ClassAxis::One;
             }
         }
@@ -379,7 +417,7 @@ impl Listing {
         self.lowered(&[41, 11, 71], ClassAxis::One, 40_000);
         self.extremes(corners);
         for kind in PlanKind::ALL {
-            self.forced(kind, quick);
+            self.forced(kind);
         }
     }
 }

@@ -111,6 +111,8 @@ fn a_missing_device_is_exit_code_3() {
         format!("{} --device llvm --json", digits()),
         "verify".into(),
         "verify mse --device gpu --json".into(),
+        "bench".into(),
+        "bench mse --device gpu --json".into(),
     ] {
         let ran = bench.run(&line);
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{line}");

@@ -74,6 +74,21 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["--device", "expected", "found cpu"],
     ),
     (
+        "",
+        "bench mse nothing",
+        &["unknown loss `nothing`", "expected one of"],
+    ),
+    (
+        "",
+        "bench --device cpu",
+        &["--device", "expected", "found cpu"],
+    ),
+    ("", "bench mse --rows 4", &["--cols"]),
+    ("", "bench mse --rows 4 --cols 0", &["--cols", "at least 1"]),
+    ("", "bench mse --rows -4 --cols 4", &["-4"]),
+    ("", "bench mse --dtype f32,f64", &["f64", "bf16"]),
+    ("", "bench mse --rounds 0", &["--rounds", "at least 1"]),
+    (
         MSE,
         "--set delta=1",
         &["mse has no option `delta`", "expected none"],

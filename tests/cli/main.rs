@@ -7,8 +7,10 @@ mod bench;
 mod combined;
 mod devices;
 mod errors;
-#[allow(dead_code, reason = "shared with other tests, which use other parts")]
-#[path = "../files_support/mod.rs"]
+mod files;
+mod files_hostile;
 mod files_support;
 mod output;
 mod plot;
+mod readme;
+mod speed;

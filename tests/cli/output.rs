@@ -99,6 +99,7 @@ fn help_and_version_are_no_errors() {
         "--version",
         "loss --help",
         "verify --help",
+        "bench --help",
         "help list",
     ] {
         let ran = bench.run(line);

@@ -6,9 +6,7 @@ use crate::gpu::Gpu;
 use crate::gpu::source::{Losses, Named, Stage, Term, Variant, words};
 use crate::layout::{Geometry, TargetLayout};
 use crate::loss::{Family, Support};
-
-/// Elements that one leaf of a sum holds; and the columns that the gradient of a split row is written by.
-pub(super) const LEAF: usize = 4096;
+use crate::tensor::DType;
 
 /// Bytes of workgroup memory that WebGPU promises.
 const WORKGROUP_MEMORY: usize = 16384;
@@ -31,7 +29,7 @@ impl Pass {
         let part = &parts[k];
         let family = part.info.family;
         let kind = match gpu.plan {
-            None => PlanKind::choose(family, &part.units, part.whole),
+            None => gpu.tuning.kind(family, &part.units, part.whole),
             Some(kind) if kind.fits(family, &part.units, part.whole) => kind,
             Some(kind) => {
                 let all = PlanKind::ALL.into_iter();
@@ -94,15 +92,41 @@ impl Pass {
             PlanKind::Strided => &[Stage::StridedSay, Stage::StridedGrad],
         };
         let fits = stages.iter().all(|&stage| {
-            let v = joined.variant(parts, stage);
-            // A workgroup as narrow as to hold fewer than 128 statistics would make long rows inexact.
-            let narrow = joined.kind != PlanKind::Short && joined.units.cols > 128 && v.width < 128;
-            v.roles().len() <= 8 && v.slots() <= 3 && !narrow
+            let v = joined.variant(gpu, parts, stage);
+            // A workgroup that is narrowed because its memory does not hold the statistics would make long rows inexact.
+            let narrowed = v.lanes < joined.lanes(gpu, parts, stage);
+            v.roles().len() <= 8 && v.slots() <= 3 && !narrowed
         });
         fits.then_some(joined)
     }
 
-    pub(super) fn variant(&self, parts: &[Part], stage: Stage) -> Variant {
+    /// Invocations that take a row of a kernel together, if workgroup memory were no matter.
+    fn lanes(&self, gpu: &Gpu, parts: &[Part], stage: Stage) -> u32 {
+        self.shaped(gpu, parts, stage).lanes
+    }
+
+    /// The kernel of a stage.
+    pub(super) fn variant(&self, gpu: &Gpu, parts: &[Part], stage: Stage) -> Variant {
+        let mut v = self.shaped(gpu, parts, stage);
+        // One statistic for each invocation, and two for each slice that takes two rows. The same in all dispatches of
+        // the pass.
+        let [all, second] = words(&v);
+        let need = |v: &Variant| {
+            let slices = 2 * (v.width / v.lanes);
+            let kept = if v.lanes == 1 { 0 } else { v.width } + slices;
+            4 * (all.max(1) + second.max(1)) * kept as usize
+        };
+        let by_rows = !matches!(self.kind, PlanKind::Elementwise | PlanKind::Strided);
+        while by_rows && need(&v) > WORKGROUP_MEMORY && v.width > 2 {
+            v.width /= 2;
+            v.lanes = v.lanes.min(v.width);
+            // What each of fewer keeps is more.
+            v.held = 0;
+        }
+        self.within(v)
+    }
+
+    fn shaped(&self, gpu: &Gpu, parts: &[Part], stage: Stage) -> Variant {
         let terms = self.parts.iter().map(|&k| {
             let place = |slot| self.slots.iter().position(|s| s == slot);
             term(
@@ -110,46 +134,50 @@ impl Pass {
                 parts[k].inputs.iter().filter_map(place).collect(),
             )
         });
-        let layout = &parts[self.parts[0]].layout;
+        let first = &parts[self.parts[0]];
+        let layout = &first.layout;
+        let tuning = gpu.tuning;
         let mut v = Variant {
             stage,
             dtype: layout.dtype,
             accumulate: self.accumulate.clone(),
             gradient: layout.gradient,
             whole: self.whole && self.kind != PlanKind::Elementwise,
-            width: 256,
-            lanes: 256,
+            width: tuning.width(),
+            lanes: tuning.width(),
+            held: 0,
+            group: 1,
+            unroll: tuning.unroll(),
             heads: parts.len(),
             aliased: false,
+            wide: false,
             terms: terms.collect(),
         };
-        if self.kind == PlanKind::Elementwise || self.kind == PlanKind::Strided {
-            return self.within(v);
-        }
-        let columns = u32::try_from(self.units.cols).unwrap_or(u32::MAX);
-        match (stage, self.kind) {
-            (Stage::Rows, PlanKind::Short) => {
-                v.width = 64;
-                v.lanes = columns.clamp(2, 32).next_power_of_two();
+        let pack = v.pack();
+        let cols = self.units.cols;
+        let whole_packs = |n: usize| n.is_multiple_of(pack as usize);
+        match (self.kind, stage) {
+            (PlanKind::Strided, _) => {
+                v.width = 256;
+                v.lanes = 256;
+                return v;
             }
-            // As many invocations as there are columns: the others would only wait.
-            (Stage::Rows, _) => {
-                v.width = columns.clamp(32, 256).next_power_of_two();
-                v.lanes = v.width;
+            (PlanKind::Elementwise, _) => v.wide = whole_packs(first.geometry.elements),
+            (PlanKind::Split, _) => v.wide = whole_packs(cols),
+            (kind, _) => {
+                let shape = tuning.shape(kind, cols, pack, v.raw_vectors());
+                v.width = shape.width;
+                v.lanes = shape.lanes;
+                v.held = if v.light() { shape.held } else { 0 };
+                v.wide = whole_packs(cols);
             }
-            _ => {}
         }
-        // One statistic for each invocation, and two for each slice. The same in all dispatches of the pass.
-        let [all, second] = words(&v);
-        let need = |v: &Variant| {
-            let kept = v.width + 2 * v.width / v.lanes;
-            4 * (all.max(1) + second.max(1)) * kept as usize
-        };
-        while need(&v) > WORKGROUP_MEMORY && v.width > 2 {
-            v.width /= 2;
-            v.lanes = v.lanes.min(v.width);
+        // Two rows of 16-bit numbers that share a word.
+        if v.dtype != DType::F32 && cols % 2 == 1 && self.kind != PlanKind::Elementwise {
+            v.group = 2;
+            v.held = 0;
         }
-        self.within(v)
+        v
     }
 
     /// Row losses by way of the leaves, where the kernel has more than 8 buffers otherwise.
@@ -178,6 +206,7 @@ pub(super) fn term(part: &Part, inputs: Vec<usize>) -> Term {
         },
         weight: part.layout.weight,
         columns: part.layout.class_weight || part.list.is_some(),
+        plain: part.plain,
         losses: match part.each {
             true => Losses::Stored,
             false => Losses::Summed,

@@ -1,7 +1,7 @@
 //! The dispatches of a plan, and what each of them sees of the tensors.
 
-use super::pass::{LEAF, Pass, passes, term};
-use super::{Part, PlanKind, Range, Tensor, number_size};
+use super::pass::{Pass, passes, term};
+use super::{LEAF, Part, PlanKind, Range, Tensor, number_size};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::source::{
@@ -10,9 +10,6 @@ use crate::gpu::source::{
 use crate::layout::{Divisor, WeightLayout};
 use crate::loss::Family;
 use crate::tensor::DType;
-
-/// The most parts of a row, each a whole number of leaves.
-const PARTS: usize = 1024;
 
 /// The columns that one invocation takes at class axis 1.
 const STRIP: usize = 1024;
@@ -69,7 +66,7 @@ impl<'a> Planner<'a> {
                         PlanKind::Split => Stage::SplitGrad,
                         _ => Stage::Rows,
                     };
-                    let v = pass.variant(parts, stage);
+                    let v = pass.variant(gpu, parts, stage);
                     v.terms.iter().any(|t| t.losses == Losses::Kept)
                 };
                 let leaves = match pass.kind {
@@ -166,8 +163,12 @@ impl<'a> Planner<'a> {
             whole: false,
             width: 256,
             lanes: 256,
+            held: 0,
+            group: 1,
+            unroll: 1,
             heads: self.parts.len(),
             aliased: false,
+            wide: false,
             terms: vec![term(part, Vec::new())],
         };
         // A list that is an option is no list of weights.
@@ -184,7 +185,6 @@ impl<'a> Planner<'a> {
             data_inner: word(part.geometry.inner),
             grad_scale: part.layout.grad_scale,
             repeat: 1.0,
-            group: 1,
             ..Params::default()
         }
     }
@@ -461,7 +461,7 @@ impl<'a> Planner<'a> {
 
     fn elementwise(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
         let part = &self.parts[pass.parts[0]];
-        let v = pass.variant(self.parts, Stage::Elementwise);
+        let v = pass.variant(self.gpu, self.parts, Stage::Elementwise);
         let most = self.elements_in(pass, &v)?;
         for chunk in chunks(part.geometry.elements, most) {
             let (ranges, r0) = self.element_ranges(pass, &v, chunk)?;
@@ -489,13 +489,13 @@ impl<'a> Planner<'a> {
         let g = &pass.units;
         let sample = g.cols.saturating_mul(g.inner);
         let dtype = self.parts[pass.parts[0]].layout.dtype;
-        let step = if dtype != DType::F32 && sample % 2 == 1 {
-            2
-        } else {
-            1
+        let step = match pass.kind {
+            PlanKind::Strided if dtype != DType::F32 && sample % 2 == 1 => 2,
+            PlanKind::Strided => 1,
+            _ => pass.variant(self.gpu, self.parts, stages[0]).group as usize,
         };
         let fit = stages.iter().map(|&stage| {
-            let v = pass.variant(self.parts, stage);
+            let v = pass.variant(self.gpu, self.parts, stage);
             let tensors = v.roles().into_iter().filter_map(|r| Self::tensor(pass, r));
             self.fit(tensors, |tensor| self.per_sample(pass, tensor))
         });
@@ -550,7 +550,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The parameters of a chunk of samples.
-    fn sample_params(&self, pass: &Pass, chunk: Chunk, group: usize) -> Result<Params> {
+    fn sample_params(&self, pass: &Pass, chunk: Chunk) -> Result<Params> {
         let g = &pass.units;
         let rows = chunk.len * g.inner;
         let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -558,7 +558,6 @@ impl<'a> Planner<'a> {
             n: self.word("elements", rows * g.cols)?,
             rows: self.word("rows", rows)?,
             row0: self.word("rows", chunk.first * g.inner)?,
-            group: self.word("rows of a group", group)?,
             stat0: self.word("partial sums", self.end)?,
             says: 1,
             cols: word(g.cols),
@@ -568,13 +567,13 @@ impl<'a> Planner<'a> {
     }
 
     fn rows(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
-        let v = pass.variant(self.parts, Stage::Rows);
+        let v = pass.variant(self.gpu, self.parts, Stage::Rows);
         let (most, group) = self.samples(pass, &[Stage::Rows], 0)?;
         let slices = (v.width / v.lanes) as usize;
         for chunk in chunks(pass.units.rows, most) {
             steps.push(Pending {
                 groups: self.grid(chunk.len.div_ceil(group * slices))?,
-                params: self.sample_params(pass, chunk, group)?,
+                params: self.sample_params(pass, chunk)?,
                 terms: self.pass_terms(pass, chunk.first)?,
                 ranges: self.sample_ranges(pass, &v, chunk),
                 variant: v.clone(),
@@ -584,17 +583,17 @@ impl<'a> Planner<'a> {
     }
 
     /// The parts of a row, and the columns of one: whole leaves.
-    fn parts_of(cols: usize) -> (usize, usize) {
-        let len = LEAF * cols.div_ceil(LEAF * PARTS);
+    fn parts_of(&self, cols: usize) -> (usize, usize) {
+        let len = LEAF * cols.div_ceil(LEAF * self.gpu.tuning.parts());
         (cols.div_ceil(len), len)
     }
 
     fn split(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
         let g = &pass.units;
-        let stat = pass.variant(self.parts, Stage::SplitStat);
-        let grad = pass.variant(self.parts, Stage::SplitGrad);
+        let stat = pass.variant(self.gpu, self.parts, Stage::SplitStat);
+        let grad = pass.variant(self.gpu, self.parts, Stage::SplitGrad);
         let [all, second] = words(&stat);
-        let (parts, len) = Self::parts_of(g.cols);
+        let (parts, len) = self.parts_of(g.cols);
         let scratch = parts * (all + second);
         let (most, group) = self.samples(pass, &[Stage::SplitStat, Stage::SplitGrad], scratch)?;
         let mut used = 0;
@@ -606,10 +605,10 @@ impl<'a> Planner<'a> {
                 parts_all: self.word("parts", parts)?,
                 part_len: self.word("columns of a part", len)?,
                 blocks: match grad.gradient {
-                    true => self.word("blocks", (group * g.cols).div_ceil(LEAF))?,
+                    true => self.word("blocks", (group * g.cols).div_ceil(len))?,
                     false => 1,
                 },
-                ..self.sample_params(pass, chunk, group)?
+                ..self.sample_params(pass, chunk)?
             };
             let mut push = |v: &Variant, groups: usize| -> Result<()> {
                 steps.push(Pending {
@@ -624,7 +623,7 @@ impl<'a> Planner<'a> {
             push(&stat, chunk.len * parts)?;
             if stat.second() {
                 push(
-                    &pass.variant(self.parts, Stage::SplitStat2),
+                    &pass.variant(self.gpu, self.parts, Stage::SplitStat2),
                     chunk.len * parts,
                 )?;
             }
@@ -638,10 +637,10 @@ impl<'a> Planner<'a> {
     fn split_set(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
         let g = &pass.units;
         let first = &self.parts[pass.parts[0]];
-        let stat = pass.variant(self.parts, Stage::SplitStat);
-        let grad = pass.variant(self.parts, Stage::SplitGrad);
+        let stat = pass.variant(self.gpu, self.parts, Stage::SplitStat);
+        let grad = pass.variant(self.gpu, self.parts, Stage::SplitGrad);
         let [all, second] = words(&stat);
-        let (parts, len) = Self::parts_of(g.cols);
+        let (parts, len) = self.parts_of(g.cols);
         let room = self
             .elements_in(pass, &grad)?
             .min(self.elements_in(pass, &stat)?);
@@ -658,7 +657,7 @@ impl<'a> Planner<'a> {
         };
         let mut stages = vec![stat];
         if stages[0].second() {
-            stages.push(pass.variant(self.parts, Stage::SplitStat2));
+            stages.push(pass.variant(self.gpu, self.parts, Stage::SplitStat2));
         }
         stages.push(grad);
         for v in &stages {
@@ -670,11 +669,7 @@ impl<'a> Planner<'a> {
                 }
                 let (ranges, r0) = self.element_ranges(pass, v, chunk)?;
                 let here = chunk.len.div_ceil(len);
-                let blocks = if v.gradient {
-                    chunk.len.div_ceil(LEAF)
-                } else {
-                    1
-                };
+                let blocks = if v.gradient { here } else { 1 };
                 let params = Params {
                     n: self.word("elements", chunk.len)?,
                     rows: 1,
@@ -719,7 +714,7 @@ impl<'a> Planner<'a> {
         // One invocation goes through so many columns. With more it would be slow and inexact; and Mesa's software
         // driver ends every loop, without a word, once an invocation has been round 65,535 times in all.
         let parts = g.cols.div_ceil(STRIP);
-        let whole = pass.variant(self.parts, Stage::StridedStat);
+        let whole = pass.variant(self.gpu, self.parts, Stage::StridedStat);
         let mut stages = match (parts, whole.second()) {
             (1, _) => vec![Stage::StridedStat],
             (_, false) => vec![Stage::StridedPart, Stage::StridedSay],
@@ -743,10 +738,10 @@ impl<'a> Planner<'a> {
                 stat2: self.word("partial sums", self.end + rows * parts * all)?,
                 parts: self.word("parts", parts)?,
                 part_len: STRIP as u32,
-                ..self.sample_params(pass, chunk, 1)?
+                ..self.sample_params(pass, chunk)?
             };
             for &stage in &stages {
-                let v = pass.variant(self.parts, stage);
+                let v = pass.variant(self.gpu, self.parts, stage);
                 let threads = match stage {
                     Stage::StridedGrad => (rows * g.cols).div_ceil(2),
                     Stage::StridedPart | Stage::StridedPart2 => rows * parts,

@@ -4,12 +4,15 @@
 
 mod access;
 mod rows;
+mod runs;
 
 use super::{Losses, Stage, TERM_PARAMS, Term, Variant, line};
 use crate::layout::WeightLayout;
-use crate::loss::{Family, Info, OptionInfo, OptionKind};
-use access::{access, count_weight, element, inputs};
+use crate::loss::{Family, Info, OptionInfo, OptionKind, OptionValue};
+pub(super) use access::raw_vectors;
+use access::{access, bad_weights, element, inputs, losses as losses_of_pack, unpacked, weight};
 use rows::{contexts, gathering, row_gradients, row_losses, statistics};
+use runs::runs;
 use std::fmt::Write;
 
 /// Names that the description of a loss gives, beside those of its file.
@@ -23,6 +26,10 @@ const ELEMENTWISE_DEFAULTS: &[(&str, &str)] = &[
 const ROW_DEFAULTS: &[(&str, &str)] = &[
     ("admits", "(bits: u32) -> bool { return false; }"),
     ("nan_loss", "(e: Elem, r: Row) -> bool { return true; }"),
+    (
+        "stat_identity",
+        "() -> Stat { return stat_at(peak_identity()); }",
+    ),
     (
         "row_special",
         "(r: Row, STATS) -> u32 { return SPECIAL_NONE; }",
@@ -39,9 +46,25 @@ pub(crate) fn list_option(info: &Info) -> Option<&'static OptionInfo> {
     options.find(|o| o.kind == OptionKind::NumberOrColumns)
 }
 
+/// The text of the default of an option, in a kernel for defaults.
+fn constant(term: &Term, option: &str) -> Option<String> {
+    let info = term.loss.filter(|_| term.plain)?.0;
+    let at = info.options.iter().position(|o| o.name == option)?;
+    match (info.make)().options().get(at)? {
+        OptionValue::Number(v) => Some(format!("{v:?}f")),
+        OptionValue::Flag(v) => Some(format!("{}u", u32::from(*v))),
+        OptionValue::Index(_) | OptionValue::Columns(_) => None,
+    }
+}
+
 /// Whether a loss has a second statistic.
 pub(crate) fn second(info: &Info) -> bool {
     info.wgsl.contains("struct Stat2 {")
+}
+
+/// Whether the statistics of a loss are relative to a maximum that is found first.
+pub(super) fn peak(info: &Info) -> bool {
+    info.wgsl.contains("struct Peak {")
 }
 
 /// The fields of a struct of a loss's file, each `f32` or `u32`.
@@ -90,6 +113,7 @@ fn all_fields(v: &Variant) -> Vec<Vec<(String, String)>> {
             .collect();
         out.push((format!("f{s}"), "u32".into()));
         out.push((format!("odd{s}"), "u32".into()));
+        out.push((format!("bad{s}"), "u32".into()));
         out
     };
     parts(v).iter().map(of).collect()
@@ -119,6 +143,20 @@ impl Part<'_> {
 
     fn second(&self) -> bool {
         !self.elementwise() && second(self.info)
+    }
+
+    /// The text of an option's value, where that is its default and known.
+    fn constant(&self, option: &str) -> Option<String> {
+        constant(self.term, option)
+    }
+
+    fn peak(&self) -> bool {
+        peak(self.info)
+    }
+
+    /// Whether its gradients share something that is worked out once a row.
+    fn ready(&self) -> bool {
+        self.info.wgsl.contains("struct Ready {")
     }
 
     /// The statistics as parameters, and as arguments out of those of all terms.
@@ -157,18 +195,20 @@ fn parts(v: &Variant) -> Vec<Part<'_>> {
     terms.filter_map(part).collect()
 }
 
-/// `text` with an ending to every name that its file or the description gives, and to those of its options.
-fn renamed(text: &str, info: &Info, s: &str) -> String {
-    if s.is_empty() {
-        return text.into();
-    }
-    let mut names: Vec<&str> = GIVEN.to_vec();
-    names.extend(ROW_DEFAULTS.iter().chain(ELEMENTWISE_DEFAULTS).map(|d| d.0));
-    for line in info.wgsl.lines() {
-        let declared = ["fn ", "struct ", "const "].iter();
-        if let Some(rest) = declared.filter_map(|word| line.strip_prefix(word)).next() {
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
-            names.push(&rest[..end.unwrap_or(rest.len())]);
+/// `text` with an ending to every name that its file or the description gives, and to those of its options; or, of
+/// options that have their defaults, with those.
+fn renamed(text: &str, part: &Part<'_>) -> String {
+    let (info, s) = (part.info, &part.s);
+    let mut names: Vec<&str> = Vec::new();
+    if !s.is_empty() {
+        names.extend(GIVEN);
+        names.extend(ROW_DEFAULTS.iter().chain(ELEMENTWISE_DEFAULTS).map(|d| d.0));
+        for line in info.wgsl.lines() {
+            let declared = ["fn ", "struct ", "const "].iter();
+            if let Some(rest) = declared.filter_map(|word| line.strip_prefix(word)).next() {
+                let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+                names.push(&rest[..end.unwrap_or(rest.len())]);
+            }
         }
     }
     let mut out = String::with_capacity(text.len() + text.len() / 8);
@@ -181,9 +221,15 @@ fn renamed(text: &str, info: &Info, s: &str) -> String {
         match word.strip_prefix("opt_") {
             // A member is no name of the module.
             _ if out.ends_with('.') && !word.starts_with("opt_") => out.push_str(word),
-            Some(option) => {
-                let _ = write!(out, "opt{s}_{option}");
-            }
+            Some(option) => match part.constant(option) {
+                Some(value) if out.ends_with("params.") => {
+                    out.truncate(out.len() - "params.".len());
+                    out.push_str(&value);
+                }
+                _ => {
+                    let _ = write!(out, "opt{s}_{option}");
+                }
+            },
             None => {
                 out.push_str(word);
                 if names.contains(&word) {
@@ -200,7 +246,7 @@ fn renamed(text: &str, info: &Info, s: &str) -> String {
 /// The files of the losses, with what they leave out.
 pub(super) fn losses(text: &mut String, v: &Variant) {
     for part in parts(v) {
-        text.push_str(&renamed(part.info.wgsl, part.info, &part.s));
+        text.push_str(&renamed(part.info.wgsl, &part));
         let (defaults, stats) = match part.elementwise() {
             true => (ELEMENTWISE_DEFAULTS, ""),
             false => (ROW_DEFAULTS, part.stats().0),
@@ -208,7 +254,7 @@ pub(super) fn losses(text: &mut String, v: &Variant) {
         for (name, rest) in defaults {
             if !part.info.wgsl.contains(&format!("fn {name}(")) {
                 let function = format!("fn {name}{}\n", rest.replace("STATS", stats));
-                text.push_str(&renamed(&function, part.info, &part.s));
+                text.push_str(&renamed(&function, &part));
             }
         }
     }
@@ -236,10 +282,8 @@ pub(super) fn params(text: &mut String, v: &Variant) {
 
 /// Everything between the losses and the skeleton.
 pub(super) fn functions(text: &mut String, v: &Variant) {
-    let roles = v.roles();
     for (k, term) in v.terms.iter().enumerate() {
-        let s = suffix(v, k);
-        access(text, k, &s, term, &roles);
+        access(text, v, k, &suffix(v, k), term);
     }
     if let [term] = v.terms.as_slice() {
         line!(text, "const COLUMNS: bool = {};", term.columns);
@@ -250,7 +294,7 @@ pub(super) fn functions(text: &mut String, v: &Variant) {
     let parts = parts(v);
     inputs(text, v);
     for part in &parts {
-        element(text, v, part);
+        element(text, part);
     }
     factors(text, &parts);
     if v.stage == Stage::Elementwise {
@@ -259,8 +303,9 @@ pub(super) fn functions(text: &mut String, v: &Variant) {
         statistics(text, v, &parts);
         contexts(text, &parts);
         gathering(text, v, &parts);
-        row_losses(text, &parts);
+        row_losses(text, v, &parts);
         row_gradients(text, v, &parts);
+        runs(text, v, &parts);
     }
 }
 
@@ -308,89 +353,201 @@ fn close_sums(v: &Variant) -> String {
     format!("GradBits({})", all.join(", "))
 }
 
-/// One visit of an element by elementwise losses.
+/// How elementwise losses visit packs of elements, and what they add up.
 fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    let each = |f: &dyn Fn(&Part<'_>) -> String, between: &str| -> String {
-        parts.iter().map(f).collect::<Vec<_>>().join(between)
+    let each = |f: &dyn Fn(&Part<'_>) -> String| -> String {
+        parts.iter().map(f).collect::<Vec<_>>().join(", ")
     };
     line!(
         text,
         "struct Visit {{ {}, grad: GradBits }}",
-        each(&|p| format!("l{}: u32", p.s), ", ")
+        each(&|p| format!("l{0}: u32, odd{0}: u32, bad{0}: u32", p.s))
     );
+    // The sum of the finite losses; their bits' maximum as signed and as unsigned numbers, which tell what others there
+    // were; the non-finite numbers and the weights that are none.
     line!(
         text,
         "struct Sums {{ {} }}",
-        each(&|p| format!("l{}: f32", p.s), ", ")
-    );
-    line!(
-        text,
-        "fn visit(i: u32, f: Factors) -> Visit {{\n    let in = load_inputs(i);"
-    );
-    match parts.iter().any(Part::needs_place) {
-        true => line!(
-            text,
-            "    let at = place(i);\n    let row = at.x;\n    let col = at.y;"
-        ),
-        false => line!(text, "    let row = 0u;\n    let col = 0u;"),
-    }
-    open_sums(text, v);
-    for part in parts {
-        let s = &part.s;
-        line!(text, "    let x{s} = elem{s}(in, i, row, col, 0u);");
-        line!(text, "    {}", count_weight(v, part));
-        line!(text, "    count(params.head{s}, NON_FINITE, x{s}.odd);");
-        line!(text, "    let t{s} = term{s}(x{s}.e);");
-        line!(text, "    let w{s} = bitcast<f32>(load_weight{s}(i, row));");
-        line!(
-            text,
-            "    let l{s} = select(bitcast<u32>(w{s} * t{s}.loss), NAN_BITS, x{s}.nan);"
-        );
-        line!(text, "    if (f.ok{s}) {{");
-        let nan = format!("(x{s}.nan && nan_grad{s}(x{s}.e))");
-        add_sums(
-            text,
-            part,
-            &format!("t{s}.grad"),
-            &format!("(w{s} * f.f{s})"),
-            &nan,
-        );
-        line!(text, "    }}");
-    }
-    line!(
-        text,
-        "    return Visit({}, {});\n}}",
-        each(&|p| format!("l{}", p.s), ", "),
-        close_sums(v)
+        each(&|p| format!(
+            "l{0}: f32, hi{0}: i32, lo{0}: u32, odd{0}: u32, bad{0}: u32",
+            p.s
+        ))
     );
     line!(
         text,
         "fn sums_zero() -> Sums {{ return Sums({}); }}",
-        each(&|_| "0.0".into(), ", ")
+        each(&|_| "0.0, 0, 0u, 0u, 0u".into())
     );
     line!(
         text,
-        "fn sums_add(a: Sums, i: u32, x: Visit) -> Sums {{\n    var sums = a;"
+        "fn sums_add(a: Sums, b: Sums) -> Sums {{\n    return Sums({});\n}}",
+        each(&|p| format!(
+            "a.l{0} + b.l{0}, max(a.hi{0}, b.hi{0}), max(a.lo{0}, b.lo{0}), a.odd{0} + b.odd{0}, a.bad{0} + b.bad{0}",
+            p.s
+        ))
     );
+    line!(
+        text,
+        "fn visit(in: Inputs, row: u32, col: u32, f: Factors) -> Visit {{"
+    );
+    open_sums(text, v);
     for part in parts {
         let s = &part.s;
-        match part.term.losses {
-            Losses::Summed => line!(
-                text,
-                "    sums.l{s} += finite_part(params.head{s}, x.l{s});"
-            ),
-            _ => line!(text, "    store_loss{s}(i, x.l{s});"),
-        }
-    }
-    line!(text, "    return sums;\n}}");
-    line!(text, "fn sums_put(tid: u32, leaf: u32, sums: Sums) {{");
-    for part in parts.iter().filter(|p| p.term.losses == Losses::Summed) {
-        let s = &part.s;
-        line!(text, "    let total{s} = tree_sum(tid, sums.l{s});");
+        line!(text, "    let x{s} = elem{s}(in, row, col, 0u);");
+        line!(text, "    let t{s} = term{s}(x{s}.e);");
+        line!(text, "    let w{s} = bitcast<f32>({});", weight(part));
         line!(
             text,
-            "    if (tid == 0u) {{ put_leaf(params.head{s}, params.leaf0{s} + leaf, bitcast<u32>(total{s})); }}"
+            "    let l{s} = select(bitcast<u32>(w{s} * t{s}.loss), NAN_BITS, x{s}.nan);"
         );
+        if v.gradient {
+            line!(text, "    if (f.ok{s}) {{");
+            let nan = format!("(x{s}.nan && nan_grad{s}(x{s}.e))");
+            add_sums(
+                text,
+                part,
+                &format!("t{s}.grad"),
+                &format!("(w{s} * f.f{s})"),
+                &nan,
+            );
+            line!(text, "    }}");
+        }
+    }
+    let bad = |p: &Part<'_>| bad_weights(v, p).unwrap_or("0u".into());
+    line!(
+        text,
+        "    return Visit({}, {});\n}}",
+        each(&|p| format!("l{0}, x{0}.odd, {1}", p.s, bad(p))),
+        close_sums(v)
+    );
+    visit_run(text, v, parts);
+    for part in parts.iter().filter(|p| p.term.losses != Losses::Summed) {
+        losses_of_pack(text, v, part.k, &part.s);
+    }
+    line!(text, "fn sums_put(tid: u32, leaf: u32, sums: Sums) {{");
+    for part in parts {
+        let s = &part.s;
+        line!(text, "    count(params.head{s}, NON_FINITE, sums.odd{s});");
+        if bad_weights(v, part).is_some() {
+            line!(text, "    count(params.head{s}, BAD_WEIGHTS, sums.bad{s});");
+        }
+        if part.term.losses == Losses::Summed {
+            line!(
+                text,
+                "    note(params.head{s}, seen_among(sums.hi{s}, sums.lo{s}));"
+            );
+            line!(text, "    let total{s} = tree_sum(tid, sums.l{s});");
+            line!(
+                text,
+                "    if (tid == 0u) {{ put_leaf(params.head{s}, params.leaf0{s} + leaf, bitcast<u32>(total{s})); }}"
+            );
+        }
     }
     line!(text, "}}");
+}
+
+/// A pack, and the few that an invocation takes before it looks whether there are more: all loads come first, so that
+/// they are under way together, and only what is done with them asks whether they are inside.
+fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    let pack = v.pack();
+    line!(
+        text,
+        "fn visit_pack(raw: Raw, i: u32, f: Factors, run: Sums) -> Sums {{\n    var sums = run;"
+    );
+    let place = parts.iter().any(Part::needs_place);
+    for k in 0..pack {
+        let at = match place {
+            true => {
+                line!(text, "    let at{k} = place(i + {k}u);");
+                format!("at{k}.x, at{k}.y")
+            }
+            false => "0u, 0u".into(),
+        };
+        let visit = format!("visit({}, {at}, f)", unpacked(v, "raw", k));
+        match v.wide || k == 0 {
+            true => line!(text, "    let v{k} = {visit};"),
+            // What lies beyond the end adds nothing.
+            false => {
+                line!(text, "    var v{k} = {visit};");
+                line!(text, "    if (i + {k}u >= params.n) {{");
+                for part in parts {
+                    let s = &part.s;
+                    line!(
+                        text,
+                        "        v{k}.l{s} = 0u;\n        v{k}.odd{s} = 0u;\n        v{k}.bad{s} = 0u;"
+                    );
+                }
+                line!(text, "    }}");
+            }
+        }
+    }
+    let all = |f: &dyn Fn(u32) -> String| (0..pack).map(f).collect::<Vec<_>>();
+    for part in parts {
+        let s = &part.s;
+        if part.term.losses == Losses::Summed {
+            line!(
+                text,
+                "    sums.l{s} += {};",
+                tree(&all(&|k| format!("finite_of(v{k}.l{s})")), "+")
+            );
+            for (field, ty) in [("hi", "i32"), ("lo", "u32")] {
+                for bits in all(&|k| format!("bitcast<{ty}>(v{k}.l{s})")) {
+                    line!(text, "    sums.{field}{s} = max(sums.{field}{s}, {bits});");
+                }
+            }
+        } else {
+            line!(
+                text,
+                "    store_losses{s}(i, params.n, array<u32, {pack}>({}));",
+                all(&|k| format!("v{k}.l{s}")).join(", ")
+            );
+        }
+        let sum = |field: &str| tree(&all(&|k| format!("v{k}.{field}{s}")), "+");
+        line!(text, "    sums.odd{s} += {};", sum("odd"));
+        if bad_weights(v, part).is_some() {
+            line!(text, "    sums.bad{s} += {};", sum("bad"));
+        }
+    }
+    if v.gradient {
+        line!(
+            text,
+            "    store_pack(i, params.n, array<GradBits, {pack}>({}));",
+            all(&|k| format!("v{k}.grad")).join(", ")
+        );
+    }
+    line!(text, "    return sums;\n}}");
+    let unroll = v.packs().min(v.unroll).min(16 / pack);
+    line!(text, "const UNROLL: u32 = {unroll}u;");
+    line!(
+        text,
+        "fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
+         let last = (params.n - 1u) / PACK * PACK;\n    var sums = run;"
+    );
+    let at = |u: u32| format!("i + {}u", u * v.width * pack);
+    for u in 0..unroll {
+        line!(
+            text,
+            "    let r{u} = load_raw(min({}, last), params.n);",
+            at(u)
+        );
+    }
+    for u in 0..unroll {
+        line!(
+            text,
+            "    if ({0} < params.n) {{ sums = visit_pack(r{u}, {0}, f, sums); }}",
+            at(u)
+        );
+    }
+    line!(text, "    return sums;\n}}");
+}
+
+/// Neighbours first: a tree of `terms`.
+fn tree(terms: &[String], op: &str) -> String {
+    match terms {
+        [one] => one.clone(),
+        _ => {
+            let (a, b) = terms.split_at(terms.len() / 2);
+            format!("({} {op} {})", tree(a, op), tree(b, op))
+        }
+    }
 }

@@ -40,11 +40,30 @@ fn term(info: &'static Info, target: TargetLayout, weight: WeightLayout, columns
         },
         weight,
         columns,
+        plain: false,
         losses: Losses::Summed,
     }
 }
 
-/// The variants that the planner makes for a loss, and those that binding one buffer twice makes of them.
+/// An index below `n`, seeded by a name: the high bits of a linear congruential generator (Knuth's MMIX).
+fn random(name: &str) -> impl FnMut(usize) -> usize {
+    let mut state = name
+        .bytes()
+        .fold(1u64, |h, b| h.wrapping_mul(31) ^ u64::from(b));
+    move |n| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % n as u64) as usize
+    }
+}
+
+/// Kernels that are drawn for a stage of a loss. All there are would be some 10⁵, most of them alike: what a draw
+/// leaves out for one loss, it has for another.
+const DRAWN: usize = 6;
+
+/// Variants that the planner makes for a loss, and that binding makes of them: every stage, targets and forms of an
+/// invocation's share in turn, with the rest drawn at random.
 fn variants(info: &'static Info) -> Vec<Variant> {
     let by_rows = [
         Stage::Rows,
@@ -68,83 +87,71 @@ fn variants(info: &'static Info) -> Vec<Variant> {
         }
         Family::Rows => &[WeightLayout::None, WeightLayout::Row],
     };
-    let columns: &[bool] = match info.class_weight || list_option(info).is_some() {
-        true => &[false, true],
-        false => &[false],
-    };
-    let both = [false, true];
-    let mut out: Vec<Variant> = Vec::new();
-    let mut turn = 0usize;
+    let targets = targets(info);
+    let lists = info.class_weight || list_option(info).is_some();
+    let mut random = random(info.name);
+    let from = random(56);
+    let mut out = Vec::new();
     for stage in stages {
-        for dtype in DType::ALL {
-            for target in targets(info) {
-                for &weight in weights {
-                    for &columns in columns {
-                        for gradient in both {
-                            for losses in [Losses::Summed, Losses::Stored] {
-                                let v = Variant {
-                                    stage,
-                                    dtype,
-                                    accumulate: vec![false; info.inputs.len()],
-                                    gradient,
-                                    whole: false,
-                                    width: 256,
-                                    lanes: 256,
-                                    heads: 1,
-                                    aliased: false,
-                                    terms: vec![Term {
-                                        losses,
-                                        ..term(info, target, weight, columns)
-                                    }],
-                                };
-                                // Storage types change how a number is read and written, and nothing
-                                // else: a third of what is not f32 will do.
-                                let f32s = dtype == DType::F32
-                                    && !matches!(
-                                        target,
-                                        TargetLayout::Values(d) | TargetLayout::PerRow(d)
-                                            if d != DType::F32
-                                    );
-                                turn += 1;
-                                if f32s || turn.is_multiple_of(3) {
-                                    out.extend(made(v));
-                                }
-                            }
-                        }
-                    }
-                }
+        for turn in from..from + DRAWN {
+            let mut coin = || random(2) == 1;
+            let term = Term {
+                plain: coin(),
+                losses: if coin() {
+                    Losses::Summed
+                } else {
+                    Losses::Stored
+                },
+                columns: lists && coin(),
+                ..term(
+                    info,
+                    targets[turn % targets.len()],
+                    WeightLayout::None,
+                    false,
+                )
+            };
+            let (gradient, accumulate, aliased) = (coin(), coin(), coin() && coin());
+            let whole = info.family == Family::Sets && coin();
+            let wide = !stage.is_strided() && coin();
+            let mut v = Variant {
+                stage,
+                dtype: DType::ALL[random(3)],
+                accumulate: vec![accumulate; info.inputs.len()],
+                gradient,
+                whole,
+                width: [256, 64, 8][random(3)],
+                lanes: 0,
+                held: 0,
+                group: 1,
+                unroll: [1, 2][random(2)],
+                heads: 1,
+                aliased,
+                wide,
+                terms: vec![Term {
+                    weight: weights[random(weights.len())],
+                    ..term
+                }],
+            };
+            v.lanes = v.width;
+            if stage == Stage::Rows {
+                // Width, lanes, packs that are kept, rows of a group.
+                let shapes = [
+                    (64, 2, 0, 1),
+                    (64, 32, 2, 1),
+                    (128, 128, 3, 1),
+                    (256, 256, 0, 2),
+                    (256, 256, 0, 1),
+                    (8, 8, 0, 1),
+                    (8, 1, 0, 1),
+                    (8, 1, 0, 2),
+                ];
+                (v.width, v.lanes, v.held, v.group) = shapes[turn % shapes.len()];
+                v.held = if v.light() { v.held } else { 0 };
             }
+            out.extend(made(v));
         }
     }
-    // What changes no more than a word of the text is tried on some of them.
-    let more: Vec<Variant> = out
-        .iter()
-        .step_by(7)
-        .flat_map(|v| {
-            let aliased = Variant {
-                aliased: true,
-                ..v.clone()
-            };
-            let accumulate = Variant {
-                accumulate: vec![true; v.accumulate.len()],
-                ..v.clone()
-            };
-            let whole = Variant {
-                whole: info.family == Family::Sets,
-                ..v.clone()
-            };
-            let narrow = [(64, 2), (64, 32), (32, 32), (128, 128)].map(|(width, lanes)| Variant {
-                width,
-                lanes,
-                ..v.clone()
-            });
-            let narrow = narrow.into_iter().filter(|v| v.stage == Stage::Rows);
-            [aliased, accumulate, whole].into_iter().chain(narrow)
-        })
-        .flat_map(made)
-        .collect();
     let mut distinct = std::collections::HashSet::new();
-    out.extend(more);
     out.retain(|v| distinct.insert(v.clone()));
     out
 }
@@ -163,12 +170,12 @@ fn made(mut v: Variant) -> Option<Variant> {
     Some(v.shared())
 }
 
-/// Kernels of two losses that share an input, as far as 8 buffers suffice: each loss with the next few.
+/// Kernels of two losses that share an input, as far as 8 buffers suffice: each loss with itself or the next, and one further away.
 fn pairs() -> Vec<Variant> {
     let all = loss::all();
     let mut out = Vec::new();
     for (i, &a) in all.iter().enumerate() {
-        for step in [0, 1, 5, 11, 17] {
+        for step in [(i % 4 != 0) as usize, 5 + i % 13] {
             let b = all[(i + step) % all.len()];
             let both = [a.family, b.family];
             let stages: &[Stage] = match both {
@@ -197,8 +204,12 @@ fn pairs() -> Vec<Variant> {
                         && stage != Stage::Elementwise,
                     width: 128,
                     lanes: 128,
+                    held: 0,
+                    group: 1,
+                    unroll: 1,
                     heads: 2,
                     aliased: false,
+                    wide: (i + turn) % 2 == 0 && !stage.is_strided(),
                     terms: vec![last(a, i + turn), last(b, i + turn)],
                 };
                 if v.roles().len() <= 8 {

@@ -1,6 +1,6 @@
 //! How the numbers of a loss are loaded and its gradients stored.
 
-use super::{Part, list_option};
+use super::{Part, constant, list_option, suffix};
 use crate::gpu::source::{Role, Stage, Term, Variant, line};
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{Family, Support};
@@ -8,7 +8,8 @@ use crate::tensor::{DType, LabelType};
 use std::fmt::Write;
 
 /// Targets that are one a row, weights, columns and losses of a term.
-pub(super) fn access(text: &mut String, k: usize, s: &str, term: &Term, roles: &[Role]) {
+pub(super) fn access(text: &mut String, v: &Variant, k: usize, s: &str, term: &Term) {
+    let roles = v.roles();
     let has = |role: Role| roles.contains(&role);
     let label = match (has(Role::Target(k)), term.target) {
         (true, TargetLayout::Labels(ty)) => {
@@ -49,10 +50,10 @@ pub(super) fn access(text: &mut String, k: usize, s: &str, term: &Term, roles: &
     };
     if let TargetLayout::PerRow(dtype) = term.target {
         let number = number(
+            v,
+            Role::Target(k),
             dtype,
-            &format!("b_target{k}"),
-            &format!("params.off_target{s}"),
-            "row",
+            &format!("params.off_target{s} + row"),
         );
         line!(
             text,
@@ -60,26 +61,28 @@ pub(super) fn access(text: &mut String, k: usize, s: &str, term: &Term, roles: &
         );
     }
     line!(text, "fn label_of{s}(row: u32) -> u32 {{\n    {label}\n}}");
-    let weight = match (has(Role::Weight(k)), term.weight) {
-        (true, WeightLayout::Element) => format!("b_weight{k}[params.off_weight{s} + i]"),
-        (true, WeightLayout::Row) => format!("b_weight{k}[params.off_weight{s} + row]"),
-        _ => "0x3f800000u".into(),
+    let weight = match has(Role::Weight(k)) {
+        true => word(v, Role::Weight(k), &format!("params.off_weight{s} + i")),
+        false => "0x3f800000u".into(),
     };
+    // Of an element or a row, whichever the weights are for.
     line!(
         text,
-        "fn load_weight{s}(i: u32, row: u32) -> u32 {{ return {weight}; }}"
+        "fn load_weight{s}(i: u32) -> u32 {{ return {weight}; }}"
     );
     let list = term.loss.and_then(|l| list_option(l.0));
     let column = match (has(Role::Columns(k)), list) {
         (true, _) => format!("bitcast<f32>(b_columns{k}[params.off_columns{s} + col])"),
-        (false, Some(option)) => format!("params.opt{s}_{}", option.name),
+        (false, Some(option)) => {
+            constant(term, option.name).unwrap_or_else(|| format!("params.opt{s}_{}", option.name))
+        }
         (false, None) => "1.0".into(),
     };
     line!(
         text,
         "fn load_column{s}(col: u32) -> f32 {{ return {column}; }}"
     );
-    if has(Role::Loss(k)) {
+    if has(Role::Loss(k)) && !v.vectors(Role::Loss(k)) {
         line!(
             text,
             "fn store_loss{s}(i: u32, bits: u32) {{ b_loss{k}[params.off_loss{s} + i] = bits; }}"
@@ -87,33 +90,130 @@ pub(super) fn access(text: &mut String, k: usize, s: &str, term: &Term, roles: &
     }
 }
 
-/// The inputs of an element as bits, and how its gradients are stored.
+/// One tensor that has a number for each element.
+struct Datum {
+    /// Its field in `Inputs`; in `Raw` the number of a vector follows.
+    field: String,
+    role: Role,
+    dtype: DType,
+    /// The parameter that says where its view begins.
+    offset: String,
+}
+
+/// All of them: inputs, and targets and weights of the terms.
+fn data(v: &Variant) -> Vec<Datum> {
+    let mut all: Vec<_> = (0..v.slots())
+        .map(|k| Datum {
+            field: format!("a{k}"),
+            role: Role::Input(k),
+            dtype: v.dtype,
+            offset: format!("params.off_input{k}"),
+        })
+        .collect();
+    for (k, term) in v.terms.iter().enumerate() {
+        let s = suffix(v, k);
+        if let TargetLayout::Values(dtype) = term.target {
+            all.push(Datum {
+                field: format!("t{s}"),
+                role: Role::Target(k),
+                dtype,
+                offset: format!("params.off_target{s}"),
+            });
+        }
+        if term.weight == WeightLayout::Element {
+            all.push(Datum {
+                field: format!("w{s}"),
+                role: Role::Weight(k),
+                dtype: DType::F32,
+                offset: format!("params.off_weight{s}"),
+            });
+        }
+    }
+    all
+}
+
+/// Vectors of 16 bytes that a pack of all of them is.
+pub(crate) fn raw_vectors(v: &Variant) -> u32 {
+    data(v).iter().map(|d| d.vectors(v)).sum()
+}
+
+impl Datum {
+    fn vectors(&self, v: &Variant) -> u32 {
+        v.pack() * self.dtype.size() as u32 / 16
+    }
+}
+
+/// A word of a buffer, which may be bound as vectors of four.
+fn word(v: &Variant, role: Role, at: &str) -> String {
+    let buffer = role.name();
+    match v.vectors(role) {
+        true => format!("{buffer}[({at}) >> 2u][({at}) & 3u]"),
+        false => format!("{buffer}[{at}]"),
+    }
+}
+
+/// The f32 bits of a number of a buffer.
+fn number(v: &Variant, role: Role, dtype: DType, at: &str) -> String {
+    let half = || word(v, role, &format!("({at}) >> 1u"));
+    match dtype {
+        DType::F32 => word(v, role, at),
+        DType::F16 => format!("from_f16({}, ({at}) & 1u)", half()),
+        DType::Bf16 => format!("from_bf16({}, ({at}) & 1u)", half()),
+    }
+}
+
+/// The numbers of an element as bits, one by one and in packs: as many neighbours as fill 16 bytes of the shortest
+/// type. A pack begins at a multiple of its size in its row; where it does in the buffer too, it is loaded by vectors.
 pub(super) fn inputs(text: &mut String, v: &Variant) {
-    let list = |f: &dyn Fn(usize) -> String| (0..v.slots()).map(f).collect::<Vec<_>>().join(", ");
+    let data = data(v);
+    let last = "end - 1u";
+    let fields = |f: &dyn Fn(&Datum) -> String| data.iter().map(f).collect::<Vec<_>>().join(", ");
     line!(
         text,
         "struct Inputs {{ {} }}",
-        list(&|k| format!("a{k}: u32"))
-    );
-    line!(
-        text,
-        "struct GradBits {{ {} }}",
-        list(&|k| format!("g{k}: u32"))
-    );
-    line!(
-        text,
-        "const GRAD_ZERO: GradBits = GradBits({});",
-        list(&|_| "0u".into())
+        fields(&|d| format!("{}: u32", d.field))
     );
     line!(
         text,
         "fn load_inputs(i: u32) -> Inputs {{\n    return Inputs({});\n}}",
-        list(&|k| number(
-            v.dtype,
-            &format!("b_input{k}"),
-            &format!("params.off_input{k}"),
-            "i"
-        ))
+        fields(&|d| number(v, d.role, d.dtype, &format!("{} + i", d.offset)))
+    );
+    line!(
+        text,
+        "struct Raw {{ {} }}",
+        fields(&|d| {
+            let one = |q| format!("{}_{q}: vec4<u32>", d.field);
+            (0..d.vectors(v)).map(one).collect::<Vec<_>>().join(", ")
+        })
+    );
+    // Numbers from `end` on belong to somebody else, and are not looked at.
+    let raw = |d: &Datum| -> String {
+        let at = |k: u32| format!("{} + min(i + {k}u, {last})", d.offset);
+        let vector = |q: u32| {
+            let words: Vec<String> = match (v.vectors(d.role), d.dtype) {
+                (true, _) => {
+                    let shift = if d.dtype == DType::F32 { 2 } else { 3 };
+                    return format!("{}[(({} + i) >> {shift}u) + {q}u]", d.role.name(), d.offset);
+                }
+                (false, DType::F32) => (0..4).map(|k| word(v, d.role, &at(4 * q + k))).collect(),
+                (false, _) => {
+                    let half = |k: u32| {
+                        let at = at(8 * q + k);
+                        let word = word(v, d.role, &format!("({at}) >> 1u"));
+                        format!("half_of({word}, ({at}) & 1u)")
+                    };
+                    let pair = |k: u32| format!("{} | ({} << 16u)", half(2 * k), half(2 * k + 1));
+                    (0..4).map(pair).collect()
+                }
+            };
+            format!("vec4<u32>({})", words.join(", "))
+        };
+        (0..d.vectors(v)).map(vector).collect::<Vec<_>>().join(", ")
+    };
+    line!(
+        text,
+        "fn load_raw(i: u32, end: u32) -> Raw {{\n    return Raw({});\n}}",
+        fields(&raw)
     );
     // Row and column of an element as the data has them, also where everything is one row; the rows are counted
     // from the sample in which the dispatch begins.
@@ -126,68 +226,176 @@ pub(super) fn inputs(text: &mut String, v: &Variant) {
          return vec2<u32>(at / sample * params.data_inner + rest % params.data_inner, \
          rest / params.data_inner);\n}}"
     );
+    gradients(text, v);
+}
 
-    // Two neighbours, the first at an even place, so that both halves of a word have one writer. Where
-    // there is no second, the other half belongs to somebody else and keeps its bits.
+/// Element `k` of a pack, out of `raw`.
+pub(super) fn unpacked(v: &Variant, raw: &str, k: u32) -> String {
+    let one = |d: &Datum| {
+        let lane = |k: u32| ["x", "y", "z", "w"][k as usize % 4];
+        let field = &d.field;
+        match d.dtype {
+            DType::F32 => format!("{raw}.{field}_{}.{}", k / 4, lane(k)),
+            DType::F16 => format!("from_f16({raw}.{field}_0.{}, {}u)", lane(k / 2), k % 2),
+            DType::Bf16 => format!("from_bf16({raw}.{field}_0.{}, {}u)", lane(k / 2), k % 2),
+        }
+    };
+    let all: Vec<_> = data(v).iter().map(one).collect();
+    format!("Inputs({})", all.join(", "))
+}
+
+/// How gradients are stored: as a pack, and as two neighbours of which the first has an even place, so that both halves
+/// of a word have one writer. What lies beyond the end belongs to somebody else and keeps its bits.
+fn gradients(text: &mut String, v: &Variant) {
+    let list = |f: &dyn Fn(usize) -> String| (0..v.slots()).map(f).collect::<Vec<_>>().join(", ");
+    line!(
+        text,
+        "struct GradBits {{ {} }}",
+        list(&|k| format!("g{k}: u32"))
+    );
+    line!(
+        text,
+        "const GRAD_ZERO: GradBits = GradBits({});",
+        list(&|_| "0u".into())
+    );
+    let roles = v.roles();
+    let stored = v.accumulate.iter().enumerate();
+    let stored: Vec<_> = stored
+        .filter(|(k, _)| roles.contains(&Role::Grad(*k)))
+        .collect();
+    let (from, to) = match v.dtype {
+        DType::F32 => ("", ""),
+        DType::F16 => ("from_f16", "to_f16"),
+        DType::Bf16 => ("from_bf16", "to_bf16"),
+    };
+    // The stored bits of the gradient `g`, added to what `old` gives where that is wanted.
+    let narrow = |accumulate: bool, old: String, half: u32, g: &str| match (v.dtype, accumulate) {
+        (DType::F32, false) => g.to_string(),
+        (DType::F32, true) => format!("add_bits({old}, {g})"),
+        (_, false) => format!("{to}({g})"),
+        (_, true) => format!("{to}(add_bits({from}({old}, {half}u), {g}))"),
+    };
     line!(
         text,
         "fn store_grads(i: u32, a: GradBits, b: GradBits, both: bool) {{"
     );
-    let stored = v.roles();
-    for (k, &accumulate) in v.accumulate.iter().enumerate() {
-        if !stored.contains(&Role::Grad(k)) {
+    for &(k, &accumulate) in &stored {
+        let at = format!("params.off_grad{k} + i");
+        let here = |at: &str| word(v, Role::Grad(k), at);
+        let (a, b) = (format!("a.g{k}"), format!("b.g{k}"));
+        if v.dtype == DType::F32 {
+            let (first, next) = (here(&at), here(&format!("{at} + 1u")));
+            line!(
+                text,
+                "    {first} = {};",
+                narrow(accumulate, first.clone(), 0, &a)
+            );
+            let second = narrow(accumulate, next.clone(), 0, &b);
+            line!(text, "    if (both) {{ {next} = {second}; }}");
             continue;
         }
-        let at = format!("params.off_grad{k} + i");
-        let (from, to) = match v.dtype {
-            DType::F32 => {
-                let sum = |g: &str, at: &str| match accumulate {
-                    true => format!("add_bits(b_grad{k}[{at}], {g})"),
-                    false => g.into(),
-                };
-                let (a, b) = (format!("a.g{k}"), format!("b.g{k}"));
-                line!(text, "    b_grad{k}[{at}] = {};", sum(&a, &at));
-                let next = format!("{at} + 1u");
-                line!(
-                    text,
-                    "    if (both) {{ b_grad{k}[{next}] = {}; }}",
-                    sum(&b, &next)
-                );
+        line!(text, "    let w{k} = ({at}) >> 1u;");
+        let all = here(&format!("w{k}"));
+        line!(text, "    let old{k} = {all};");
+        let old = format!("old{k}");
+        line!(
+            text,
+            "    let high{k} = select({old} >> 16u, {}, both);",
+            narrow(accumulate, old.clone(), 1, &b)
+        );
+        let first = narrow(accumulate, old.clone(), 0, &a);
+        line!(text, "    {all} = {first} | (high{k} << 16u);");
+    }
+    line!(text, "}}");
+    let pack = v.pack();
+    line!(
+        text,
+        "fn store_pack(i: u32, end: u32, g: array<GradBits, {pack}>) {{"
+    );
+    for &(k, &accumulate) in &stored {
+        let size = v.dtype.size() as u32;
+        let per_word = 4 / size;
+        for q in 0..pack / per_word {
+            if !v.vectors(Role::Grad(k)) {
+                break;
+            }
+            if q % 4 > 0 {
                 continue;
             }
-            DType::F16 => ("from_f16", "to_f16"),
-            DType::Bf16 => ("from_bf16", "to_bf16"),
-        };
-        let sum = |g: String, half: u32| match accumulate {
-            true => format!("add_bits({from}(b_grad{k}[w{k}], {half}u), {g})"),
-            false => g,
-        };
-        line!(text, "    let w{k} = ({at}) >> 1u;");
-        line!(text, "    var high{k} = b_grad{k}[w{k}] & 0xffff0000u;");
-        let second = sum(format!("b.g{k}"), 1);
-        line!(text, "    if (both) {{ high{k} = {to}({second}) << 16u; }}");
-        let first = sum(format!("a.g{k}"), 0);
-        line!(text, "    b_grad{k}[w{k}] = {to}({first}) | high{k};");
+            let shift = if size == 4 { 2 } else { 3 };
+            let place = format!(
+                "b_grad{k}[((params.off_grad{k} + i) >> {shift}u) + {}u]",
+                q / 4
+            );
+            if accumulate {
+                line!(text, "    let old{k}_{q} = {place};");
+            }
+            let one = |e: u32| {
+                let old = format!("old{k}_{q}[{}u]", e / per_word % 4);
+                narrow(accumulate, old, e % per_word, &format!("g[{e}].g{k}"))
+            };
+            let words = (q..q + 4).map(|word| match per_word {
+                1 => one(word),
+                _ => format!("{} | ({} << 16u)", one(2 * word), one(2 * word + 1)),
+            });
+            let words: Vec<_> = words.collect();
+            line!(text, "    {place} = vec4<u32>({});", words.join(", "));
+        }
+    }
+    if !stored.iter().all(|(k, _)| v.vectors(Role::Grad(*k))) {
+        for e in (0..pack).step_by(2) {
+            let (a, b) = (format!("g[{e}]"), format!("g[{}]", e + 1));
+            line!(
+                text,
+                "    if (i + {e}u < end) {{ store_grads(i + {e}u, {a}, {b}, i + {}u < end); }}",
+                e + 1
+            );
+        }
     }
     line!(text, "}}");
 }
 
-/// The f32 bits of a number of a view.
-fn number(dtype: DType, buffer: &str, offset: &str, i: &str) -> String {
-    match dtype {
-        DType::F32 => format!("{buffer}[{offset} + {i}]"),
-        DType::F16 => {
-            format!("from_f16({buffer}[({offset} + {i}) >> 1u], ({offset} + {i}) & 1u)")
+/// How the losses of a pack of elements are stored.
+pub(super) fn losses(text: &mut String, v: &Variant, k: usize, s: &str) {
+    let pack = v.pack();
+    line!(
+        text,
+        "fn store_losses{s}(i: u32, end: u32, l: array<u32, {pack}>) {{"
+    );
+    let at = format!("params.off_loss{s} + i");
+    for e in 0..pack {
+        match v.vectors(Role::Loss(k)) {
+            true if e % 4 > 0 => {}
+            true => line!(
+                text,
+                "    b_loss{k}[(({at}) >> 2u) + {}u] = vec4<u32>(l[{e}], l[{}], l[{}], l[{}]);",
+                e / 4,
+                e + 1,
+                e + 2,
+                e + 3
+            ),
+            false => line!(
+                text,
+                "    if (i + {e}u < end) {{ b_loss{k}[{at} + {e}u] = l[{e}]; }}"
+            ),
         }
-        DType::Bf16 => {
-            format!("from_bf16({buffer}[({offset} + {i}) >> 1u], ({offset} + {i}) & 1u)")
-        }
+    }
+    line!(text, "}}");
+}
+
+/// The bits of the weight of the element `in`.
+pub(super) fn weight(part: &Part<'_>) -> String {
+    let s = &part.s;
+    match part.term.weight {
+        WeightLayout::None => "0x3f800000u".into(),
+        WeightLayout::Element => format!("in.w{s}"),
+        WeightLayout::Row => format!("load_weight{s}(row)"),
     }
 }
 
 /// The element of a loss, and how it is made of the inputs.
-pub(super) fn element(text: &mut String, v: &Variant, part: &Part<'_>) {
-    let Part { k, s, term, info } = part;
+pub(super) fn element(text: &mut String, part: &Part<'_>) {
+    let Part { s, term, info, .. } = part;
     let names =
         |ty: &str| -> String { info.inputs.iter().map(|x| format!("{x}: {ty}, ")).collect() };
     // t: the target, or whether this column is the target's; c: the column's weight; w: the element's, in a set.
@@ -211,37 +419,30 @@ pub(super) fn element(text: &mut String, v: &Variant, part: &Part<'_>) {
     }
     line!(
         text,
-        "fn elem{s}(in: Inputs, i: u32, row: u32, col: u32, label: u32) -> Loaded{s} {{"
+        "fn elem{s}(in: Inputs, row: u32, col: u32, label: u32) -> Loaded{s} {{"
     );
-    line!(text, "    var nan = false;\n    var odd = 0u;");
-    for slot in &term.inputs {
-        line!(text, "    nan = nan || nan_bits(in.a{slot});");
-        line!(
-            text,
-            "    odd += u32(!finite_bits(in.a{slot}) && !admits{s}(in.a{slot}));"
-        );
-    }
-    match term.target {
-        TargetLayout::Values(dtype) => {
-            let bits = number(
-                dtype,
-                &format!("b_target{k}"),
-                &format!("params.off_target{s}"),
-                "i",
-            );
-            line!(text, "    let bits_t = {bits};");
-            line!(
-                text,
-                "    nan = nan || nan_bits(bits_t);\n    odd += u32(!finite_bits(bits_t));"
-            );
-            line!(text, "    let t = bitcast<f32>(bits_t);");
+    let mut nan: Vec<_> = term
+        .inputs
+        .iter()
+        .map(|slot| format!("nan_bits(in.a{slot})"))
+        .collect();
+    let mut odd: Vec<_> = term
+        .inputs
+        .iter()
+        .map(|slot| format!("u32(!finite_bits(in.a{slot}) && !admits{s}(in.a{slot}))"))
+        .collect();
+    let t = match term.target {
+        TargetLayout::Values(_) => {
+            nan.push(format!("nan_bits(in.t{s})"));
+            odd.push(format!("u32(!finite_bits(in.t{s}))"));
+            format!("bitcast<f32>(in.t{s})")
         }
-        TargetLayout::Labels(_) => line!(text, "    let t = f32(col == label);"),
-        TargetLayout::PerRow(_) => line!(text, "    let t = bitcast<f32>(load_number{s}(row));"),
-        TargetLayout::None => line!(text, "    let t = 0.0;"),
-    }
+        TargetLayout::Labels(_) => "f32(col == label)".into(),
+        TargetLayout::PerRow(_) => format!("bitcast<f32>(load_number{s}(row))"),
+        TargetLayout::None => "0.0".into(),
+    };
     let w = match info.family == Family::Sets && term.weight != WeightLayout::None {
-        true => format!("bitcast<f32>(load_weight{s}(i, row))"),
+        true => format!("bitcast<f32>({})", weight(part)),
         false => "1.0".into(),
     };
     let xs: String = term
@@ -251,30 +452,19 @@ pub(super) fn element(text: &mut String, v: &Variant, part: &Part<'_>) {
         .collect();
     line!(
         text,
-        "    return Loaded{s}(Elem{s}({xs}t, load_column{s}(col), {w}, col), nan, odd);\n}}"
-    );
-    // The bad weights of an element that is not seen again: one per row is counted at its first column.
-    let bad = match (
-        term.weight,
-        v.stage == Stage::Elementwise || info.family != Family::Rows,
-    ) {
-        (WeightLayout::Element, true) => format!("u32(bad_weight(load_weight{s}(i, row)))"),
-        (WeightLayout::Row, true) => {
-            format!("u32(col == 0u && bad_weight(load_weight{s}(i, row)))")
-        }
-        _ => return,
-    };
-    line!(
-        text,
-        "fn count_weight{s}(i: u32, row: u32, col: u32) {{ count(params.head{s}, BAD_WEIGHTS, {bad}); }}"
+        "    return Loaded{s}(Elem{s}({xs}{t}, load_column{s}(col), {w}, col), {}, {});\n}}",
+        nan.join(" || "),
+        odd.join(" + ")
     );
 }
 
-/// The call that counts an element's weight, where it has one of its own.
-pub(super) fn count_weight(v: &Variant, part: &Part<'_>) -> String {
+/// How many weights of the element `in` are none, where it has one of its own: one per row counts at its first column.
+pub(super) fn bad_weights(v: &Variant, part: &Part<'_>) -> Option<String> {
     let own = v.stage == Stage::Elementwise || part.info.family != Family::Rows;
-    match own && part.term.weight != WeightLayout::None {
-        true => format!("count_weight{}(i, row, col); ", part.s),
-        false => String::new(),
+    let bad = format!("bad_weight({})", weight(part));
+    match part.term.weight {
+        WeightLayout::Element if own => Some(format!("u32({bad})")),
+        WeightLayout::Row if own => Some(format!("u32(col == 0u && {bad})")),
+        _ => None,
     }
 }

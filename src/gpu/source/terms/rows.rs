@@ -1,6 +1,7 @@
 //! What losses of rows have to say, put together for the skeletons: statistics, losses and gradients of all of them.
 
-use super::{Part, add_sums, all_fields, all2_fields, close_sums, count_weight, open_sums};
+use super::access::{bad_weights, weight};
+use super::{Part, add_sums, all_fields, all2_fields, close_sums, open_sums};
 use crate::gpu::source::{Losses, Variant, line};
 use crate::layout::TargetLayout;
 use crate::loss::Family;
@@ -22,24 +23,39 @@ pub(super) fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     }
     let joined = |list: Vec<String>| list.join(", ");
     let each = |f: &dyn Fn(&Part<'_>) -> String| joined(parts.iter().map(f).collect());
+    // Of each loss its statistic, whether it met a NaN that matters, and what it counted: numbers that are not finite,
+    // weights that are none.
     line!(
         text,
         "struct All {{ {} }}",
-        each(&|p| format!("s{0}: Stat{0}, f{0}: u32, odd{0}: u32", p.s))
+        each(&|p| format!("s{0}: Stat{0}, f{0}: u32, odd{0}: u32, bad{0}: u32", p.s))
     );
     line!(
         text,
         "fn all_identity() -> All {{\n    return All({});\n}}",
-        each(&|p| format!("stat_identity{}(), 0u, 0u", p.s))
+        each(&|p| format!("stat_identity{}(), 0u, 0u, 0u", p.s))
     );
-    line!(
-        text,
-        "fn all_merge(a: All, b: All) -> All {{\n    return All({});\n}}",
-        each(&|p| format!(
-            "stat_merge{0}(a.s{0}, b.s{0}), a.f{0} | b.f{0}, a.odd{0} + b.odd{0}",
-            p.s
-        ))
-    );
+    let merge = |name: &str, stat: &dyn Fn(&Part<'_>) -> &'static str| {
+        let one = |p: &Part<'_>| {
+            format!(
+                "{1}{0}(a.s{0}, b.s{0}), a.f{0} | b.f{0}, a.odd{0} + b.odd{0}, a.bad{0} + b.bad{0}",
+                p.s,
+                stat(p)
+            )
+        };
+        format!(
+            "fn {name}(a: All, b: All) -> All {{\n    return All({});\n}}",
+            each(&one)
+        )
+    };
+    line!(text, "{}", merge("all_merge", &|_| "stat_merge"));
+    peaks(text, parts);
+    // Of statistics relative to the same peaks.
+    let add = |p: &Part<'_>| match p.peak() {
+        true => "stat_add",
+        false => "stat_merge",
+    };
+    line!(text, "{}", merge("all_join", &add));
     storage(text, "All", "all", all_fields(v));
     let second: Vec<_> = parts.iter().filter(|p| p.second()).collect();
     if second.is_empty() {
@@ -76,6 +92,44 @@ pub(super) fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         each(&|p| format!("stat2_merge{0}(a.s{0}, b.s{0})", p.s))
     );
     storage(text, "All2", "all2", all2_fields(v));
+}
+
+/// What the statistics of a run of elements are relative to: a maximum, of those losses that say so. It is found before
+/// the statistics, so that adding an element to those shifts nothing.
+fn peaks(text: &mut String, parts: &[Part<'_>]) {
+    let with: Vec<_> = parts.iter().filter(|p| p.peak()).collect();
+    let joined = |f: &dyn Fn(&str) -> String| {
+        let all: Vec<_> = with.iter().map(|p| f(&p.s)).collect();
+        all.join(", ")
+    };
+    match with.is_empty() {
+        true => line!(
+            text,
+            "struct Peaks {{ none: u32 }}\nfn peaks_identity() -> Peaks {{ return Peaks(0u); }}"
+        ),
+        false => {
+            line!(
+                text,
+                "struct Peaks {{ {} }}",
+                joined(&|s| format!("p{s}: Peak{s}"))
+            );
+            line!(
+                text,
+                "fn peaks_identity() -> Peaks {{ return Peaks({}); }}",
+                joined(&|s| format!("peak_identity{s}()"))
+            );
+        }
+    }
+    let at = |p: &Part<'_>| match p.peak() {
+        true => format!("stat_at{0}(p.p{0}), 0u, 0u, 0u", p.s),
+        false => format!("stat_identity{}(), 0u, 0u, 0u", p.s),
+    };
+    let all: Vec<_> = parts.iter().map(at).collect();
+    line!(
+        text,
+        "fn all_at(p: Peaks) -> All {{\n    return All({});\n}}",
+        all.join(", ")
+    );
 }
 
 /// How a statistic lies in the work buffer, word by word.
@@ -144,7 +198,10 @@ pub(super) fn contexts(text: &mut String, parts: &[Part<'_>]) {
         };
         let w = match info.family {
             Family::Sets => "0x3f800000u".into(),
-            _ => format!("load_weight{s}(0u, row)"),
+            _ if term.weight != crate::layout::WeightLayout::None => {
+                format!("load_weight{s}(row)")
+            }
+            _ => "0x3f800000u".into(),
         };
         line!(
             text,
@@ -203,24 +260,38 @@ fn open_place(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let context = context_type(parts);
     line!(text, "alias RowContext = {context};");
+    let place = "in: Inputs, i: u32, row_here: u32, col_here: u32, x: RowContext";
+    if parts.iter().any(Part::peak) {
+        line!(
+            text,
+            "fn peaks_add(p: Peaks, {place}) -> Peaks {{\n    var out = p;"
+        );
+        open_place(text, v, parts);
+        for part in parts.iter().filter(|p| p.peak()) {
+            let s = &part.s;
+            line!(
+                text,
+                "    out.p{s} = peak_merge{s}(out.p{s}, peak_of{s}(elem{s}(in, row, col, x.c{s}.label).e, x.c{s}.r));"
+            );
+        }
+        line!(text, "    return out;\n}}");
+    }
+    // A row that does not count gathers too; nobody asks what.
     line!(
         text,
-        "fn all_add(run: All, i: u32, row_here: u32, col_here: u32, x: RowContext) -> All {{\n    \
-         var out = run;\n    let in = load_inputs(i);"
+        "fn all_add(run: All, {place}, p: Peaks) -> All {{\n    var one = run;"
     );
     open_place(text, v, parts);
     for part in parts {
         let s = &part.s;
-        let count_weight = count_weight(v, part);
+        let bad = bad_weights(v, part).unwrap_or("0u".into());
         if part.elementwise() {
             line!(text, "    {{");
+            line!(text, "        let l = elem{s}(in, row, col, 0u);");
             line!(
                 text,
-                "        let l = elem{s}(in, i, row, col, 0u);\n        {count_weight}"
-            );
-            line!(
-                text,
-                "        let loss = bitcast<f32>(load_weight{s}(i, row)) * term{s}(l.e).loss;"
+                "        let loss = bitcast<f32>({}) * term{s}(l.e).loss;",
+                weight(part)
             );
             line!(
                 text,
@@ -228,58 +299,54 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             );
             line!(
                 text,
-                "        let finite = select(0.0, bitcast<f32>(bits), finite_bits(bits));"
+                "        one.s{s} = Stat{s}(finite_of(bits), seen_of(bits));"
             );
             line!(
                 text,
-                "        out.s{s} = stat_merge{s}(out.s{s}, Stat{s}(finite, seen_of(bits)));"
+                "        one.f{s} = 0u;\n        one.odd{s} = l.odd;\n        one.bad{s} = {bad};\n    }}"
             );
-            line!(text, "        out.odd{s} += l.odd;\n    }}");
             continue;
         }
-        line!(text, "    if (x.c{s}.label < LABEL_BAD) {{");
+        let peak = if part.peak() {
+            format!(", p.p{s}")
+        } else {
+            String::new()
+        };
         line!(
             text,
-            "        let l = elem{s}(in, i, row, col, x.c{s}.label);\n        {count_weight}"
+            "    {{\n        let l = elem{s}(in, row, col, x.c{s}.label);"
         );
-        line!(text, "        out.odd{s} += l.odd;");
+        line!(text, "        one.s{s} = stat_of{s}(l.e, x.c{s}.r{peak});");
         line!(
             text,
-            "        out.f{s} |= select(0u, ROW_NAN, l.nan && nan_loss{s}(l.e, x.c{s}.r));"
+            "        one.f{s} = select(0u, ROW_NAN, l.nan && nan_loss{s}(l.e, x.c{s}.r));"
         );
         line!(
             text,
-            "        out.s{s} = stat_merge{s}(out.s{s}, stat_of{s}(l.e, x.c{s}.r));\n    }}"
+            "        one.odd{s} = l.odd;\n        one.bad{s} = {bad};\n    }}"
         );
     }
-    line!(text, "    return out;\n}}");
+    line!(text, "    return all_join(run, one);\n}}");
     line!(
         text,
-        "fn all2_add(run: All2, i: u32, row_here: u32, col_here: u32, x: RowContext, s: All) -> All2 {{\n    \
-         var out = run;"
+        "fn all2_add(run: All2, {place}, s: All) -> All2 {{\n    var out = run;"
     );
     let second: Vec<_> = parts.iter().filter(|p| p.second()).collect();
     if !second.is_empty() {
-        line!(text, "    let in = load_inputs(i);");
         open_place(text, v, parts);
     }
     for part in second {
         let s = &part.s;
-        line!(text, "    if (x.c{s}.label < LABEL_BAD) {{");
         line!(
             text,
-            "        let l = elem{s}(in, i, row, col, x.c{s}.label);"
-        );
-        line!(
-            text,
-            "        out.s{s} = stat2_merge{s}(out.s{s}, stat2_of{s}(l.e, x.c{s}.r, s.s{s}));\n    }}"
+            "    out.s{s} = stat2_merge{s}(out.s{s}, stat2_of{s}(elem{s}(in, row, col, x.c{s}.label).e, x.c{s}.r, s.s{s}));"
         );
     }
     line!(text, "    return out;\n}}");
 }
 
 /// The losses of a row, said by one invocation; with them goes what the row had to be counted.
-pub(super) fn row_losses(text: &mut String, parts: &[Part<'_>]) {
+pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "fn say_losses(row: u32, x: RowContext, s: All, s2: All2) {{"
@@ -288,6 +355,9 @@ pub(super) fn row_losses(text: &mut String, parts: &[Part<'_>]) {
         let s = &part.s;
         if part.elementwise() {
             line!(text, "    count(params.head{s}, NON_FINITE, s.odd{s});");
+            if bad_weights(v, part).is_some() {
+                line!(text, "    count(params.head{s}, BAD_WEIGHTS, s.bad{s});");
+            }
             line!(text, "    note(params.head{s}, s.s{s}.seen);");
             line!(
                 text,
@@ -297,10 +367,11 @@ pub(super) fn row_losses(text: &mut String, parts: &[Part<'_>]) {
         }
         let (_, stats) = part.stats();
         line!(text, "    {{\n        let c = x.c{s};");
-        line!(
-            text,
-            "        count(params.head{s}, BAD_WEIGHTS, u32(bad_weight(c.w)));"
-        );
+        let bad = match bad_weights(v, part) {
+            Some(_) => format!("s.bad{s}"),
+            None => "u32(bad_weight(c.w))".into(),
+        };
+        line!(text, "        count(params.head{s}, BAD_WEIGHTS, {bad});");
         line!(
             text,
             "        var bits = 0u;\n        if (c.label < LABEL_BAD) {{"
@@ -331,25 +402,62 @@ pub(super) fn row_losses(text: &mut String, parts: &[Part<'_>]) {
     line!(text, "}}");
 }
 
-/// The gradient at one element, of all losses together.
-pub(super) fn row_gradients(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+/// What the gradients of a row have in common: whether there are any, whether all are NaN, what they are multiplied by,
+/// and what a loss that says so makes of its statistics.
+fn ready(text: &mut String, parts: &[Part<'_>]) {
+    let fields = |p: &Part<'_>| {
+        let own = if p.ready() {
+            format!(", y{0}: Ready{0}", p.s)
+        } else {
+            String::new()
+        };
+        format!("live{0}: bool, nan{0}: bool, w{0}: f32{own}", p.s)
+    };
+    let all: Vec<_> = parts.iter().map(fields).collect();
+    line!(text, "struct Common {{ {} }}", all.join(", "));
     line!(
         text,
-        "fn all_grad(i: u32, row_here: u32, col_here: u32, x: RowContext, s: All, s2: All2, f: Factors) -> GradBits {{\n    \
-         let in = load_inputs(i);"
+        "fn common_of(x: RowContext, s: All, s2: All2, f: Factors) -> Common {{"
+    );
+    let value = |p: &Part<'_>| {
+        let s = &p.s;
+        if p.elementwise() {
+            return format!("f.ok{s}, false, f.f{s}");
+        }
+        let (_, stats) = p.stats();
+        let own = if p.ready() {
+            format!(", row_ready{s}(x.c{s}.r, {stats})")
+        } else {
+            String::new()
+        };
+        format!(
+            "f.ok{s} && x.c{s}.label < LABEL_BAD, \
+             x.c{s}.odd != 0u || row_special{s}(x.c{s}.r, {stats}) == SPECIAL_NAN, \
+             bitcast<f32>(x.c{s}.w) * f.f{s}{own}"
+        )
+    };
+    let all: Vec<_> = parts.iter().map(value).collect();
+    line!(text, "    return Common({});\n}}", all.join(", "));
+}
+
+/// The gradient at one element, of all losses together.
+pub(super) fn row_gradients(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    ready(text, parts);
+    line!(
+        text,
+        "fn all_grad(in: Inputs, i: u32, row_here: u32, col_here: u32, x: RowContext, s: All, s2: All2, y: Common) -> GradBits {{"
     );
     open_place(text, v, parts);
     open_sums(text, v);
     for part in parts {
         let s = &part.s;
+        line!(text, "    if (y.live{s}) {{");
         if part.elementwise() {
+            line!(text, "        let l = elem{s}(in, row, col, 0u);");
             line!(
                 text,
-                "    if (f.ok{s}) {{\n        let l = elem{s}(in, i, row, col, 0u);"
-            );
-            line!(
-                text,
-                "        let w = bitcast<f32>(load_weight{s}(i, row)) * f.f{s};"
+                "        let w = bitcast<f32>({}) * y.w{s};",
+                weight(part)
             );
             line!(text, "        let d = term{s}(l.e).grad;");
             line!(text, "        let nan = l.nan && nan_grad{s}(l.e);");
@@ -358,20 +466,17 @@ pub(super) fn row_gradients(text: &mut String, v: &Variant, parts: &[Part<'_>]) 
             continue;
         }
         let (_, stats) = part.stats();
-        line!(text, "    if (f.ok{s} && x.c{s}.label < LABEL_BAD) {{");
-        line!(text, "        let c = x.c{s};");
-        line!(text, "        let l = elem{s}(in, i, row, col, c.label);");
+        line!(text, "        let r = x.c{s}.r;");
+        line!(text, "        let l = elem{s}(in, row, col, x.c{s}.label);");
         line!(
             text,
-            "        var nan = c.odd != 0u || row_special{s}(c.r, {stats}) == SPECIAL_NAN;"
+            "        let nan = y.nan{s} || ((s.f{s} & ROW_NAN) != 0u && nan_grad{s}(l.e, r, {stats}, l.nan));"
         );
-        line!(
-            text,
-            "        if ((s.f{s} & ROW_NAN) != 0u) {{ nan = nan || nan_grad{s}(l.e, c.r, {stats}, l.nan); }}"
-        );
-        line!(text, "        let w = bitcast<f32>(c.w) * f.f{s};");
-        line!(text, "        let d = row_grad{s}(l.e, c.r, {stats});");
-        add_sums(text, part, "d", "w", "nan");
+        match part.ready() {
+            true => line!(text, "        let d = row_grad{s}(l.e, r, y.y{s});"),
+            false => line!(text, "        let d = row_grad{s}(l.e, r, {stats});"),
+        }
+        add_sums(text, part, "d", &format!("y.w{s}"), "nan");
         line!(text, "    }}");
     }
     line!(text, "    return {};\n}}", close_sums(v));

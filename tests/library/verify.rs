@@ -1,8 +1,7 @@
 //! Every kernel of every loss on this machine's device, held against the reference over shapes, storage types, reductions,
 //! weights, option corners, forced plans and extreme numbers: `wgloss verify --quick`.
 
-mod support;
-
+use crate::support;
 use wgloss::{loss, verify};
 
 #[test]
@@ -23,8 +22,8 @@ fn every_kernel_is_within_its_bounds() {
     .expect("the device evaluates");
     assert_eq!(summary.failed, failures.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    // 60 cases a loss at the least, or something was left out.
-    assert!(summary.cases > 60 * loss::all().len(), "{summary:?}");
+    // 30 cases a loss at the least, or something was left out.
+    assert!(summary.cases > 30 * loss::all().len(), "{summary:?}");
     for plan in [
         "empty",
         "elementwise",

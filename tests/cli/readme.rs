@@ -1,5 +1,4 @@
 //! What the README says is what the crate does.
-#![cfg(feature = "cli")]
 
 use std::fs;
 

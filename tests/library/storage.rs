@@ -1,16 +1,14 @@
 //! Numbers on their way into a shader, through its elementary functions, and out again: every 16-bit pattern,
 //! every boundary of rounding, and the error that `shaders/common/numerics.wgsl` states for each function.
 
-mod support;
-
+use crate::support::{self, Rng};
 use half::{bf16, f16};
-use support::Rng;
 use wgloss::bounds::{TINY, U};
 use wgloss::wgpu;
 use wgloss::{Batch, DType, Gpu, Mse, Reduction, Values};
 
-const NUMERICS: &str = include_str!("../shaders/common/numerics.wgsl");
-const PACK: &str = include_str!("../shaders/common/pack.wgsl");
+const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
+const PACK: &str = include_str!("../../shaders/common/pack.wgsl");
 
 /// Evaluates a WGSL expression of the words `a` and `b` for every pair of them.
 fn evaluate(gpu: &Gpu, expression: &str, a: &[u32], b: &[u32]) -> Vec<u32> {

@@ -1,6 +1,4 @@
 //! What the tests share: the device, seeded numbers from where a loss is defined, and options at their limits.
-#![allow(dead_code, reason = "every test file uses a part of this")]
-
 use std::io::Write;
 use std::sync::OnceLock;
 use wgloss::loss::{Info, Loss, OptionInfo, OptionKind, OptionValue, Range, Support, TargetKind};
@@ -307,13 +305,6 @@ pub fn corner(info: &Info, cols: usize, mut which: usize) -> Box<dyn Loss> {
             .expect("a value inside the range is taken");
     }
     loss
-}
-
-/// Every combination.
-pub fn option_corners(info: &Info, cols: usize) -> Vec<Box<dyn Loss>> {
-    (0..corners(info))
-        .map(|which| corner(info, cols, which))
-        .collect()
 }
 
 fn choices(info: &Info, cols: usize) -> Vec<Vec<OptionValue>> {

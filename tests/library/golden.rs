@@ -1,8 +1,7 @@
 //! Every registered loss against what PyTorch, Keras and their like compute: `golden/<loss>.json`, whose format
 //! and origin stand in `golden/generate.py`.
 
-mod support;
-
+use crate::support;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;

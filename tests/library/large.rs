@@ -1,7 +1,6 @@
 //! Tensors past every limit of a device: many rows, long rows, more than one binding holds.
 
-mod support;
-
+use crate::support;
 use wgloss::verify::Random;
 use wgloss::{
     Batch, ClassAxis, CrossEntropy, DType, Family, Geometry, Gpu, Labels, Loss, Mse, Outcome,

@@ -1,13 +1,9 @@
 //! Reading and writing arrays in files.
 
-#![cfg(feature = "cli")]
-
-mod files_support;
-
 use std::fs;
 use std::path::Path;
 
-use files_support::{
+use crate::files_support::{
     Member, deflated, floats, npy, npy_header, read_bytes, safetensors, stored, zip,
 };
 use half::{bf16, f16};

@@ -1,7 +1,6 @@
 //! One device, many threads: evaluations at once give what they give one after the other.
 
-mod support;
-
+use crate::support;
 use wgloss::{Batch, CrossEntropy};
 
 #[test]

@@ -18,9 +18,7 @@
 //! 2⁻¹³·s, so that Cauchy's estimate has K at 2⁻²⁶·M/s. Other points are near a kink: they are dropped and counted,
 //! after smaller steps were tried, since options such as a temperature can bring singularities nearer.
 
-mod support;
-
-use support::{Recipe, Rng};
+use crate::support::{self, Recipe, Rng};
 use wgloss::loss::Loss;
 use wgloss::{Batch, ClassAxis, Family, Reduction, Values, WeightLayout, reference};
 

@@ -1,8 +1,7 @@
 //! Losses that are one another's special cases, over random input: of the reference to rounding, and of the GPU within
 //! the bounds of both sides.
 
-mod support;
-
+use crate::support;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use wgloss::loss::{Loss, OptionValue};
@@ -92,13 +91,13 @@ fn log_softmax(x: &[f32], cols: usize) -> Vec<f64> {
     x.chunks(cols).flat_map(row).collect()
 }
 
-/// 200 cases by the reference, and the first 20 of them on the GPU too.
+/// 200 cases by the reference, and the first 8 of them on the GPU too.
 fn run<S: Strategy>(
     strategy: S,
     test: impl Fn(Option<&Gpu>, S::Value) -> Result<(), TestCaseError>,
 ) {
     let gpu = support::gpu();
-    let left = std::cell::Cell::new(20);
+    let left = std::cell::Cell::new(8);
     let config = Config {
         cases: 200,
         failure_persistence: None,

@@ -1,7 +1,6 @@
 //! A device that is destroyed at any point: a typed error, no panic, and the host's error handler is not called.
 
-mod support;
-
+use crate::support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wgloss::gpu::{Io, View};

@@ -1,13 +1,11 @@
 //! Damaged and hostile files: no panic, no long wait, no great allocation.
 
-#![cfg(feature = "cli")]
-
-mod files_support;
-
 use std::fs;
 use std::time::{Duration, Instant};
 
-use files_support::{deflated, floats, npy, npy_header, read_bytes, safetensors, stored, zip};
+use crate::files_support::{
+    deflated, floats, npy, npy_header, read_bytes, safetensors, stored, zip,
+};
 use tempfile::tempdir;
 
 /// A small good file of each kind: its name, the key to read, and its bytes.

@@ -1,0 +1,126 @@
+//! Numbers that losses are measured on.
+
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Io, View};
+use crate::layout::{Layout, TargetLayout};
+use crate::loss::{Loss, Support};
+use crate::tensor::{DType, LabelType, Values};
+use crate::verify::Random;
+
+/// How class indices are stored.
+pub(super) const LABELS: LabelType = LabelType::I32;
+
+/// Numbers of a tensor repeat themselves after so many.
+const PERIOD: usize = 1 << 20;
+
+/// The tensors of a loss, filled with numbers of its domain.
+#[derive(Debug)]
+pub(super) struct Tensors {
+    inputs: Vec<wgpu::Buffer>,
+    target: Option<wgpu::Buffer>,
+    grads: Vec<wgpu::Buffer>,
+}
+
+impl Tensors {
+    pub fn new(gpu: &Gpu, loss: &dyn Loss, layout: &Layout) -> Result<Self> {
+        let geometry = layout.check(loss)?;
+        let info = loss.info();
+        let (mut random, mut labels) = (Random::new(1), Random::new(2));
+        let mut numbers = |support: Option<&Support>, count: usize, dtype: DType| {
+            let support = support.copied().unwrap_or(Support::Real);
+            let n = count.min(PERIOD);
+            let pattern: Vec<f32> = (0..n).map(|_| random.number(support)).collect();
+            let buffer = tensor(gpu, count as u64, dtype.size())?;
+            fill(gpu, &buffer, &Values::from(pattern).bytes(dtype))?;
+            Ok::<_, Error>(buffer)
+        };
+        let mut inputs = Vec::new();
+        for k in 0..info.inputs.len() {
+            inputs.push(numbers(
+                info.domain.get(k),
+                geometry.elements,
+                layout.dtype,
+            )?);
+        }
+        let domain = info.domain.last();
+        let target = match layout.target {
+            TargetLayout::None => None,
+            TargetLayout::Values(dtype) => Some(numbers(domain, geometry.elements, dtype)?),
+            TargetLayout::PerRow(dtype) => Some(numbers(domain, geometry.rows, dtype)?),
+            TargetLayout::Labels(_) => {
+                let pattern: Vec<i32> = (0..geometry.rows.min(PERIOD))
+                    .map(|_| labels.below(geometry.cols) as i32)
+                    .collect();
+                let buffer = tensor(gpu, geometry.rows as u64, LABELS.size())?;
+                fill(gpu, &buffer, bytemuck::cast_slice(&pattern))?;
+                Some(buffer)
+            }
+        };
+        let grads = inputs
+            .iter()
+            .filter(|_| layout.gradient)
+            .map(|_| tensor(gpu, geometry.elements as u64, layout.dtype.size()))
+            .collect::<Result<_>>()?;
+        Ok(Tensors {
+            inputs,
+            target,
+            grads,
+        })
+    }
+
+    pub fn io(&self) -> Io<'_> {
+        Io {
+            inputs: self.inputs.iter().map(View::whole).collect(),
+            target: self.target.as_ref().map(View::whole),
+            grads: self.grads.iter().map(View::whole).collect(),
+            ..Default::default()
+        }
+    }
+}
+
+/// A buffer for `count` numbers of `size` bytes.
+pub(super) fn tensor(gpu: &Gpu, count: u64, size: u64) -> Result<wgpu::Buffer> {
+    let bytes = count.saturating_mul(size);
+    let limit = gpu.limits().buffer;
+    if bytes > limit {
+        return Err(Error::TooLarge {
+            what: "bytes of one tensor on this device".into(),
+            limit,
+            found: bytes,
+        });
+    }
+    gpu.block_on(gpu.scoped(|| {
+        gpu.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some("wgloss tensor"),
+            size: bytes.next_multiple_of(4),
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_DST
+                | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        })
+    }))
+}
+
+/// Fills a buffer with `pattern`, over and over.
+pub(super) fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, pattern: &[u8]) -> Result<()> {
+    let mut pattern = pattern.to_vec();
+    pattern.resize(pattern.len().next_multiple_of(4), 0);
+    let device = gpu.device();
+    gpu.block_on(gpu.scoped(|| {
+        let source = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("wgloss pattern"),
+            size: pattern.len() as u64,
+            usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        gpu.queue().write_buffer(&source, 0, &pattern);
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let (mut at, step) = (0, source.size());
+        while at < buffer.size() && step > 0 {
+            let size = step.min(buffer.size() - at);
+            encoder.copy_buffer_to_buffer(&source, 0, buffer, at, Some(size));
+            at += size;
+        }
+        gpu.queue().submit([encoder.finish()]);
+    }))
+}

@@ -1,0 +1,142 @@
+//! Which shape of kernel suits which rows, columns, storage and device. Everything that is tuned stands here; the
+//! figures behind it are in `benches/RESULTS.md`.
+
+use super::PlanKind;
+use crate::layout::Geometry;
+use crate::loss::Family;
+
+/// For which kind of device kernels are shaped. Results differ by rounding only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tuning {
+    /// Hardware: many invocations that wait for memory together, and talk in workgroup memory.
+    Wide,
+    /// An adapter that computes on the CPU: few invocations with much to do each, since a barrier there costs as much as
+    /// many elements, and what an `if` skips is computed all the same.
+    Narrow,
+}
+
+/// How a slice of a workgroup takes rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Invocations of a workgroup.
+    pub width: u32,
+    /// Invocations of the slice that takes a row.
+    pub lanes: u32,
+    /// Packs that each of them keeps; 0 where it reads rows again.
+    pub held: u32,
+}
+
+/// The most columns that a slice of a workgroup takes.
+pub(super) const SHORT: usize = 256;
+
+/// From so many columns on a row has several workgroups: one would go round its loops too often, and add too much up in
+/// a row.
+pub(super) const LONG: usize = 1 << 20;
+
+/// Vectors that an invocation keeps: every element of them is written out, three times, and has to be compiled.
+const VECTORS: u32 = 8;
+
+impl Tuning {
+    /// Both.
+    pub const ALL: [Tuning; 2] = [Tuning::Wide, Tuning::Narrow];
+
+    /// `wide` or `narrow`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tuning::Wide => "wide",
+            Tuning::Narrow => "narrow",
+        }
+    }
+
+    /// What is used where nobody asks for another plan.
+    pub(super) fn kind(self, family: Family, units: &Geometry, whole: bool) -> PlanKind {
+        // Rows that are enough to keep every core, or every multiprocessor, at work.
+        let enough = match self {
+            Tuning::Wide => 64,
+            Tuning::Narrow => 8,
+        };
+        match family {
+            Family::Elementwise => PlanKind::Elementwise,
+            _ if units.inner > 1 => PlanKind::Strided,
+            // Only so a set that is one row can be cut.
+            _ if whole && units.cols > super::LEAF => PlanKind::Split,
+            _ if units.cols <= self.short() => PlanKind::Short,
+            _ if units.cols >= 16_384 && units.rows < enough => PlanKind::Split,
+            _ if units.cols >= LONG => PlanKind::Split,
+            _ => PlanKind::Workgroup,
+        }
+    }
+
+    /// The most columns of rows that do not have a workgroup each.
+    fn short(self) -> usize {
+        match self {
+            Tuning::Wide => 32,
+            Tuning::Narrow => SHORT,
+        }
+    }
+
+    /// Invocations of a workgroup that takes a leaf of elements, or a part of a row.
+    pub(super) fn width(self) -> u32 {
+        match self {
+            Tuning::Wide => 256,
+            Tuning::Narrow => 8,
+        }
+    }
+
+    /// The most parts of a row, each a whole number of leaves.
+    pub(super) fn parts(self) -> usize {
+        match self {
+            Tuning::Wide => 1024,
+            Tuning::Narrow => 64,
+        }
+    }
+
+    /// For rows of `cols` columns, of which a pack is `pack` elements in `vectors` vectors of all tensors.
+    pub(super) fn shape(self, kind: PlanKind, cols: usize, pack: u32, vectors: u32) -> Shape {
+        let columns = u32::try_from(cols).unwrap_or(u32::MAX);
+        let packs = |lanes: u32| columns.div_ceil(lanes.saturating_mul(pack));
+        // Of 4 words each.
+        let kept = |packs: u32| match packs.saturating_mul(vectors) <= VECTORS {
+            true => packs,
+            false => 0,
+        };
+        match (kind, self) {
+            (PlanKind::Short, Tuning::Narrow) => Shape {
+                width: 8,
+                lanes: 1,
+                held: 0,
+            },
+            (PlanKind::Short, Tuning::Wide) => {
+                let lanes = packs(1).clamp(2, 32).next_power_of_two();
+                Shape {
+                    width: 64,
+                    lanes,
+                    held: kept(packs(lanes)),
+                }
+            }
+            (_, Tuning::Narrow) => Shape {
+                width: 8,
+                lanes: 8,
+                held: 0,
+            },
+            // As many invocations as there are packs: the others would only wait.
+            (_, Tuning::Wide) => {
+                let lanes = packs(1).clamp(32, 256).next_power_of_two();
+                Shape {
+                    width: lanes,
+                    lanes,
+                    held: kept(packs(lanes)),
+                }
+            }
+        }
+    }
+
+    /// Packs that an invocation loads before it looks at the first: what hardware has under way at once, and an adapter
+    /// on the CPU only has to compile.
+    pub(super) fn unroll(self) -> u32 {
+        match self {
+            Tuning::Wide => 2,
+            Tuning::Narrow => 1,
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Straight-line code over the elements that an invocation takes at a time: all loads first, so that they are under way
+//! together, then peaks, statistics or gradients.
+
+use super::Part;
+use super::access::unpacked;
+use crate::gpu::source::{Variant, line};
+use std::fmt::Write;
+
+/// One element, as the text of a kernel names it.
+struct Item {
+    input: String,
+    i: String,
+    row: String,
+    col: String,
+    /// What says whether it is there, where that is not sure.
+    there: Option<String>,
+}
+
+/// Elements that are there together.
+struct Group {
+    there: Option<String>,
+    items: Vec<Item>,
+}
+
+impl Item {
+    fn args(&self, x: &str) -> String {
+        format!(
+            "{}, {}, {}, {}, {x}",
+            self.input, self.i, self.row, self.col
+        )
+    }
+}
+
+/// Writes `each` element's line, those that may not be there inside an `if`.
+fn emit(text: &mut String, groups: &[Group], each: &dyn Fn(&Item) -> String) {
+    for group in groups {
+        if let Some(there) = &group.there {
+            line!(text, "    if ({there}) {{");
+        }
+        for item in &group.items {
+            let made = each(item);
+            match &item.there {
+                Some(there) => line!(text, "    if ({there}) {{ {made} }}"),
+                None => line!(text, "    {made}"),
+            }
+        }
+        if group.there.is_some() {
+            line!(text, "    }}");
+        }
+    }
+}
+
+/// Gathers `groups` of the row that is `x` into a variable: the peaks first, where a loss has them; then everything
+/// relative to those, 16 elements to a sum.
+fn gather(text: &mut String, parts: &[Part<'_>], groups: &[Group], x: &str, into: &str) {
+    line!(text, "    var p_{into} = peaks_identity();");
+    if parts.iter().any(Part::peak) {
+        emit(text, groups, &|item| {
+            format!("p_{into} = peaks_add(p_{into}, {});", item.args(x))
+        });
+    }
+    line!(text, "    var {into} = all_at(p_{into});");
+    let elements: usize = groups.iter().map(|g| g.items.len()).sum();
+    if elements <= 16 {
+        emit(text, groups, &|item| {
+            format!("{into} = all_add({into}, {}, p_{into});", item.args(x))
+        });
+        return;
+    }
+    let each = 16 / groups[0].items.len().clamp(1, 16);
+    for (k, some) in groups.chunks(each.max(1)).enumerate() {
+        line!(text, "    var {into}_{k} = all_at(p_{into});");
+        emit(text, some, &|item| {
+            format!(
+                "{into}_{k} = all_add({into}_{k}, {}, p_{into});",
+                item.args(x)
+            )
+        });
+        line!(text, "    {into} = all_join({into}, {into}_{k});");
+    }
+}
+
+fn gather2(text: &mut String, groups: &[Group], x: &str, s: &str, into: &str) {
+    line!(text, "    var {into} = all2_identity();");
+    emit(text, groups, &|item| {
+        format!("{into} = all2_add({into}, {}, {s});", item.args(x))
+    });
+}
+
+/// The gradients of the packs.
+fn grads(text: &mut String, v: &Variant, groups: &[Group], end: &str) {
+    let pack = v.pack();
+    for group in groups {
+        let Some(first) = group.items.first() else {
+            continue;
+        };
+        let one = |item: &Item| format!("all_grad({}, s, s2, y)", item.args("x"));
+        let all: Vec<_> = group.items.iter().map(one).collect();
+        let stored = format!(
+            "store_pack({}, {end}, array<GradBits, {pack}>({}));",
+            first.i,
+            all.join(", ")
+        );
+        match &group.there {
+            Some(there) => line!(text, "    if ({there}) {{ {stored} }}"),
+            None => line!(text, "    {stored}"),
+        }
+    }
+}
+
+pub(super) fn runs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    match (v.light(), v.stage.is_strided(), v.held) {
+        (false, _, _) => loops(text, v, parts),
+        (true, true, _) => columns(text, v, parts),
+        (true, false, 0) => packs(text, v, parts),
+        (true, false, _) => held(text, v, parts),
+    }
+}
+
+/// The same runs element by element, for statistics whose merging is much to compile: written out for every element of a
+/// pack, drivers took minutes for them.
+fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    let (unroll, run) = match v.stage.is_strided() {
+        true => (4, 4),
+        false => (1, v.pack()),
+    };
+    line!(text, "const UNROLL: u32 = {unroll}u;");
+    let place = "row: u32, x: RowContext, c: u32, end: u32, step: u32";
+    let open = |text: &mut String, step: u32| {
+        line!(
+            text,
+            "    for (var k = c; k < min(c + {run}u, end); k += {step}u) {{\n        let i = element_of(row, k);"
+        );
+    };
+    let args = "load_inputs(i), i, row, k, x";
+    line!(text, "fn gather_run(all: All, {place}) -> All {{");
+    line!(text, "    var run = all_identity();");
+    open(text, 1);
+    match parts.iter().any(Part::peak) {
+        true => {
+            line!(text, "        let p = peaks_add(peaks_identity(), {args});");
+            line!(
+                text,
+                "        run = all_merge(run, all_add(all_at(p), {args}, p));\n    }}"
+            );
+        }
+        false => line!(
+            text,
+            "        run = all_add(run, {args}, peaks_identity());\n    }}"
+        ),
+    }
+    line!(text, "    return all_merge(all, run);\n}}");
+    line!(
+        text,
+        "fn gather2_run(all: All2, {place}, s: All) -> All2 {{"
+    );
+    if v.second() {
+        line!(text, "    var run = all2_identity();");
+        open(text, 1);
+        line!(text, "        run = all2_add(run, {args}, s);\n    }}");
+        line!(text, "    return all2_merge(all, run);\n}}");
+    } else {
+        line!(text, "    return all;\n}}");
+    }
+    if v.stage.is_strided() {
+        return;
+    }
+    line!(
+        text,
+        "fn grads_run({place}, s: All, s2: All2, y: Common) {{"
+    );
+    if v.gradient {
+        open(text, 2);
+        line!(text, "        let a = all_grad({args}, s, s2, y);");
+        line!(
+            text,
+            "        var b = a;\n        \
+             if (k + 1u < end) {{ b = all_grad(load_inputs(i + 1u), i + 1u, row, k + 1u, x, s, s2, y); }}\n        \
+             store_grads(i, a, b, k + 1u < end);\n    }}"
+        );
+    }
+    line!(text, "}}");
+}
+
+/// A few packs of one row, `step` columns apart; its columns end at `end`, a whole number of packs after the first
+/// pack of all.
+fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    let unroll = v.unroll.min(16 / v.pack());
+    line!(text, "const UNROLL: u32 = {unroll}u;");
+    let open = |text: &mut String| {
+        line!(text, "    let last = (end - 1u) / PACK * PACK;");
+        line!(text, "    let stop = element_of(row, end - 1u) + 1u;");
+        for u in 0..unroll {
+            line!(
+                text,
+                "    let c{u} = c + {u}u * step;\n    let r{u} = load_raw(element_of(row, min(c{u}, last)), stop);"
+            );
+        }
+    };
+    let groups: Vec<_> = (0..unroll)
+        .map(|u| Group {
+            there: Some(format!("c{u} < end")),
+            items: (0..v.pack())
+                .map(|k| Item {
+                    input: unpacked(v, &format!("r{u}"), k),
+                    i: format!("element_of(row, c{u} + {k}u)"),
+                    row: "row".into(),
+                    col: format!("c{u} + {k}u"),
+                    there: (!v.wide && k > 0).then(|| format!("c{u} + {k}u < end")),
+                })
+                .collect(),
+        })
+        .collect();
+    let place = "row: u32, x: RowContext, c: u32, end: u32, step: u32";
+    line!(text, "fn gather_run(all: All, {place}) -> All {{");
+    open(text);
+    gather(text, parts, &groups, "x", "run");
+    line!(text, "    return all_merge(all, run);\n}}");
+    line!(
+        text,
+        "fn gather2_run(all: All2, {place}, s: All) -> All2 {{"
+    );
+    if v.second() {
+        open(text);
+        gather2(text, &groups, "x", "s", "run");
+        line!(text, "    return all2_merge(all, run);\n}}");
+    } else {
+        line!(text, "    return all;\n}}");
+    }
+    line!(
+        text,
+        "fn grads_run({place}, s: All, s2: All2, y: Common) {{"
+    );
+    if v.gradient {
+        open(text);
+        grads(text, v, &groups, "stop");
+    }
+    line!(text, "}}");
+}
+
+/// A few columns of one row at class axis 1, by one invocation.
+fn columns(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    // Columns that an invocation takes at a time.
+    let columns = 4 * v.unroll.min(2);
+    line!(text, "const UNROLL: u32 = {columns}u;");
+    let open = |text: &mut String| {
+        for u in 0..columns {
+            line!(
+                text,
+                "    let i{u} = element_of(row, min(c + {u}u, end - 1u));\n    let in{u} = load_inputs(i{u});"
+            );
+        }
+    };
+    let group = Group {
+        there: None,
+        items: (0..columns)
+            .map(|u| Item {
+                input: format!("in{u}"),
+                i: format!("i{u}"),
+                row: "row".into(),
+                col: format!("c + {u}u"),
+                there: (u > 0).then(|| format!("c + {u}u < end")),
+            })
+            .collect(),
+    };
+    let groups = [group];
+    let place = "row: u32, x: RowContext, c: u32, end: u32, step: u32";
+    line!(text, "fn gather_run(all: All, {place}) -> All {{");
+    open(text);
+    gather(text, parts, &groups, "x", "run");
+    line!(text, "    return all_merge(all, run);\n}}");
+    line!(
+        text,
+        "fn gather2_run(all: All2, {place}, s: All) -> All2 {{"
+    );
+    if v.second() {
+        open(text);
+        gather2(text, &groups, "x", "s", "run");
+        line!(text, "    return all2_merge(all, run);\n}}");
+    } else {
+        line!(text, "    return all;\n}}");
+    }
+}
+
+/// Rows that stay where they were loaded to, for statistics and gradients both: `held` packs an invocation.
+fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    let (pack, lanes) = (v.pack(), v.lanes);
+    line!(
+        text,
+        "fn row_held(at: u32, lane: u32, tid: u32) {{\n    \
+         let row = min(at, params.rows - 1u);\n    \
+         let silent = at > row;\n    \
+         let start = row * params.cols;\n    \
+         let stop = start + params.cols;\n    \
+         let last = (params.cols - 1u) / PACK * PACK;\n    \
+         let x = context_of(row);"
+    );
+    for j in 0..v.held {
+        line!(
+            text,
+            "    let c{j} = lane * PACK + {}u;\n    let r{j} = load_raw(start + min(c{j}, last), stop);",
+            j * lanes * pack
+        );
+    }
+    let packs = |there: &dyn Fn(u32) -> Option<String>| -> Vec<Group> {
+        let item = |j: u32, k: u32| Item {
+            input: unpacked(v, &format!("r{j}"), k),
+            i: format!("start + c{j} + {k}u"),
+            row: "row".into(),
+            col: format!("c{j} + {k}u"),
+            there: (!v.wide && k > 0 && j + 1 == v.held)
+                .then(|| format!("c{j} + {k}u < params.cols")),
+        };
+        let group = |j: u32| Group {
+            there: there(j),
+            items: (0..pack).map(|k| item(j, k)).collect(),
+        };
+        (0..v.held).map(group).collect()
+    };
+    // All but the last pack of an invocation is sure to be there.
+    let read = packs(&|j| (j + 1 == v.held).then(|| format!("c{j} < params.cols")));
+    gather(text, parts, &read, "x", "own");
+    line!(text, "    let s = merged(tid, own);");
+    match v.second() {
+        true => {
+            gather2(text, &read, "x", "s", "second");
+            line!(text, "    let s2 = merged2(tid, second);");
+        }
+        false => line!(text, "    let s2 = all2_identity();"),
+    }
+    line!(
+        text,
+        "    if (lane == 0u && !silent) {{ say_losses(row, x, s, s2); }}"
+    );
+    if v.gradient {
+        line!(text, "    let y = common_of(x, s, s2, factors());");
+        let written = packs(&|j| Some(format!("!silent && c{j} < params.cols")));
+        grads(text, v, &written, "stop");
+    }
+    line!(text, "}}");
+}

@@ -1,0 +1,15 @@
+//! The library on this machine's device: one program, so that the tests share its compiled kernels.
+
+mod bad_input;
+mod combined;
+mod determinism;
+mod embedding;
+mod golden;
+mod gradients;
+mod large;
+mod lost;
+mod properties;
+mod storage;
+mod support;
+mod threads;
+mod verify;
