@@ -1,7 +1,7 @@
 //! Buffers attached to a plan, and what is recorded into an encoder.
 
 use super::plan::{Part, Plan, Range, Tensor};
-use super::source::{DIVISOR, HEAD, LOSS, Role, TOTAL, TermParams, UPSTREAM};
+use super::source::{DIVISOR, HEAD, LOSS, PACK, Role, TOTAL, TermParams, UPSTREAM};
 use crate::batch::Status;
 use crate::error::{Error, Result};
 use crate::layout::{TargetLayout, WeightLayout};
@@ -157,8 +157,8 @@ impl Plan {
                 if let Some(slot) = slot {
                     *slot = span.skip;
                 }
-                let vector = 16 / self.number_size(range.tensor) as u32;
-                wide &= !step.variant.vectors(range.role) || span.skip.is_multiple_of(vector);
+                let vectors = step.variant.vectors(range.role).is_some();
+                wide &= !vectors || span.skip.is_multiple_of(PACK);
                 bound.push((range.role, view.buffer, span));
             }
             kernels.push(match (aliased, step.variant.wide && !wide) {

@@ -192,7 +192,7 @@ pub(crate) struct Variant {
     pub heads: usize,
     /// Every buffer is bound read-write, because one buffer is both read and written.
     pub aliased: bool,
-    /// What has a number for each element is bound as vectors of 16 bytes, because all of it begins and ends with one.
+    /// What has a number for each element is bound as vectors, because all of it begins and ends with a whole pack.
     pub wide: bool,
     pub terms: Vec<Term>,
 }
@@ -251,18 +251,9 @@ impl Variant {
         }
     }
 
-    /// Elements that an invocation takes together: as many as the shortest type has in 16 bytes.
-    pub(crate) fn pack(&self) -> u32 {
-        let short = |t: &Term| matches!(t.target, TargetLayout::Values(d) if d != DType::F32);
-        match self.dtype != DType::F32 || self.terms.iter().any(short) {
-            true => 8,
-            false => 4,
-        }
-    }
-
-    /// Vectors of 16 bytes that a pack of all tensors is.
-    pub(crate) fn raw_vectors(&self) -> u32 {
-        terms::raw_vectors(self)
+    /// Words of a pack of all tensors.
+    pub(crate) fn raw_words(&self) -> u32 {
+        terms::raw_words(self)
     }
 
     /// Whether an element is added to the statistics of every loss by little arithmetic, so that many may be written out.
@@ -273,20 +264,23 @@ impl Variant {
 
     /// How many packs an invocation takes of a leaf.
     pub(crate) fn packs(&self) -> u32 {
-        (LEAF / (self.width * self.pack())).max(1)
+        (LEAF / (self.width * PACK)).max(1)
     }
 
-    /// Whether a buffer is bound as vectors.
-    pub(crate) fn vectors(&self, role: Role) -> bool {
+    /// The words of the vectors that a buffer is bound as, a pack each; `None` where it is bound as words.
+    pub(crate) fn vectors(&self, role: Role) -> Option<u32> {
         let term = |k: usize| &self.terms[k];
-        self.wide
-            && match role {
-                Role::Input(_) | Role::Grad(_) => true,
-                Role::Target(k) => matches!(term(k).target, TargetLayout::Values(_)),
-                Role::Weight(k) => term(k).weight == WeightLayout::Element,
-                Role::Loss(_) => self.stage == Stage::Elementwise,
-                Role::Columns(_) | Role::Work => false,
-            }
+        let dtype = match role {
+            Role::Input(_) | Role::Grad(_) => Some(self.dtype),
+            Role::Target(k) => match term(k).target {
+                TargetLayout::Values(dtype) => Some(dtype),
+                _ => None,
+            },
+            Role::Weight(k) if term(k).weight == WeightLayout::Element => Some(DType::F32),
+            Role::Loss(_) if self.stage == Stage::Elementwise => Some(DType::F32),
+            _ => None,
+        };
+        dtype.filter(|_| self.wide).map(words_of)
     }
 
     /// How many inputs it has.
@@ -333,6 +327,15 @@ impl Variant {
         let mut losses = self.terms.iter().filter_map(|t| t.loss);
         losses.any(|l| l.0.family != Family::Elementwise && second(l.0))
     }
+}
+
+/// Elements that an invocation takes together: 16 bytes of f32, 8 of a 16-bit type. Eight of those would be 16 bytes too,
+/// but are written out as twice the code, which SwiftShader took minutes to compile.
+pub(crate) const PACK: u32 = 4;
+
+/// The words of a pack.
+pub(crate) fn words_of(dtype: DType) -> u32 {
+    PACK * dtype.size() as u32 / 4
 }
 
 /// Elements that one leaf of a sum holds; and the columns that the gradient of a split row is written by.
@@ -460,7 +463,7 @@ impl TermParams {
 
 const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
 const PIECES: &str = include_str!("../../shaders/common/pieces.wgsl");
-const PACK: &str = include_str!("../../shaders/common/pack.wgsl");
+const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
 const STATUS: &str = include_str!("../../shaders/skeleton/status.wgsl");
 const TREE: &str = include_str!("../../shaders/skeleton/tree.wgsl");
 const GATHER: &str = include_str!("../../shaders/skeleton/gather.wgsl");
@@ -510,7 +513,7 @@ pub(crate) fn compose(v: &Variant) -> String {
     if v.stage.is_main() {
         text.push_str(PIECES);
     }
-    for part in [NUMERICS, PACK, STATUS]
+    for part in [NUMERICS, STORAGE, STATUS]
         .into_iter()
         .chain(parts.iter().copied())
     {
@@ -546,8 +549,10 @@ fn declarations(text: &mut String, v: &Variant) {
         };
         let ty = match role {
             Role::Work => "Work",
-            _ if v.vectors(role) => "array<vec4<u32>>",
-            _ => "array<u32>",
+            _ => match v.vectors(role) {
+                Some(words) => &format!("array<vec{words}<u32>>"),
+                None => "array<u32>",
+            },
         };
         line!(
             text,
@@ -559,7 +564,7 @@ fn declarations(text: &mut String, v: &Variant) {
     line!(text, "const WIDTH: u32 = {}u;", v.width);
     line!(text, "const LANES: u32 = {}u;", v.lanes);
     line!(text, "const GROUP: u32 = {}u;", v.group);
-    line!(text, "const PACK: u32 = {}u;", v.pack());
+    line!(text, "const PACK: u32 = {PACK}u;");
     line!(text, "const PACKS: u32 = {}u;", v.packs());
     for (name, value) in [
         ("GRADIENT", v.gradient),

@@ -8,7 +8,7 @@ use wgloss::wgpu;
 use wgloss::{Batch, DType, Gpu, Mse, Reduction, Values};
 
 const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
-const PACK: &str = include_str!("../../shaders/common/pack.wgsl");
+const PACK: &str = include_str!("../../shaders/common/storage.wgsl");
 
 /// Evaluates a WGSL expression of the words `a` and `b` for every pair of them.
 fn evaluate(gpu: &Gpu, expression: &str, a: &[u32], b: &[u32]) -> Vec<u32> {

@@ -2,6 +2,7 @@
 //! figures behind it are in `benches/RESULTS.md`.
 
 use super::PlanKind;
+use crate::gpu::source::PACK;
 use crate::layout::Geometry;
 use crate::loss::Family;
 
@@ -33,8 +34,10 @@ pub(super) const SHORT: usize = 256;
 /// a row.
 pub(super) const LONG: usize = 1 << 20;
 
-/// Vectors that an invocation keeps: every element of them is written out, three times, and has to be compiled.
-const VECTORS: u32 = 8;
+/// Packs that an invocation keeps, and words: every element of them is written out, three times, and has to be compiled;
+/// and they lie in registers.
+const KEPT_PACKS: u32 = 8;
+const KEPT_WORDS: u32 = 32;
 
 impl Tuning {
     /// Both.
@@ -91,12 +94,11 @@ impl Tuning {
         }
     }
 
-    /// For rows of `cols` columns, of which a pack is `pack` elements in `vectors` vectors of all tensors.
-    pub(super) fn shape(self, kind: PlanKind, cols: usize, pack: u32, vectors: u32) -> Shape {
+    /// For rows of `cols` columns, of which a pack is so many words of all tensors.
+    pub(super) fn shape(self, kind: PlanKind, cols: usize, words: u32) -> Shape {
         let columns = u32::try_from(cols).unwrap_or(u32::MAX);
-        let packs = |lanes: u32| columns.div_ceil(lanes.saturating_mul(pack));
-        // Of 4 words each.
-        let kept = |packs: u32| match packs.saturating_mul(vectors) <= VECTORS {
+        let packs = |lanes: u32| columns.div_ceil(lanes.saturating_mul(PACK));
+        let kept = |packs: u32| match packs <= KEPT_PACKS && packs * words <= KEPT_WORDS {
             true => packs,
             false => 0,
         };

@@ -3,7 +3,7 @@
 use super::{Part, PlanKind};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::source::{Losses, Named, Stage, Term, Variant, words};
+use crate::gpu::source::{Losses, Named, PACK, Stage, Term, Variant, words};
 use crate::layout::{Geometry, TargetLayout};
 use crate::loss::{Family, Support};
 use crate::tensor::DType;
@@ -153,9 +153,8 @@ impl Pass {
             wide: false,
             terms: terms.collect(),
         };
-        let pack = v.pack();
         let cols = self.units.cols;
-        let whole_packs = |n: usize| n.is_multiple_of(pack as usize);
+        let whole_packs = |n: usize| n.is_multiple_of(PACK as usize);
         match (self.kind, stage) {
             (PlanKind::Strided, _) => {
                 v.width = 256;
@@ -165,7 +164,7 @@ impl Pass {
             (PlanKind::Elementwise, _) => v.wide = whole_packs(first.geometry.elements),
             (PlanKind::Split, _) => v.wide = whole_packs(cols),
             (kind, _) => {
-                let shape = tuning.shape(kind, cols, pack, v.raw_vectors());
+                let shape = tuning.shape(kind, cols, v.raw_words());
                 v.width = shape.width;
                 v.lanes = shape.lanes;
                 v.held = if v.light() { shape.held } else { 0 };

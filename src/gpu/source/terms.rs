@@ -6,10 +6,10 @@ mod access;
 mod rows;
 mod runs;
 
-use super::{Losses, Stage, TERM_PARAMS, Term, Variant, line};
+use super::{Losses, PACK, Stage, TERM_PARAMS, Term, Variant, line};
 use crate::layout::WeightLayout;
 use crate::loss::{Family, Info, OptionInfo, OptionKind, OptionValue};
-pub(super) use access::raw_vectors;
+pub(super) use access::raw_words;
 use access::{access, bad_weights, element, inputs, losses as losses_of_pack, unpacked, weight};
 use rows::{contexts, gathering, row_gradients, row_losses, statistics};
 use runs::runs;
@@ -449,13 +449,12 @@ fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 /// A pack, and the few that an invocation takes before it looks whether there are more: all loads come first, so that
 /// they are under way together, and only what is done with them asks whether they are inside.
 fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    let pack = v.pack();
     line!(
         text,
         "fn visit_pack(raw: Raw, i: u32, f: Factors, run: Sums) -> Sums {{\n    var sums = run;"
     );
     let place = parts.iter().any(Part::needs_place);
-    for k in 0..pack {
+    for k in 0..PACK {
         let at = match place {
             true => {
                 line!(text, "    let at{k} = place(i + {k}u);");
@@ -481,7 +480,7 @@ fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             }
         }
     }
-    let all = |f: &dyn Fn(u32) -> String| (0..pack).map(f).collect::<Vec<_>>();
+    let all = |f: &dyn Fn(u32) -> String| (0..PACK).map(f).collect::<Vec<_>>();
     for part in parts {
         let s = &part.s;
         if part.term.losses == Losses::Summed {
@@ -498,7 +497,7 @@ fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         } else {
             line!(
                 text,
-                "    store_losses{s}(i, params.n, array<u32, {pack}>({}));",
+                "    store_losses{s}(i, params.n, array<u32, PACK>({}));",
                 all(&|k| format!("v{k}.l{s}")).join(", ")
             );
         }
@@ -511,19 +510,19 @@ fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     if v.gradient {
         line!(
             text,
-            "    store_pack(i, params.n, array<GradBits, {pack}>({}));",
+            "    store_pack(i, params.n, array<GradBits, PACK>({}));",
             all(&|k| format!("v{k}.grad")).join(", ")
         );
     }
     line!(text, "    return sums;\n}}");
-    let unroll = v.packs().min(v.unroll).min(16 / pack);
+    let unroll = v.packs().min(v.unroll);
     line!(text, "const UNROLL: u32 = {unroll}u;");
     line!(
         text,
         "fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
          let last = (params.n - 1u) / PACK * PACK;\n    var sums = run;"
     );
-    let at = |u: u32| format!("i + {}u", u * v.width * pack);
+    let at = |u: u32| format!("i + {}u", u * v.width * PACK);
     for u in 0..unroll {
         line!(
             text,

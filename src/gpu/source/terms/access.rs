@@ -1,7 +1,7 @@
 //! How the numbers of a loss are loaded and its gradients stored.
 
 use super::{Part, constant, list_option, suffix};
-use crate::gpu::source::{Role, Stage, Term, Variant, line};
+use crate::gpu::source::{PACK, Role, Stage, Term, Variant, line, words_of};
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{Family, Support};
 use crate::tensor::{DType, LabelType};
@@ -82,7 +82,7 @@ pub(super) fn access(text: &mut String, v: &Variant, k: usize, s: &str, term: &T
         text,
         "fn load_column{s}(col: u32) -> f32 {{ return {column}; }}"
     );
-    if has(Role::Loss(k)) && !v.vectors(Role::Loss(k)) {
+    if has(Role::Loss(k)) && v.vectors(Role::Loss(k)).is_none() {
         line!(
             text,
             "fn store_loss{s}(i: u32, bits: u32) {{ b_loss{k}[params.off_loss{s} + i] = bits; }}"
@@ -132,23 +132,17 @@ fn data(v: &Variant) -> Vec<Datum> {
     all
 }
 
-/// Vectors of 16 bytes that a pack of all of them is.
-pub(crate) fn raw_vectors(v: &Variant) -> u32 {
-    data(v).iter().map(|d| d.vectors(v)).sum()
+/// Words of a pack of all of them.
+pub(crate) fn raw_words(v: &Variant) -> u32 {
+    data(v).iter().map(|d| words_of(d.dtype)).sum()
 }
 
-impl Datum {
-    fn vectors(&self, v: &Variant) -> u32 {
-        v.pack() * self.dtype.size() as u32 / 16
-    }
-}
-
-/// A word of a buffer, which may be bound as vectors of four.
+/// A word of a buffer, which may be bound as vectors of two or four.
 fn word(v: &Variant, role: Role, at: &str) -> String {
     let buffer = role.name();
     match v.vectors(role) {
-        true => format!("{buffer}[({at}) >> 2u][({at}) & 3u]"),
-        false => format!("{buffer}[{at}]"),
+        Some(words) => format!("{buffer}[({at}) / {words}u][({at}) % {words}u]"),
+        None => format!("{buffer}[{at}]"),
     }
 }
 
@@ -162,8 +156,8 @@ fn number(v: &Variant, role: Role, dtype: DType, at: &str) -> String {
     }
 }
 
-/// The numbers of an element as bits, one by one and in packs: as many neighbours as fill 16 bytes of the shortest
-/// type. A pack begins at a multiple of its size in its row; where it does in the buffer too, it is loaded by vectors.
+/// The numbers of an element as bits, one by one and in packs. A pack begins at a multiple of its size in its row; where it
+/// does in the buffer too, it is loaded as a vector.
 pub(super) fn inputs(text: &mut String, v: &Variant) {
     let data = data(v);
     let last = "end - 1u";
@@ -181,34 +175,25 @@ pub(super) fn inputs(text: &mut String, v: &Variant) {
     line!(
         text,
         "struct Raw {{ {} }}",
-        fields(&|d| {
-            let one = |q| format!("{}_{q}: vec4<u32>", d.field);
-            (0..d.vectors(v)).map(one).collect::<Vec<_>>().join(", ")
-        })
+        fields(&|d| format!("{}: vec{}<u32>", d.field, words_of(d.dtype)))
     );
     // Numbers from `end` on belong to somebody else, and are not looked at.
     let raw = |d: &Datum| -> String {
         let at = |k: u32| format!("{} + min(i + {k}u, {last})", d.offset);
-        let vector = |q: u32| {
-            let words: Vec<String> = match (v.vectors(d.role), d.dtype) {
-                (true, _) => {
-                    let shift = if d.dtype == DType::F32 { 2 } else { 3 };
-                    return format!("{}[(({} + i) >> {shift}u) + {q}u]", d.role.name(), d.offset);
-                }
-                (false, DType::F32) => (0..4).map(|k| word(v, d.role, &at(4 * q + k))).collect(),
-                (false, _) => {
-                    let half = |k: u32| {
-                        let at = at(8 * q + k);
-                        let word = word(v, d.role, &format!("({at}) >> 1u"));
-                        format!("half_of({word}, ({at}) & 1u)")
-                    };
-                    let pair = |k: u32| format!("{} | ({} << 16u)", half(2 * k), half(2 * k + 1));
-                    (0..4).map(pair).collect()
-                }
-            };
-            format!("vec4<u32>({})", words.join(", "))
+        let words: Vec<String> = match (v.vectors(d.role), d.dtype) {
+            (Some(_), _) => return format!("{}[({} + i) / PACK]", d.role.name(), d.offset),
+            (None, DType::F32) => (0..PACK).map(|k| word(v, d.role, &at(k))).collect(),
+            (None, _) => {
+                let half = |k: u32| {
+                    let at = at(k);
+                    let word = word(v, d.role, &format!("({at}) >> 1u"));
+                    format!("half_of({word}, ({at}) & 1u)")
+                };
+                let pair = |k: u32| format!("{} | ({} << 16u)", half(2 * k), half(2 * k + 1));
+                (0..PACK / 2).map(pair).collect()
+            }
         };
-        (0..d.vectors(v)).map(vector).collect::<Vec<_>>().join(", ")
+        format!("vec{}<u32>({})", words.len(), words.join(", "))
     };
     line!(
         text,
@@ -232,12 +217,11 @@ pub(super) fn inputs(text: &mut String, v: &Variant) {
 /// Element `k` of a pack, out of `raw`.
 pub(super) fn unpacked(v: &Variant, raw: &str, k: u32) -> String {
     let one = |d: &Datum| {
-        let lane = |k: u32| ["x", "y", "z", "w"][k as usize % 4];
-        let field = &d.field;
+        let word = |k: u32| format!("{raw}.{}.{}", d.field, ["x", "y", "z", "w"][k as usize]);
         match d.dtype {
-            DType::F32 => format!("{raw}.{field}_{}.{}", k / 4, lane(k)),
-            DType::F16 => format!("from_f16({raw}.{field}_0.{}, {}u)", lane(k / 2), k % 2),
-            DType::Bf16 => format!("from_bf16({raw}.{field}_0.{}, {}u)", lane(k / 2), k % 2),
+            DType::F32 => word(k),
+            DType::F16 => format!("from_f16({}, {}u)", word(k / 2), k % 2),
+            DType::Bf16 => format!("from_bf16({}, {}u)", word(k / 2), k % 2),
         }
     };
     let all: Vec<_> = data(v).iter().map(one).collect();
@@ -307,77 +291,60 @@ fn gradients(text: &mut String, v: &Variant) {
         line!(text, "    {all} = {first} | (high{k} << 16u);");
     }
     line!(text, "}}");
-    let pack = v.pack();
     line!(
         text,
-        "fn store_pack(i: u32, end: u32, g: array<GradBits, {pack}>) {{"
+        "fn store_pack(i: u32, end: u32, g: array<GradBits, PACK>) {{"
     );
     for &(k, &accumulate) in &stored {
-        let size = v.dtype.size() as u32;
-        let per_word = 4 / size;
-        for q in 0..pack / per_word {
-            if !v.vectors(Role::Grad(k)) {
-                break;
+        let Some(words) = v.vectors(Role::Grad(k)) else {
+            for e in (0..PACK).step_by(2) {
+                let next = e + 1;
+                line!(
+                    text,
+                    "    if (i + {e}u < end) {{ store_grads(i + {e}u, g[{e}], g[{next}], i + {next}u < end); }}",
+                );
             }
-            if q % 4 > 0 {
-                continue;
-            }
-            let shift = if size == 4 { 2 } else { 3 };
-            let place = format!(
-                "b_grad{k}[((params.off_grad{k} + i) >> {shift}u) + {}u]",
-                q / 4
-            );
-            if accumulate {
-                line!(text, "    let old{k}_{q} = {place};");
-            }
-            let one = |e: u32| {
-                let old = format!("old{k}_{q}[{}u]", e / per_word % 4);
-                narrow(accumulate, old, e % per_word, &format!("g[{e}].g{k}"))
-            };
-            let words = (q..q + 4).map(|word| match per_word {
-                1 => one(word),
-                _ => format!("{} | ({} << 16u)", one(2 * word), one(2 * word + 1)),
-            });
-            let words: Vec<_> = words.collect();
-            line!(text, "    {place} = vec4<u32>({});", words.join(", "));
+            // Of all inputs.
+            break;
+        };
+        let place = format!("b_grad{k}[(params.off_grad{k} + i) / PACK]");
+        if accumulate {
+            line!(text, "    let old{k} = {place};");
         }
-    }
-    if !stored.iter().all(|(k, _)| v.vectors(Role::Grad(*k))) {
-        for e in (0..pack).step_by(2) {
-            let (a, b) = (format!("g[{e}]"), format!("g[{}]", e + 1));
-            line!(
-                text,
-                "    if (i + {e}u < end) {{ store_grads(i + {e}u, {a}, {b}, i + {}u < end); }}",
-                e + 1
-            );
-        }
+        let halves = PACK / words;
+        let one = |e: u32| {
+            let old = format!("old{k}[{}u]", e / halves);
+            narrow(accumulate, old, e % halves, &format!("g[{e}].g{k}"))
+        };
+        let word = |w: u32| match halves {
+            1 => one(w),
+            _ => format!("{} | ({} << 16u)", one(2 * w), one(2 * w + 1)),
+        };
+        let all: Vec<_> = (0..words).map(word).collect();
+        line!(text, "    {place} = vec{words}<u32>({});", all.join(", "));
     }
     line!(text, "}}");
 }
 
 /// How the losses of a pack of elements are stored.
 pub(super) fn losses(text: &mut String, v: &Variant, k: usize, s: &str) {
-    let pack = v.pack();
     line!(
         text,
-        "fn store_losses{s}(i: u32, end: u32, l: array<u32, {pack}>) {{"
+        "fn store_losses{s}(i: u32, end: u32, l: array<u32, PACK>) {{"
     );
     let at = format!("params.off_loss{s} + i");
-    for e in 0..pack {
-        match v.vectors(Role::Loss(k)) {
-            true if e % 4 > 0 => {}
-            true => line!(
-                text,
-                "    b_loss{k}[(({at}) >> 2u) + {}u] = vec4<u32>(l[{e}], l[{}], l[{}], l[{}]);",
-                e / 4,
-                e + 1,
-                e + 2,
-                e + 3
-            ),
-            false => line!(
-                text,
-                "    if (i + {e}u < end) {{ b_loss{k}[{at} + {e}u] = l[{e}]; }}"
-            ),
+    match v.vectors(Role::Loss(k)) {
+        Some(_) => line!(
+            text,
+            "    b_loss{k}[({at}) / PACK] = vec4<u32>(l[0], l[1], l[2], l[3]);"
+        ),
+        None => {
+            for e in 0..PACK {
+                line!(
+                    text,
+                    "    if (i + {e}u < end) {{ b_loss{k}[{at} + {e}u] = l[{e}]; }}"
+                );
+            }
         }
     }
     line!(text, "}}");

@@ -3,10 +3,11 @@
 
 use super::Part;
 use super::access::unpacked;
-use crate::gpu::source::{Variant, line};
+use crate::gpu::source::{PACK, Variant, line};
 use std::fmt::Write;
 
 /// One element, as the text of a kernel names it.
+#[derive(Clone)]
 struct Item {
     input: String,
     i: String,
@@ -54,11 +55,18 @@ fn emit(text: &mut String, groups: &[Group], each: &dyn Fn(&Item) -> String) {
 /// relative to those, 16 elements to a sum.
 fn gather(text: &mut String, parts: &[Part<'_>], groups: &[Group], x: &str, into: &str) {
     line!(text, "    var p_{into} = peaks_identity();");
-    if parts.iter().any(Part::peak) {
-        emit(text, groups, &|item| {
-            format!("p_{into} = peaks_add(p_{into}, {});", item.args(x))
-        });
-    }
+    // Unpacked once for both.
+    let named;
+    let groups = match parts.iter().any(Part::peak) {
+        false => groups,
+        true => {
+            named = named_inputs(text, groups, into);
+            emit(text, &named, &|item| {
+                format!("p_{into} = peaks_add(p_{into}, {});", item.args(x))
+            });
+            &named
+        }
+    };
     line!(text, "    var {into} = all_at(p_{into});");
     let elements: usize = groups.iter().map(|g| g.items.len()).sum();
     if elements <= 16 {
@@ -80,6 +88,25 @@ fn gather(text: &mut String, parts: &[Part<'_>], groups: &[Group], x: &str, into
     }
 }
 
+/// Declares the inputs of all elements, and gives the elements by those names.
+fn named_inputs(text: &mut String, groups: &[Group], of: &str) -> Vec<Group> {
+    let mut count = 0;
+    let mut name = |item: &Item| {
+        let input = format!("{of}_in{count}");
+        count += 1;
+        line!(text, "    let {input} = {};", item.input);
+        Item {
+            input,
+            ..item.clone()
+        }
+    };
+    let group = |g: &Group| Group {
+        there: g.there.clone(),
+        items: g.items.iter().map(&mut name).collect(),
+    };
+    groups.iter().map(group).collect()
+}
+
 fn gather2(text: &mut String, groups: &[Group], x: &str, s: &str, into: &str) {
     line!(text, "    var {into} = all2_identity();");
     emit(text, groups, &|item| {
@@ -88,8 +115,7 @@ fn gather2(text: &mut String, groups: &[Group], x: &str, s: &str, into: &str) {
 }
 
 /// The gradients of the packs.
-fn grads(text: &mut String, v: &Variant, groups: &[Group], end: &str) {
-    let pack = v.pack();
+fn grads(text: &mut String, groups: &[Group], end: &str) {
     for group in groups {
         let Some(first) = group.items.first() else {
             continue;
@@ -97,7 +123,7 @@ fn grads(text: &mut String, v: &Variant, groups: &[Group], end: &str) {
         let one = |item: &Item| format!("all_grad({}, s, s2, y)", item.args("x"));
         let all: Vec<_> = group.items.iter().map(one).collect();
         let stored = format!(
-            "store_pack({}, {end}, array<GradBits, {pack}>({}));",
+            "store_pack({}, {end}, array<GradBits, PACK>({}));",
             first.i,
             all.join(", ")
         );
@@ -122,7 +148,7 @@ pub(super) fn runs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let (unroll, run) = match v.stage.is_strided() {
         true => (4, 4),
-        false => (1, v.pack()),
+        false => (1, PACK),
     };
     line!(text, "const UNROLL: u32 = {unroll}u;");
     let place = "row: u32, x: RowContext, c: u32, end: u32, step: u32";
@@ -185,7 +211,7 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 /// A few packs of one row, `step` columns apart; its columns end at `end`, a whole number of packs after the first
 /// pack of all.
 fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    let unroll = v.unroll.min(16 / v.pack());
+    let unroll = v.unroll;
     line!(text, "const UNROLL: u32 = {unroll}u;");
     let open = |text: &mut String| {
         line!(text, "    let last = (end - 1u) / PACK * PACK;");
@@ -200,7 +226,7 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let groups: Vec<_> = (0..unroll)
         .map(|u| Group {
             there: Some(format!("c{u} < end")),
-            items: (0..v.pack())
+            items: (0..PACK)
                 .map(|k| Item {
                     input: unpacked(v, &format!("r{u}"), k),
                     i: format!("element_of(row, c{u} + {k}u)"),
@@ -233,7 +259,7 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     );
     if v.gradient {
         open(text);
-        grads(text, v, &groups, "stop");
+        grads(text, &groups, "stop");
     }
     line!(text, "}}");
 }
@@ -284,7 +310,7 @@ fn columns(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 
 /// Rows that stay where they were loaded to, for statistics and gradients both: `held` packs an invocation.
 fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    let (pack, lanes) = (v.pack(), v.lanes);
+    let lanes = v.lanes;
     line!(
         text,
         "fn row_held(at: u32, lane: u32, tid: u32) {{\n    \
@@ -299,7 +325,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         line!(
             text,
             "    let c{j} = lane * PACK + {}u;\n    let r{j} = load_raw(start + min(c{j}, last), stop);",
-            j * lanes * pack
+            j * lanes * PACK
         );
     }
     let packs = |there: &dyn Fn(u32) -> Option<String>| -> Vec<Group> {
@@ -313,7 +339,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         };
         let group = |j: u32| Group {
             there: there(j),
-            items: (0..pack).map(|k| item(j, k)).collect(),
+            items: (0..PACK).map(|k| item(j, k)).collect(),
         };
         (0..v.held).map(group).collect()
     };
@@ -335,7 +361,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     if v.gradient {
         line!(text, "    let y = common_of(x, s, s2, factors());");
         let written = packs(&|j| Some(format!("!silent && c{j} < params.cols")));
-        grads(text, v, &written, "stop");
+        grads(text, &written, "stop");
     }
     line!(text, "}}");
 }
