@@ -9,13 +9,16 @@
 // m is the largest z so far, s = Σ exp(z - m), q = Σ q_j and d = Σ q_j·(z_j - m). Elements are added relative to the
 // largest of their run; parts of a row merge by shifting both to the larger m. Everything is kept relative to m, so that
 // neither exp overflows nor lse - z_j loses digits where logits are large.
+//
+// Of a class index without smoothing q_j is c_y at y and 0 elsewhere: then q and d are not summed, but made of the
+// logit at y. A logit of -inf adds 0 by itself; +inf makes m infinite.
 
 struct Stat {
     m: f32,
     s: f32,
     q: f32,
     d: f32,
-    // CE_NAN: +inf among the logits; CE_INF: a class of probability 0 that the target wants.
+    // CE_NAN: a target that is no number; CE_INF: a class of probability 0 that the target wants.
     bits: u32,
 }
 const CE_NAN: u32 = 1u;
@@ -35,13 +38,22 @@ fn ce_tanh(x: f32) -> f32 {
     return tanh_fine(clamp(x, LOWEST, LARGEST) / params.opt_softcap);
 }
 
-// A finite logit stays finite: where a small temperature takes it beyond f32 it counts as the largest number.
+// A finite logit stays finite: where a small temperature takes it beyond f32 it counts as the largest number. An
+// infinite one stays infinite.
 fn ce_logit(x: f32) -> f32 {
     var z = x;
     if (ce_capped()) {
         z = params.opt_softcap * ce_tanh(x);
     }
-    return clamp(divide(z, params.opt_temperature), LOWEST, LARGEST);
+    if (params.opt_temperature == 1.0) {
+        return z;
+    }
+    return select(clamp(z / params.opt_temperature, LOWEST, LARGEST), x, ce_none(x));
+}
+
+// Whether the row's target is one class.
+fn ce_sparse() -> bool {
+    return LABELS && params.opt_label_smoothing == 0.0;
 }
 
 fn ce_wanted(e: Elem, r: Row) -> f32 {
@@ -67,7 +79,7 @@ fn peak_identity() -> Peak {
 }
 
 fn peak_of(e: Elem, r: Row) -> Peak {
-    return Peak(select(ce_logit(e.x), LOWEST, ce_none(e.x)));
+    return Peak(ce_logit(e.x));
 }
 
 fn peak_merge(a: Peak, b: Peak) -> Peak {
@@ -79,17 +91,20 @@ fn stat_at(p: Peak) -> Stat {
 }
 
 fn stat_of(e: Elem, r: Row, p: Peak) -> Stat {
+    let far = ce_logit(e.x) - p.m;
+    let s = exp_below(far);
+    if (ce_sparse()) {
+        return Stat(p.m, s, 0.0, 0.0, 0u);
+    }
     let q = ce_wanted(e, r);
     let none = ce_none(e.x);
-    let far = ce_logit(e.x) - p.m;
-    let wanted = select(0u, CE_INF, q != 0.0);
-    let special = select(CE_NAN, wanted, bitcast<u32>(e.x) == 0xff800000u);
+    let special = select(0u, CE_INF, none && q != 0.0);
     return Stat(
         p.m,
-        select(exp_below(far), 0.0, none),
+        s,
         q,
         select(q * far, 0.0, none || q == 0.0),
-        select(select(CE_NAN, 0u, finite_bits(bitcast<u32>(e.t))), special, none),
+        select(CE_NAN, special, finite_bits(bitcast<u32>(e.t))),
     );
 }
 
@@ -113,15 +128,27 @@ fn stat_merge(a: Stat, b: Stat) -> Stat {
     );
 }
 
-fn row_special(r: Row, s: Stat) -> u32 {
-    // s is 0 only where every logit is -inf: then no distribution exists.
-    if ((s.bits & CE_NAN) != 0u || s.s == 0.0) {
-        return SPECIAL_NAN;
+// The statistic with q, d and bits in it.
+fn ce_whole(r: Row, s: Stat) -> Stat {
+    if (!ce_sparse()) {
+        return s;
     }
-    return select(SPECIAL_NONE, SPECIAL_INF, (s.bits & CE_INF) != 0u);
+    let none = ce_none(r.x) || r.c == 0.0;
+    let far = select(r.c * (ce_logit(r.x) - s.m), 0.0, none);
+    return Stat(s.m, s.s, r.c, far, select(0u, CE_INF, ce_none(r.x) && r.c != 0.0));
 }
 
-fn row_loss(r: Row, s: Stat) -> f32 {
+fn row_special(r: Row, s: Stat) -> u32 {
+    let bits = ce_whole(r, s).bits;
+    // s is 0 only where every logit is -inf: then no distribution exists.
+    if ((bits & CE_NAN) != 0u || s.s == 0.0 || bitcast<u32>(s.m) == INF_BITS) {
+        return SPECIAL_NAN;
+    }
+    return select(SPECIAL_NONE, SPECIAL_INF, (bits & CE_INF) != 0u);
+}
+
+fn row_loss(r: Row, stat: Stat) -> f32 {
+    let s = ce_whole(r, stat);
     let log_s = ln(s.s);
     var loss = s.q * log_s - s.d;
     if (params.opt_z_loss > 0.0) {
@@ -140,12 +167,11 @@ struct Ready {
 }
 
 fn row_ready(r: Row, s: Stat) -> Ready {
-    return Ready(s.m, 1.0 / s.s, s.q, s.m + ln(s.s));
+    return Ready(s.m, 1.0 / s.s, ce_whole(r, s).q, s.m + ln(s.s));
 }
 
 fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
-    let out = bitcast<u32>(e.x) == 0xff800000u && !ce_capped();
-    let p = select(exp_below(ce_logit(e.x) - y.m) * y.part, 0.0, out);
+    let p = exp_below(ce_logit(e.x) - y.m) * y.part;
     var pull = y.q * p;
     if (params.opt_z_loss > 0.0) {
         // p first: lse may be so large that its product with z_loss alone overflows.

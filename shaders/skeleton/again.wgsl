@@ -11,6 +11,7 @@ fn gather(row: u32, x: RowContext, first: u32, end: u32, step: u32) -> All {
         }
         all = all_merge(all, s);
     }
+    recount(row, x, first, end, step, all);
     return all;
 }
 

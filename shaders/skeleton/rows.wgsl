@@ -32,10 +32,11 @@ fn main(
         let row = min(first + k, params.rows - 1u);
         let silent = first + k > row;
         let x = context_of(row);
-        let s = merged(tid, gather(row, x, lane * PACK, params.cols, LANES * PACK));
+        let end = select(params.cols, 0u, silent);
+        let s = merged(tid, gather(row, x, lane * PACK, end, LANES * PACK));
         var s2 = all2_identity();
         if (SECOND) {
-            s2 = merged2(tid, gather2(row, x, s, lane * PACK, params.cols, LANES * PACK));
+            s2 = merged2(tid, gather2(row, x, s, lane * PACK, end, LANES * PACK));
         }
         if (lane == 0u && !silent) {
             say_losses(row, x, s, s2);
@@ -45,10 +46,10 @@ fn main(
                 group_all[slice * 2u + k] = s;
                 group_all2[slice * 2u + k] = s2;
             }
-        } else if (GRADIENT && !silent) {
+        } else if (GRADIENT) {
             let y = common_of(x, s, s2, f);
-            for (var c = lane * PACK; c < params.cols; c += UNROLL * LANES * PACK) {
-                grads_run(row, x, c, params.cols, LANES * PACK, s, s2, y);
+            for (var c = lane * PACK; c < end; c += UNROLL * LANES * PACK) {
+                grads_run(row, x, c, end, LANES * PACK, s, s2, y);
             }
         }
     }

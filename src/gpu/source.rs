@@ -256,10 +256,14 @@ impl Variant {
         terms::raw_words(self)
     }
 
-    /// Whether an element is added to the statistics of every loss by little arithmetic, so that many may be written out.
-    pub(crate) fn light(&self) -> bool {
-        let mut losses = self.terms.iter().filter_map(|t| t.loss);
-        losses.all(|l| l.0.family == Family::Elementwise || terms::peak(l.0))
+    /// Whether the elements of a pack are written out one after the other: of one loss, that adds an element to its
+    /// statistic by little arithmetic. Everything else goes round a loop, because drivers took minutes to compile it.
+    pub(crate) fn written_out(&self) -> bool {
+        let light = |l: Named| l.0.family == Family::Elementwise || terms::peak(l.0);
+        match self.terms.as_slice() {
+            [term] => term.loss.is_some_and(light),
+            _ => false,
+        }
     }
 
     /// How many packs an invocation takes of a leaf.

@@ -7,7 +7,7 @@ mod rows;
 mod runs;
 
 use super::{Losses, PACK, Stage, TERM_PARAMS, Term, Variant, line};
-use crate::layout::WeightLayout;
+use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{Family, Info, OptionInfo, OptionKind, OptionValue};
 pub(super) use access::raw_words;
 use access::{access, bad_weights, element, inputs, losses as losses_of_pack, unpacked, weight};
@@ -16,7 +16,7 @@ use runs::runs;
 use std::fmt::Write;
 
 /// Names that the description of a loss gives, beside those of its file.
-const GIVEN: &[&str] = &["Elem", "Row", "Grad", "Term"];
+const GIVEN: &[&str] = &["Elem", "Row", "Grad", "Term", "LABELS"];
 
 /// Functions that a loss may leave out, and what then stands for them.
 const ELEMENTWISE_DEFAULTS: &[(&str, &str)] = &[
@@ -111,9 +111,8 @@ fn all_fields(v: &Variant) -> Vec<Vec<(String, String)>> {
             .into_iter()
             .map(|(name, ty)| (format!("s{s}.{name}"), ty))
             .collect();
-        out.push((format!("f{s}"), "u32".into()));
-        out.push((format!("odd{s}"), "u32".into()));
-        out.push((format!("bad{s}"), "u32".into()));
+        let kept = t.kept(v);
+        out.extend(kept.map(|(name, _)| (format!("{name}{s}"), "u32".into())));
         out
     };
     parts(v).iter().map(of).collect()
@@ -143,6 +142,34 @@ impl Part<'_> {
 
     fn second(&self) -> bool {
         !self.elementwise() && second(self.info)
+    }
+
+    /// Whether it says itself which NaN a loss depends on: else all.
+    fn picks_nan(&self) -> bool {
+        !self.elementwise() && self.info.wgsl.contains("fn nan_loss(")
+    }
+
+    /// What is kept of the elements of a row beside the statistic, and how two of it become one: whether a NaN was met
+    /// that matters; the largest bits of all, by which others are told; how many weights are none.
+    fn kept(&self, v: &Variant) -> impl Iterator<Item = (&'static str, fn(&str, &str) -> String)> {
+        let or: fn(&str, &str) -> String = |a, b| format!("{a} | {b}");
+        let max: fn(&str, &str) -> String = |a, b| format!("max({a}, {b})");
+        let sum: fn(&str, &str) -> String = |a, b| format!("{a} + {b}");
+        let bad = bad_weights(v, self).is_some();
+        let all = [
+            ("f", or, self.picks_nan()),
+            ("top", max, true),
+            ("bad", sum, bad),
+        ];
+        all.into_iter().filter(|k| k.2).map(|k| (k.0, k.1))
+    }
+
+    /// Whether a NaN that matters is among the elements of `all`.
+    fn met_nan(&self, all: &str) -> String {
+        match self.picks_nan() {
+            true => format!("({all}.f{} & ROW_NAN) != 0u", self.s),
+            false => format!("{all}.top{} > INF_BITS", self.s),
+        }
     }
 
     /// The text of an option's value, where that is its default and known.
@@ -246,6 +273,9 @@ fn renamed(text: &str, part: &Part<'_>) -> String {
 /// The files of the losses, with what they leave out.
 pub(super) fn losses(text: &mut String, v: &Variant) {
     for part in parts(v) {
+        // Whether targets are class indices.
+        let labels = matches!(part.term.target, TargetLayout::Labels(_));
+        line!(text, "const LABELS{}: bool = {labels};", part.s);
         text.push_str(&renamed(part.info.wgsl, &part));
         let (defaults, stats) = match part.elementwise() {
             true => (ELEMENTWISE_DEFAULTS, ""),
@@ -338,13 +368,24 @@ fn open_sums(text: &mut String, v: &Variant) {
     }
 }
 
-/// Adds the gradient `d` of a term, times `f`, where `nan` says whether it is one.
-fn add_sums(text: &mut String, part: &Part<'_>, d: &str, f: &str, nan: &str) {
-    let mut inputs = part.term.inputs.iter().zip(part.info.inputs);
-    inputs.by_ref().for_each(|(slot, x)| {
-        line!(text, "        g{slot} += {d}.{x} * {f};");
-        line!(text, "        n{slot} = n{slot} || {nan};");
-    });
+/// Adds the gradient `d` of a term, times `f`, where `nan` says whether it is one. The first of an input is set: compilers
+/// may not leave out an addition to 0, because of -0.
+fn add_sums(text: &mut String, v: &Variant, part: &Part<'_>, d: &str, f: &str, nan: &str) {
+    for (slot, x) in part.term.inputs.iter().zip(part.info.inputs) {
+        let before = &v.terms[..part.k];
+        let first = part.term.inputs.iter().filter(|s| *s == slot).count() == 1
+            && !before.iter().any(|t| t.inputs.contains(slot));
+        match first {
+            true => line!(
+                text,
+                "        g{slot} = {d}.{x} * {f};\n        n{slot} = {nan};"
+            ),
+            false => {
+                line!(text, "        g{slot} += {d}.{x} * {f};");
+                line!(text, "        n{slot} = n{slot} || {nan};");
+            }
+        }
+    }
 }
 
 fn close_sums(v: &Variant) -> String {
@@ -361,15 +402,15 @@ fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "struct Visit {{ {}, grad: GradBits }}",
-        each(&|p| format!("l{0}: u32, odd{0}: u32, bad{0}: u32", p.s))
+        each(&|p| format!("l{0}: u32, top{0}: u32, bad{0}: u32", p.s))
     );
-    // The sum of the finite losses; their bits' maximum as signed and as unsigned numbers, which tell what others there
-    // were; the non-finite numbers and the weights that are none.
+    // The sum of the losses; their bits' maximum as signed and as unsigned numbers, which tell whether any was not finite,
+    // and then the sum is nothing; the largest bits of all numbers, and the weights that are none.
     line!(
         text,
         "struct Sums {{ {} }}",
         each(&|p| format!(
-            "l{0}: f32, hi{0}: i32, lo{0}: u32, odd{0}: u32, bad{0}: u32",
+            "l{0}: f32, hi{0}: i32, lo{0}: u32, top{0}: u32, bad{0}: u32",
             p.s
         ))
     );
@@ -382,7 +423,7 @@ fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         text,
         "fn sums_add(a: Sums, b: Sums) -> Sums {{\n    return Sums({});\n}}",
         each(&|p| format!(
-            "a.l{0} + b.l{0}, max(a.hi{0}, b.hi{0}), max(a.lo{0}, b.lo{0}), a.odd{0} + b.odd{0}, a.bad{0} + b.bad{0}",
+            "a.l{0} + b.l{0}, max(a.hi{0}, b.hi{0}), max(a.lo{0}, b.lo{0}), max(a.top{0}, b.top{0}), a.bad{0} + b.bad{0}",
             p.s
         ))
     );
@@ -405,6 +446,7 @@ fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             let nan = format!("(x{s}.nan && nan_grad{s}(x{s}.e))");
             add_sums(
                 text,
+                v,
                 part,
                 &format!("t{s}.grad"),
                 &format!("(w{s} * f.f{s})"),
@@ -417,7 +459,7 @@ fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "    return Visit({}, {});\n}}",
-        each(&|p| format!("l{0}, x{0}.odd, {1}", p.s, bad(p))),
+        each(&|p| format!("l{0}, x{0}.top, {1}", p.s, bad(p))),
         close_sums(v)
     );
     visit_run(text, v, parts);
@@ -427,7 +469,6 @@ fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "fn sums_put(tid: u32, leaf: u32, sums: Sums) {{");
     for part in parts {
         let s = &part.s;
-        line!(text, "    count(params.head{s}, NON_FINITE, sums.odd{s});");
         if bad_weights(v, part).is_some() {
             line!(text, "    count(params.head{s}, BAD_WEIGHTS, sums.bad{s});");
         }
@@ -446,9 +487,86 @@ fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "}}");
 }
 
-/// A pack, and the few that an invocation takes before it looks whether there are more: all loads come first, so that
-/// they are under way together, and only what is done with them asks whether they are inside.
+/// The packs that an invocation takes before it looks whether there are more; and how the numbers that are not finite are
+/// counted, which happens in a second round that hardly ever takes place.
 fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    match parts {
+        [_] => visit_packs(text, v, parts),
+        _ => visit_elements(text, v, parts),
+    }
+    let tops: Vec<_> = parts.iter().map(|p| format!("sums.top{}", p.s)).collect();
+    line!(
+        text,
+        "fn sums_top(sums: Sums) -> u32 {{ return {}; }}",
+        maximum(&tops)
+    );
+    line!(
+        text,
+        "fn recount(i: u32) {{\n    \
+         for (var k = i; k < min(i + PACK, params.n); k++) {{\n        \
+         let in = load_inputs(k);"
+    );
+    for part in parts {
+        let s = &part.s;
+        line!(
+            text,
+            "        count(params.head{s}, NON_FINITE, odd{s}(in));"
+        );
+    }
+    line!(text, "    }}\n}}");
+}
+
+/// The largest of numbers.
+fn maximum(of: &[String]) -> String {
+    let all = of.iter().cloned();
+    all.reduce(|a, b| format!("max({a}, {b})"))
+        .unwrap_or("0u".into())
+}
+
+/// Element by element: several losses written out for every element of a pack take minutes to compile.
+fn visit_elements(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    line!(
+        text,
+        "const UNROLL: u32 = 1u;\nfn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
+         var sums = run;\n    var even = GRAD_ZERO;\n    \
+         for (var k = i; k < min(i + PACK, params.n); k++) {{"
+    );
+    let place = match parts.iter().any(Part::needs_place) {
+        true => {
+            line!(text, "        let at = place(k);");
+            "at.x, at.y"
+        }
+        false => "0u, 0u",
+    };
+    line!(text, "        let v = visit(load_inputs(k), {place}, f);");
+    for part in parts {
+        let s = &part.s;
+        match part.term.losses {
+            Losses::Summed => line!(
+                text,
+                "        sums.l{s} += bitcast<f32>(v.l{s});\n        \
+                 sums.hi{s} = max(sums.hi{s}, bitcast<i32>(v.l{s}));\n        \
+                 sums.lo{s} = max(sums.lo{s}, v.l{s});"
+            ),
+            _ => line!(text, "        store_loss{s}(k, v.l{s});"),
+        }
+        line!(text, "        sums.top{s} = max(sums.top{s}, v.top{s});");
+        line!(text, "        sums.bad{s} += v.bad{s};");
+    }
+    if v.gradient {
+        line!(
+            text,
+            "        let odd = (k & 1u) == 1u;\n        \
+             if (!odd) {{ even = v.grad; }}\n        \
+             if (odd || k + 1u == params.n) {{ store_grads(k & ~1u, even, v.grad, odd); }}"
+        );
+    }
+    line!(text, "    }}\n    return sums;\n}}");
+}
+
+/// Packs written out: all loads come first, so that they are under way together, and only what is done with them asks
+/// whether they are inside.
+fn visit_packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "fn visit_pack(raw: Raw, i: u32, f: Factors, run: Sums) -> Sums {{\n    var sums = run;"
@@ -473,7 +591,7 @@ fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
                     let s = &part.s;
                     line!(
                         text,
-                        "        v{k}.l{s} = 0u;\n        v{k}.odd{s} = 0u;\n        v{k}.bad{s} = 0u;"
+                        "        v{k}.l{s} = 0u;\n        v{k}.top{s} = 0u;\n        v{k}.bad{s} = 0u;"
                     );
                 }
                 line!(text, "    }}");
@@ -487,7 +605,7 @@ fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             line!(
                 text,
                 "    sums.l{s} += {};",
-                tree(&all(&|k| format!("finite_of(v{k}.l{s})")), "+")
+                tree(&all(&|k| format!("bitcast<f32>(v{k}.l{s})")), "+")
             );
             for (field, ty) in [("hi", "i32"), ("lo", "u32")] {
                 for bits in all(&|k| format!("bitcast<{ty}>(v{k}.l{s})")) {
@@ -501,10 +619,17 @@ fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
                 all(&|k| format!("v{k}.l{s}")).join(", ")
             );
         }
-        let sum = |field: &str| tree(&all(&|k| format!("v{k}.{field}{s}")), "+");
-        line!(text, "    sums.odd{s} += {};", sum("odd"));
+        line!(
+            text,
+            "    sums.top{s} = max(sums.top{s}, {});",
+            maximum(&all(&|k| format!("v{k}.top{s}")))
+        );
         if bad_weights(v, part).is_some() {
-            line!(text, "    sums.bad{s} += {};", sum("bad"));
+            line!(
+                text,
+                "    sums.bad{s} += {};",
+                tree(&all(&|k| format!("v{k}.bad{s}")), "+")
+            );
         }
     }
     if v.gradient {

@@ -146,7 +146,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                     (8, 1, 0, 2),
                 ];
                 (v.width, v.lanes, v.held, v.group) = shapes[turn % shapes.len()];
-                v.held = if v.light() { v.held } else { 0 };
+                v.held = if v.written_out() { v.held } else { 0 };
             }
             out.extend(made(v));
         }

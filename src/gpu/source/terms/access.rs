@@ -372,9 +372,10 @@ pub(super) fn element(text: &mut String, part: &Part<'_>) {
         names("f32")
     );
     line!(text, "struct Grad{s} {{ {}}}", names("f32"));
+    // top: the largest of its numbers' bits without their signs, which tells whether all of them are finite.
     line!(
         text,
-        "struct Loaded{s} {{ e: Elem{s}, nan: bool, odd: u32 }}"
+        "struct Loaded{s} {{ e: Elem{s}, nan: bool, top: u32 }}"
     );
     match part.elementwise() {
         true => line!(text, "struct Term{s} {{ loss: f32, grad: Grad{s} }}"),
@@ -388,19 +389,16 @@ pub(super) fn element(text: &mut String, part: &Part<'_>) {
         text,
         "fn elem{s}(in: Inputs, row: u32, col: u32, label: u32) -> Loaded{s} {{"
     );
-    let mut nan: Vec<_> = term
+    let mut bits: Vec<_> = term
         .inputs
         .iter()
-        .map(|slot| format!("nan_bits(in.a{slot})"))
+        .map(|slot| format!("in.a{slot}"))
         .collect();
-    let mut odd: Vec<_> = term
-        .inputs
-        .iter()
-        .map(|slot| format!("u32(!finite_bits(in.a{slot}) && !admits{s}(in.a{slot}))"))
-        .collect();
+    let admits = |bits: &String| format!("u32(!finite_bits({bits}) && !admits{s}({bits}))");
+    let mut odd: Vec<_> = bits.iter().map(admits).collect();
     let t = match term.target {
         TargetLayout::Values(_) => {
-            nan.push(format!("nan_bits(in.t{s})"));
+            bits.push(format!("in.t{s}"));
             odd.push(format!("u32(!finite_bits(in.t{s}))"));
             format!("bitcast<f32>(in.t{s})")
         }
@@ -417,10 +415,20 @@ pub(super) fn element(text: &mut String, part: &Part<'_>) {
         .iter()
         .map(|slot| format!("bitcast<f32>(in.a{slot}), "))
         .collect();
+    let sizes: Vec<_> = bits
+        .iter()
+        .map(|b| format!("({b} & 0x7fffffffu)"))
+        .collect();
+    let top = sizes.into_iter().reduce(|a, b| format!("max({a}, {b})"));
+    line!(text, "    let top = {};", top.unwrap_or("0u".into()));
     line!(
         text,
-        "    return Loaded{s}(Elem{s}({xs}{t}, load_column{s}(col), {w}, col), {}, {});\n}}",
-        nan.join(" || "),
+        "    return Loaded{s}(Elem{s}({xs}{t}, load_column{s}(col), {w}, col), top > INF_BITS, top);\n}}"
+    );
+    // How many of its numbers are not finite and should be.
+    line!(
+        text,
+        "fn odd{s}(in: Inputs) -> u32 {{ return {}; }}",
         odd.join(" + ")
     );
 }

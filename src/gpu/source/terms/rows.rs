@@ -1,8 +1,8 @@
 //! What losses of rows have to say, put together for the skeletons: statistics, losses and gradients of all of them.
 
 use super::access::{bad_weights, weight};
-use super::{Part, add_sums, all_fields, all2_fields, close_sums, open_sums};
-use crate::gpu::source::{Losses, Variant, line};
+use super::{Part, add_sums, all_fields, all2_fields, close_sums, maximum, open_sums};
+use crate::gpu::source::{Losses, PACK, Variant, line};
 use crate::layout::TargetLayout;
 use crate::loss::Family;
 use std::fmt::Write;
@@ -23,25 +23,29 @@ pub(super) fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     }
     let joined = |list: Vec<String>| list.join(", ");
     let each = |f: &dyn Fn(&Part<'_>) -> String| joined(parts.iter().map(f).collect());
-    // Of each loss its statistic, whether it met a NaN that matters, and what it counted: numbers that are not finite,
-    // weights that are none.
+    let kept = |p: &Part<'_>, f: &dyn Fn(&str) -> String| -> String {
+        p.kept(v)
+            .map(|(name, _)| f(&format!("{name}{}", p.s)))
+            .collect()
+    };
     line!(
         text,
         "struct All {{ {} }}",
-        each(&|p| format!("s{0}: Stat{0}, f{0}: u32, odd{0}: u32, bad{0}: u32", p.s))
+        each(&|p| format!("s{0}: Stat{0}{1}", p.s, kept(p, &|k| format!(", {k}: u32"))))
     );
     line!(
         text,
         "fn all_identity() -> All {{\n    return All({});\n}}",
-        each(&|p| format!("stat_identity{}(), 0u, 0u, 0u", p.s))
+        each(&|p| format!("stat_identity{}(){}", p.s, kept(p, &|_| ", 0u".into())))
     );
     let merge = |name: &str, stat: &dyn Fn(&Part<'_>) -> &'static str| {
         let one = |p: &Part<'_>| {
-            format!(
-                "{1}{0}(a.s{0}, b.s{0}), a.f{0} | b.f{0}, a.odd{0} + b.odd{0}, a.bad{0} + b.bad{0}",
-                p.s,
-                stat(p)
-            )
+            let s = &p.s;
+            let both = |(k, join): (&str, fn(&str, &str) -> String)| {
+                format!(", {}", join(&format!("a.{k}{s}"), &format!("b.{k}{s}")))
+            };
+            let kept: String = p.kept(v).map(both).collect();
+            format!("{}{s}(a.s{s}, b.s{s}){kept}", stat(p))
         };
         format!(
             "fn {name}(a: All, b: All) -> All {{\n    return All({});\n}}",
@@ -49,7 +53,7 @@ pub(super) fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         )
     };
     line!(text, "{}", merge("all_merge", &|_| "stat_merge"));
-    peaks(text, parts);
+    peaks(text, v, parts);
     // Of statistics relative to the same peaks.
     let add = |p: &Part<'_>| match p.peak() {
         true => "stat_add",
@@ -96,7 +100,7 @@ pub(super) fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 
 /// What the statistics of a run of elements are relative to: a maximum, of those losses that say so. It is found before
 /// the statistics, so that adding an element to those shifts nothing.
-fn peaks(text: &mut String, parts: &[Part<'_>]) {
+fn peaks(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let with: Vec<_> = parts.iter().filter(|p| p.peak()).collect();
     let joined = |f: &dyn Fn(&str) -> String| {
         let all: Vec<_> = with.iter().map(|p| f(&p.s)).collect();
@@ -120,9 +124,12 @@ fn peaks(text: &mut String, parts: &[Part<'_>]) {
             );
         }
     }
-    let at = |p: &Part<'_>| match p.peak() {
-        true => format!("stat_at{0}(p.p{0}), 0u, 0u, 0u", p.s),
-        false => format!("stat_identity{}(), 0u, 0u, 0u", p.s),
+    let at = |p: &Part<'_>| {
+        let kept = ", 0u".repeat(p.kept(v).count());
+        match p.peak() {
+            true => format!("stat_at{0}(p.p{0}){kept}", p.s),
+            false => format!("stat_identity{}(){kept}", p.s),
+        }
     };
     let all: Vec<_> = parts.iter().map(at).collect();
     line!(
@@ -284,7 +291,10 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     open_place(text, v, parts);
     for part in parts {
         let s = &part.s;
-        let bad = bad_weights(v, part).unwrap_or("0u".into());
+        let bad = match bad_weights(v, part) {
+            Some(bad) => format!("\n        one.bad{s} = {bad};"),
+            None => String::new(),
+        };
         if part.elementwise() {
             line!(text, "    {{");
             line!(text, "        let l = elem{s}(in, row, col, 0u);");
@@ -301,10 +311,7 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
                 text,
                 "        one.s{s} = Stat{s}(finite_of(bits), seen_of(bits));"
             );
-            line!(
-                text,
-                "        one.f{s} = 0u;\n        one.odd{s} = l.odd;\n        one.bad{s} = {bad};\n    }}"
-            );
+            line!(text, "        one.top{s} = l.top;{bad}\n    }}");
             continue;
         }
         let peak = if part.peak() {
@@ -317,16 +324,16 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             "    {{\n        let l = elem{s}(in, row, col, x.c{s}.label);"
         );
         line!(text, "        one.s{s} = stat_of{s}(l.e, x.c{s}.r{peak});");
-        line!(
-            text,
-            "        one.f{s} = select(0u, ROW_NAN, l.nan && nan_loss{s}(l.e, x.c{s}.r));"
-        );
-        line!(
-            text,
-            "        one.odd{s} = l.odd;\n        one.bad{s} = {bad};\n    }}"
-        );
+        if part.picks_nan() {
+            line!(
+                text,
+                "        one.f{s} = select(0u, ROW_NAN, l.nan && nan_loss{s}(l.e, x.c{s}.r));"
+            );
+        }
+        line!(text, "        one.top{s} = l.top;{bad}\n    }}");
     }
     line!(text, "    return all_join(run, one);\n}}");
+    recount(text, v, parts);
     line!(
         text,
         "fn all2_add(run: All2, {place}, s: All) -> All2 {{\n    var out = run;"
@@ -345,6 +352,32 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "    return out;\n}}");
 }
 
+/// How the numbers of a row that are not finite are counted: by a second round, that hardly ever takes place.
+fn recount(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    let tops: Vec<_> = parts.iter().map(|p| format!("all.top{}", p.s)).collect();
+    let run = if v.stage.is_strided() { 1 } else { PACK };
+    line!(
+        text,
+        "fn recount(row: u32, x: RowContext, first: u32, end: u32, step: u32, all: All) {{\n    \
+         for (var c = select(end, first, {} >= INF_BITS); c < end; c += step) {{\n        \
+         for (var k = c; k < min(c + {run}u, end); k++) {{\n            \
+         let in = load_inputs(element_of(row, k));",
+        maximum(&tops)
+    );
+    for part in parts {
+        let s = &part.s;
+        let counts = match part.elementwise() {
+            true => "true".to_string(),
+            false => format!("x.c{s}.label < LABEL_BAD"),
+        };
+        line!(
+            text,
+            "            if ({counts}) {{ count(params.head{s}, NON_FINITE, odd{s}(in)); }}"
+        );
+    }
+    line!(text, "        }}\n    }}\n}}");
+}
+
 /// The losses of a row, said by one invocation; with them goes what the row had to be counted.
 pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
@@ -354,7 +387,6 @@ pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     for part in parts {
         let s = &part.s;
         if part.elementwise() {
-            line!(text, "    count(params.head{s}, NON_FINITE, s.odd{s});");
             if bad_weights(v, part).is_some() {
                 line!(text, "    count(params.head{s}, BAD_WEIGHTS, s.bad{s});");
             }
@@ -378,12 +410,13 @@ pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         );
         line!(
             text,
-            "            count(params.head{s}, NON_FINITE, s.odd{s} + c.odd);"
+            "            count(params.head{s}, NON_FINITE, c.odd);"
         );
         line!(
             text,
             "            let special = select(row_special{s}(c.r, {stats}), SPECIAL_NAN, \
-             (s.f{s} & ROW_NAN) != 0u || c.odd != 0u);"
+             {} || c.odd != 0u);",
+            part.met_nan("s")
         );
         line!(
             text,
@@ -461,7 +494,7 @@ pub(super) fn row_gradients(text: &mut String, v: &Variant, parts: &[Part<'_>]) 
             );
             line!(text, "        let d = term{s}(l.e).grad;");
             line!(text, "        let nan = l.nan && nan_grad{s}(l.e);");
-            add_sums(text, part, "d", "w", "nan");
+            add_sums(text, v, part, "d", "w", "nan");
             line!(text, "    }}");
             continue;
         }
@@ -470,13 +503,14 @@ pub(super) fn row_gradients(text: &mut String, v: &Variant, parts: &[Part<'_>]) 
         line!(text, "        let l = elem{s}(in, row, col, x.c{s}.label);");
         line!(
             text,
-            "        let nan = y.nan{s} || ((s.f{s} & ROW_NAN) != 0u && nan_grad{s}(l.e, r, {stats}, l.nan));"
+            "        let nan = y.nan{s} || ({} && nan_grad{s}(l.e, r, {stats}, l.nan));",
+            part.met_nan("s")
         );
         match part.ready() {
             true => line!(text, "        let d = row_grad{s}(l.e, r, y.y{s});"),
             false => line!(text, "        let d = row_grad{s}(l.e, r, {stats});"),
         }
-        add_sums(text, part, "d", &format!("y.w{s}"), "nan");
+        add_sums(text, v, part, "d", &format!("y.w{s}"), "nan");
         line!(text, "    }}");
     }
     line!(text, "    return {};\n}}", close_sums(v));

@@ -135,7 +135,7 @@ fn grads(text: &mut String, groups: &[Group], end: &str) {
 }
 
 pub(super) fn runs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    match (v.light(), v.stage.is_strided(), v.held) {
+    match (v.written_out(), v.stage.is_strided(), v.held) {
         (false, _, _) => loops(text, v, parts),
         (true, true, _) => columns(text, v, parts),
         (true, false, 0) => packs(text, v, parts),
@@ -143,8 +143,7 @@ pub(super) fn runs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     }
 }
 
-/// The same runs element by element, for statistics whose merging is much to compile: written out for every element of a
-/// pack, drivers took minutes for them.
+/// The same runs element by element.
 fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let (unroll, run) = match v.stage.is_strided() {
         true => (4, 4),
@@ -152,16 +151,16 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     };
     line!(text, "const UNROLL: u32 = {unroll}u;");
     let place = "row: u32, x: RowContext, c: u32, end: u32, step: u32";
-    let open = |text: &mut String, step: u32| {
+    let open = |text: &mut String| {
         line!(
             text,
-            "    for (var k = c; k < min(c + {run}u, end); k += {step}u) {{\n        let i = element_of(row, k);"
+            "    for (var k = c; k < min(c + {run}u, end); k++) {{\n        let i = element_of(row, k);"
         );
     };
     let args = "load_inputs(i), i, row, k, x";
     line!(text, "fn gather_run(all: All, {place}) -> All {{");
     line!(text, "    var run = all_identity();");
-    open(text, 1);
+    open(text);
     match parts.iter().any(Part::peak) {
         true => {
             line!(text, "        let p = peaks_add(peaks_identity(), {args});");
@@ -182,7 +181,7 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     );
     if v.second() {
         line!(text, "    var run = all2_identity();");
-        open(text, 1);
+        open(text);
         line!(text, "        run = all2_add(run, {args}, s);\n    }}");
         line!(text, "    return all2_merge(all, run);\n}}");
     } else {
@@ -196,13 +195,14 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         "fn grads_run({place}, s: All, s2: All2, y: Common) {{"
     );
     if v.gradient {
-        open(text, 2);
-        line!(text, "        let a = all_grad({args}, s, s2, y);");
+        line!(text, "    var even = GRAD_ZERO;");
+        open(text);
         line!(
             text,
-            "        var b = a;\n        \
-             if (k + 1u < end) {{ b = all_grad(load_inputs(i + 1u), i + 1u, row, k + 1u, x, s, s2, y); }}\n        \
-             store_grads(i, a, b, k + 1u < end);\n    }}"
+            "        let g = all_grad({args}, s, s2, y);\n        \
+             let odd = (k & 1u) == 1u;\n        \
+             if (!odd) {{ even = g; }}\n        \
+             if (odd || k + 1u == end) {{ store_grads(i - u32(odd), even, g, odd); }}\n    }}"
         );
     }
     line!(text, "}}");
@@ -214,18 +214,26 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let unroll = v.unroll;
     line!(text, "const UNROLL: u32 = {unroll}u;");
     let open = |text: &mut String| {
-        line!(text, "    let last = (end - 1u) / PACK * PACK;");
+        if unroll > 1 {
+            line!(text, "    let last = (end - 1u) / PACK * PACK;");
+        }
         line!(text, "    let stop = element_of(row, end - 1u) + 1u;");
         for u in 0..unroll {
             line!(
                 text,
-                "    let c{u} = c + {u}u * step;\n    let r{u} = load_raw(element_of(row, min(c{u}, last)), stop);"
+                "    let c{u} = c + {u}u * step;\n    let r{u} = load_raw(element_of(row, {}), stop);",
+                // The first pack is there.
+                if u == 0 {
+                    "c".into()
+                } else {
+                    format!("min(c{u}, last)")
+                }
             );
         }
     };
     let groups: Vec<_> = (0..unroll)
         .map(|u| Group {
-            there: Some(format!("c{u} < end")),
+            there: (u > 0).then(|| format!("c{u} < end")),
             items: (0..PACK)
                 .map(|k| Item {
                     input: unpacked(v, &format!("r{u}"), k),
@@ -346,6 +354,10 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     // All but the last pack of an invocation is sure to be there.
     let read = packs(&|j| (j + 1 == v.held).then(|| format!("c{j} < params.cols")));
     gather(text, parts, &read, "x", "own");
+    line!(
+        text,
+        "    recount(row, x, c0, select(params.cols, 0u, silent), LANES * PACK, own);"
+    );
     line!(text, "    let s = merged(tid, own);");
     match v.second() {
         true => {
