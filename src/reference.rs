@@ -455,10 +455,10 @@ impl<'a> Problem<'a> {
 /// again. At class axis 1 one invocation takes 1,024 columns, and one what came of those. Two to spare.
 fn merges(g: &Geometry) -> f64 {
     let merges = match g.inner {
-        // Of a workgroup at least 128 invocations; where there are fewer, there are no more columns either. From 2^20
-        // columns on a row is split into parts of so many leaves.
+        // A block is 16 runs of a pack, and a row has at least 8 invocations; where it has one, there are few columns.
+        // From 2^20 columns on a row is split into parts of so many leaves.
         1 => {
-            let runs = g.cols.min(1 << 20).div_ceil(2048) + g.cols.div_ceil(1 << 22);
+            let runs = g.cols.min(1 << 20).div_ceil(512) + g.cols.div_ceil(1 << 22);
             16 + runs + g.cols.min(256).div_ceil(32) + 8 + 8 + 8
         }
         _ => 16 + g.cols.min(1024).div_ceil(16) + g.cols.div_ceil(1024),

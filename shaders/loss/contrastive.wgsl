@@ -4,7 +4,8 @@
 //   loss = t·d² + (1-t)·h²
 //   dloss/dx1_j = 2·v_j·(t - (1-t)·h/d), dloss/dx2_j = -dloss/dx1_j     the second part is 0 where d is
 //
-// A part whose weight is 0 is no part. The statistic is d², with a power of two of its own.
+// A part whose weight is 0 is no part. The statistic is d², with a power of two of its own; where no number is large and
+// d² is not small, squares are added up plainly.
 
 struct Stat {
     dd: f32,
@@ -65,10 +66,27 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return narrow(wide_plus(pull, push));
 }
 
-fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
+struct Ready {
+    bits: u32,
+    // What twice the gap is multiplied by; and twice that, where f32 has it.
+    c: Wide,
+    twice: f32,
+}
+
+fn row_ready(r: Row, s: Stat) -> Ready {
+    var c = wide(r.t);
+    let h = cn_short(s);
+    if (h.v > 0.0 && s.dd > 0.0) {
+        let push = wide_over(wide_times(wide(1.0 - r.t), h), wide_root(Wide(s.dd, s.dd_k)));
+        c = wide_minus(c, push);
+    }
+    return Ready(s.bits, c, narrow(Wide(2.0 * c.v, c.k)));
+}
+
+fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
     if (!finite_bits(bitcast<u32>(e.x1)) || !finite_bits(bitcast<u32>(e.x2))) {
         if (undefined_gap(e.x1, e.x2)) {
-            let nan = not_a_number(s.bits);
+            let nan = not_a_number(y.bits);
             return Grad(nan, nan);
         }
         // t·v, which is infinite, and no push.
@@ -76,13 +94,46 @@ fn row_grad(e: Elem, r: Row, s: Stat) -> Grad {
         let g = select(0.0, v, sign_of(r.t) > 0.0);
         return Grad(g, -g);
     }
-    var c = wide(r.t);
-    let h = cn_short(s);
-    if (h.v > 0.0 && s.dd > 0.0) {
-        let push = wide_over(wide_times(wide(1.0 - r.t), h), wide_root(Wide(s.dd, s.dd_k)));
-        c = wide_minus(c, push);
-    }
     let v = wide_minus(wide(e.x1), wide(e.x2));
-    let g = narrow(wide_times(Wide(2.0 * v.v, v.k), c));
+    let g = narrow(wide_times(Wide(2.0 * v.v, v.k), y.c));
+    return Grad(g, -g);
+}
+
+// Numbers up to 2^40, whose gaps' squares add up to 2^-60 and more.
+const QUICK_TOP: u32 = 0x53800000u;
+const CN_LEAST: f32 = 8.6736174e-19;
+
+struct Quick {
+    dd: f32,
+}
+
+fn quick_zero() -> Quick {
+    return Quick(0.0);
+}
+
+fn quick_of(e: Elem) -> Quick {
+    let v = e.x1 - e.x2;
+    return Quick(v * v);
+}
+
+fn quick_add(a: Quick, b: Quick) -> Quick {
+    return Quick(a.dd + b.dd);
+}
+
+fn quick_usable(q: Quick) -> bool {
+    return q.dd >= CN_LEAST;
+}
+
+fn quick_stat(q: Quick) -> Stat {
+    let dd = wide(q.dd);
+    return Stat(dd.v, dd.k, 0u);
+}
+
+fn quick_ready(r: Row, s: Stat, y: Ready) -> bool {
+    return s.bits == 0u && s.dd_k >= -60.0 && (y.c.v == 0.0 || abs(y.c.k) <= 60.0);
+}
+
+fn quick_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    let g = (e.x1 - e.x2) * y.twice;
     return Grad(g, -g);
 }

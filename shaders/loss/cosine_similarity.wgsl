@@ -4,7 +4,7 @@
 //   dloss/dx_j = (cos·x_j/n_x - t_j/n_t) / n_x      without the first part where n_x is eps, a constant
 //
 // Without eps a zero vector has no direction: loss and gradient are 0. The statistic is x·x, t·t and x·t, each with a
-// power of two of its own: of a run of elements that of the largest.
+// power of two of its own; where no number is large and no sum is small, they are added up plainly.
 
 struct Stat {
     xx: f32,
@@ -23,40 +23,18 @@ fn cs_stat(xx: Wide, tt: Wide, xt: Wide, bits: u32) -> Stat {
     return Stat(xx.v, xx.k, tt.v, tt.k, xt.v, xt.k, bits);
 }
 
-// The exponents that a run of elements is counted in.
-struct Peak {
-    x: f32,
-    t: f32,
+fn stat_identity() -> Stat {
+    let zero = Wide(0.0, WIDE_ZERO);
+    return cs_stat(zero, zero, zero, 0u);
 }
 
-fn peak_identity() -> Peak {
-    return Peak(-126.0, -126.0);
-}
-
-fn peak_of(e: Elem, r: Row) -> Peak {
-    return Peak(unit_exponent(e.x), unit_exponent(e.t));
-}
-
-fn peak_merge(a: Peak, b: Peak) -> Peak {
-    return Peak(max(a.x, b.x), max(a.t, b.t));
-}
-
-fn stat_at(p: Peak) -> Stat {
-    return Stat(0.0, 2.0 * p.x, 0.0, 2.0 * p.t, 0.0, p.x + p.t, 0u);
-}
-
-fn stat_of(e: Elem, r: Row, p: Peak) -> Stat {
+fn stat_of(e: Elem, r: Row) -> Stat {
     let odd_x = !finite_bits(bitcast<u32>(e.x));
     let odd_t = !finite_bits(bitcast<u32>(e.t));
-    let x = select(in_units(e.x, p.x), 0.0, odd_x);
-    let t = select(in_units(e.t, p.t), 0.0, odd_t);
+    let x = wide(select(e.x, 0.0, odd_x));
+    let t = wide(select(e.t, 0.0, odd_t));
     let bits = select(0u, CS_X, odd_x) | select(0u, CS_T, odd_t);
-    return Stat(x * x, 2.0 * p.x, t * t, 2.0 * p.t, x * t, p.x + p.t, bits);
-}
-
-// Of statistics that count in the same exponents.
-fn stat_add(a: Stat, b: Stat) -> Stat {
-    return Stat(a.xx + b.xx, a.xx_k, a.tt + b.tt, a.tt_k, a.xt + b.xt, a.xt_k, a.bits | b.bits);
+    return cs_stat(wide_times(x, x), wide_times(t, t), wide_times(x, t), bits);
 }
 
 fn stat_merge(a: Stat, b: Stat) -> Stat {
@@ -104,6 +82,45 @@ fn row_loss(r: Row, s: Stat) -> f32 {
     return -narrow(wide_over(Wide(s.xt, s.xt_k), norms));
 }
 
+// Numbers up to 2^20, whose squares add up to 2^-40 and more: 2^32 of them do not overflow, and what underflows is less
+// than 2^-86 of the norms.
+const QUICK_TOP: u32 = 0x49800000u;
+const CS_LEAST: f32 = 9.094947e-13;
+
+struct Quick {
+    xx: f32,
+    tt: f32,
+    xt: f32,
+}
+
+fn quick_zero() -> Quick {
+    return Quick(0.0, 0.0, 0.0);
+}
+
+fn quick_of(e: Elem) -> Quick {
+    return Quick(e.x * e.x, e.t * e.t, e.x * e.t);
+}
+
+fn quick_add(a: Quick, b: Quick) -> Quick {
+    return Quick(a.xx + b.xx, a.tt + b.tt, a.xt + b.xt);
+}
+
+fn quick_usable(q: Quick) -> bool {
+    return q.xx >= CS_LEAST && q.tt >= CS_LEAST;
+}
+
+fn quick_stat(q: Quick) -> Stat {
+    return cs_stat(wide(q.xx), wide(q.tt), wide(q.xt), 0u);
+}
+
+fn quick_ready(r: Row, s: Stat, y: Ready) -> bool {
+    return y.bits == 0u && y.free && min(s.xx_k, s.tt_k) >= -40.0 && y.norms.k <= 100.0;
+}
+
+fn quick_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    return Grad((e.x * y.back) * y.cos - e.t * y.aim);
+}
+
 struct Ready {
     bits: u32,
     // Neither norm is 0, and that of x is longer than eps.
@@ -112,6 +129,10 @@ struct Ready {
     norms: Wide,
     // cos/x·x
     turn: Wide,
+    // 1/norms, 1/x·x and cos, where f32 has them.
+    aim: f32,
+    back: f32,
+    cos: f32,
 }
 
 fn row_ready(r: Row, s: Stat) -> Ready {
@@ -119,8 +140,9 @@ fn row_ready(r: Row, s: Stat) -> Ready {
     let x = cs_norm(xx);
     let norms = wide_times(x.n, cs_norm(Wide(s.tt, s.tt_k)).n);
     let some = norms.v != 0.0;
-    let turn = wide_over(wide_over(Wide(s.xt, s.xt_k), norms), xx);
-    return Ready(s.bits, some, x.free, norms, turn);
+    let cos = wide_over(Wide(s.xt, s.xt_k), norms);
+    let turn = wide_over(cos, xx);
+    return Ready(s.bits, some, x.free, norms, turn, 1.0 / narrow(norms), 1.0 / narrow(xx), narrow(cos));
 }
 
 fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {

@@ -5,7 +5,8 @@
 //
 // The statistic is Σ|w_j|^p of the three distances, each in units of a number that does not fall below the largest
 // |w_j| by more than half: for p up to 32 that one's power of two, so that moving to a larger one costs no rounding for
-// p = 1 and 2; for larger p, whose powers of 2 would overflow, the largest |w_j| itself.
+// p = 1 and 2; for larger p, whose powers of 2 would overflow, the largest |w_j| itself. With p = 2 and without `swap`,
+// where no number is large and no distance small, squares are added up plainly.
 
 struct Stat {
     near_m: f32,
@@ -84,11 +85,13 @@ fn tr_moved(a: TrSum, unit: TrSum) -> f32 {
 }
 
 fn tr_merge(a: TrSum, b: TrSum) -> TrSum {
-    var unit = a;
+    var large = a;
+    var small = b;
     if (b.k > a.k || (b.k == a.k && b.m > a.m)) {
-        unit = b;
+        large = b;
+        small = a;
     }
-    return TrSum(unit.m, unit.k, tr_moved(a, unit) + tr_moved(b, unit));
+    return TrSum(large.m, large.k, large.s + tr_moved(small, large));
 }
 
 fn tr_distance(a: TrSum) -> Wide {
@@ -237,6 +240,9 @@ struct Ready {
     // sum^((p-1)/p)
     near_root: f32,
     away_root: f32,
+    // One over each distance, where f32 has it; 0 where nothing pulls.
+    near_over: f32,
+    away_over: f32,
 }
 
 fn tr_root(sum: TrSum) -> f32 {
@@ -256,7 +262,62 @@ fn row_ready(r: Row, s: Stat) -> Ready {
     if (swapped) {
         away = tr_other(s);
     }
-    return Ready(infinite, pulls, swapped, near, away, tr_root(near), tr_root(away));
+    let near_over = select(0.0, 1.0 / sqrt(near.s), pulls);
+    let away_over = select(0.0, 1.0 / sqrt(away.s), pulls);
+    return Ready(infinite, pulls, swapped, near, away, tr_root(near), tr_root(away), near_over, away_over);
+}
+
+// Numbers up to 2^40, whose squares add up to 2^-60 and more.
+const QUICK_TOP: u32 = 0x53800000u;
+const TR_LEAST: f32 = 8.6736174e-19;
+
+struct Quick {
+    near: f32,
+    far: f32,
+}
+
+fn quick_zero() -> Quick {
+    return Quick(0.0, 0.0);
+}
+
+fn tr_plain(u: f32, v: f32) -> f32 {
+    return (u - v) + params.opt_eps;
+}
+
+fn quick_of(e: Elem) -> Quick {
+    let near = tr_plain(e.anchor, e.positive);
+    let far = tr_plain(e.anchor, e.negative);
+    return Quick(near * near, far * far);
+}
+
+fn quick_add(a: Quick, b: Quick) -> Quick {
+    return Quick(a.near + b.near, a.far + b.far);
+}
+
+fn tr_usual() -> bool {
+    return params.opt_p == 2.0 && params.opt_swap == 0u && params.opt_eps <= 1048576.0;
+}
+
+fn quick_usable(q: Quick) -> bool {
+    return tr_usual() && q.near >= TR_LEAST && q.far >= TR_LEAST;
+}
+
+fn quick_stat(q: Quick) -> Stat {
+    return tr_stat(TrSum(1.0, 0.0, q.near), TrSum(1.0, 0.0, q.far), tr_zero(), 0u);
+}
+
+fn tr_quick(sum: TrSum) -> bool {
+    return sum.m == 1.0 && sum.k == 0.0 && sum.s >= TR_LEAST;
+}
+
+fn quick_ready(r: Row, s: Stat, y: Ready) -> bool {
+    return tr_usual() && s.bits == 0u && tr_quick(y.near) && tr_quick(y.away);
+}
+
+fn quick_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    let near = tr_plain(e.anchor, e.positive) * y.near_over;
+    let away = tr_plain(e.anchor, e.negative) * y.away_over;
+    return Grad(near - away, -near, away);
 }
 
 fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {

@@ -2,7 +2,7 @@
 // columns apart from `first` to `end`, in runs of UNROLL and blocks of 16 runs, so that a long row does not mean many
 // merges one after the other.
 
-fn gather(row: u32, x: RowContext, first: u32, end: u32, step: u32) -> All {
+fn gather_careful(row: u32, x: RowContext, first: u32, end: u32, step: u32) -> All {
     var all = all_identity();
     for (var b = first; b < end; b += 16u * UNROLL * step) {
         var s = all_identity();

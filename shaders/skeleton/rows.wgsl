@@ -48,9 +48,7 @@ fn main(
             }
         } else if (GRADIENT) {
             let y = common_of(x, s, s2, f);
-            for (var c = lane * PACK; c < end; c += UNROLL * LANES * PACK) {
-                grads_run(row, x, c, end, LANES * PACK, s, s2, y);
-            }
+            write_grads(row, x, lane * PACK, end, LANES * PACK, s, s2, y);
         }
     }
     if (GROUP == 2u) {

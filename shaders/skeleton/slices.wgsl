@@ -17,29 +17,30 @@ fn slice_begin(tid: u32) -> u32 {
     return tid - tid % LANES;
 }
 
-// The statistics of a slice's invocations as one, for all of them. By fours, until everybody can merge the rest.
+// The statistics of a slice's invocations as one, for all of them: by fours, until everybody can merge the rest. One merge
+// in the text, because drivers write it out wherever it is called.
 fn merged(tid: u32, s: All) -> All {
     if (LANES == 1u) {
         return s;
     }
     let begin = slice_begin(tid);
     let lane = tid - begin;
-    tree[tid] = s;
-    workgroupBarrier();
-    var n = LANES;
-    for (; n > 8u; n = n / 4u) {
-        if (lane < n / 4u) {
-            let a = all_merge(tree[tid], tree[tid + n / 4u]);
-            let b = all_merge(tree[tid + n / 2u], tree[tid + n / 4u * 3u]);
-            tree[tid] = all_merge(a, b);
+    var whole = s;
+    for (var n = LANES; n > 1u;) {
+        tree[tid] = whole;
+        workgroupBarrier();
+        let last = n <= 8u;
+        let each = select(4u, n, last);
+        n = n / each;
+        if (last || lane < n) {
+            let first = select(tid, begin, last);
+            whole = tree[first];
+            for (var k = 1u; k < each; k++) {
+                whole = all_merge(whole, tree[first + k * n]);
+            }
         }
         workgroupBarrier();
     }
-    var whole = tree[begin];
-    for (var k = 1u; k < n; k++) {
-        whole = all_merge(whole, tree[begin + k]);
-    }
-    workgroupBarrier();
     return whole;
 }
 
@@ -49,21 +50,21 @@ fn merged2(tid: u32, s: All2) -> All2 {
     }
     let begin = slice_begin(tid);
     let lane = tid - begin;
-    tree2[tid] = s;
-    workgroupBarrier();
-    var n = LANES;
-    for (; n > 8u; n = n / 4u) {
-        if (lane < n / 4u) {
-            let a = all2_merge(tree2[tid], tree2[tid + n / 4u]);
-            let b = all2_merge(tree2[tid + n / 2u], tree2[tid + n / 4u * 3u]);
-            tree2[tid] = all2_merge(a, b);
+    var whole = s;
+    for (var n = LANES; n > 1u;) {
+        tree2[tid] = whole;
+        workgroupBarrier();
+        let last = n <= 8u;
+        let each = select(4u, n, last);
+        n = n / each;
+        if (last || lane < n) {
+            let first = select(tid, begin, last);
+            whole = tree2[first];
+            for (var k = 1u; k < each; k++) {
+                whole = all2_merge(whole, tree2[first + k * n]);
+            }
         }
         workgroupBarrier();
     }
-    var whole = tree2[begin];
-    for (var k = 1u; k < n; k++) {
-        whole = all2_merge(whole, tree2[begin + k]);
-    }
-    workgroupBarrier();
     return whole;
 }

@@ -110,9 +110,7 @@ fn grad_main(
         } else if (GRADIENT) {
             let y = common_of(x, s, s2, f);
             let end = min((block + 1u) * params.part_len, params.cols);
-            for (var c = block * params.part_len + tid * PACK; c < end; c += UNROLL * WIDTH * PACK) {
-                grads_run(row, x, c, end, WIDTH * PACK, s, s2, y);
-            }
+            write_grads(row, x, block * params.part_len + tid * PACK, end, WIDTH * PACK, s, s2, y);
         }
     }
     if (GROUP == 2u) {

@@ -17,7 +17,7 @@ fn stat_main(
         return;
     }
     let x = context_of(row);
-    let s = gather(row, x, 0u, params.cols, 1u);
+    let s = gather_careful(row, x, 0u, params.cols, 1u);
     var s2 = all2_identity();
     if (SECOND) {
         s2 = gather2(row, x, s, 0u, params.cols, 1u);
@@ -55,7 +55,7 @@ fn part_main(
     }
     let row = at % params.rows;
     let first = part * params.part_len;
-    let s = gather(row, context_of(row), first, min(first + params.part_len, params.cols), 1u);
+    let s = gather_careful(row, context_of(row), first, min(first + params.part_len, params.cols), 1u);
     save_all(params.stat0 + part_at(row, part) * ALL_WORDS, s);
 }
 

@@ -266,6 +266,24 @@ impl Variant {
         }
     }
 
+    /// Whether its loss has a quick statistic that is used here.
+    pub(crate) fn quick(&self) -> bool {
+        match self.terms.as_slice() {
+            // An input for each, in order: its gradients are not added up.
+            [
+                Term {
+                    loss: Some(l),
+                    inputs,
+                    ..
+                },
+            ] => {
+                let own = inputs.iter().copied().eq(0..l.0.inputs.len());
+                own && self.by_rows() && !self.stage.is_strided() && terms::quick(l.0)
+            }
+            _ => false,
+        }
+    }
+
     /// How many packs an invocation takes of a leaf.
     pub(crate) fn packs(&self) -> u32 {
         (LEAF / (self.width * PACK)).max(1)
@@ -473,9 +491,12 @@ const TREE: &str = include_str!("../../shaders/skeleton/tree.wgsl");
 const GATHER: &str = include_str!("../../shaders/skeleton/gather.wgsl");
 const AGAIN: &str = include_str!("../../shaders/skeleton/again.wgsl");
 const SLICES: &str = include_str!("../../shaders/skeleton/slices.wgsl");
+const PLAIN: &str = include_str!("../../shaders/skeleton/plain.wgsl");
+const QUICK: &str = include_str!("../../shaders/skeleton/quick.wgsl");
 
 /// The WGSL of a kernel. The losses' files come first, so that the line numbers of the first stay true.
 pub(crate) fn compose(v: &Variant) -> String {
+    let again = if v.quick() { QUICK } else { PLAIN };
     let parts: &[&str] = match v.stage {
         Stage::Elementwise => &[
             TREE,
@@ -489,12 +510,14 @@ pub(crate) fn compose(v: &Variant) -> String {
         Stage::Rows => &[
             GATHER,
             AGAIN,
+            again,
             SLICES,
             include_str!("../../shaders/skeleton/rows.wgsl"),
         ],
         Stage::SplitStat | Stage::SplitStat2 | Stage::SplitGrad => &[
             GATHER,
             AGAIN,
+            again,
             SLICES,
             include_str!("../../shaders/skeleton/split.wgsl"),
         ],

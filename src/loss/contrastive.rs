@@ -1,5 +1,5 @@
 use super::{Row, RowTarget, RowTerm, Rows, SQRT, dot, part};
-use crate::bounds::{DIV, U};
+use crate::bounds::{DIV, TINY, U};
 
 loss! {
     /// Pulls two vectors together where the target is 1, and pushes them a margin apart where it is 0.
@@ -82,7 +82,8 @@ impl Rows for Contrastive {
             let push = short / d;
             let e_push = part(1.0 - t, e_short / d + push * (e_d + DIV + 2.0 * U));
             let size = t + part(1.0 - t, push);
-            2.0 * gap.abs() * (e_push + 3.0 * U * size)
+            // Numbers that are not normal may count as 0, two a gap.
+            2.0 * gap.abs() * (e_push + 3.0 * U * size) + 4.0 * TINY * size
         };
         let grads: Vec<f64> = gaps.into_iter().map(grad).collect();
         RowTerm {

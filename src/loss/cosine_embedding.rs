@@ -1,5 +1,5 @@
-use super::{Row, RowTarget, RowTerm, Rows, SQRT, dot, dot_size};
-use crate::bounds::{DIV, U};
+use super::{Row, RowTarget, RowTerm, Rows, SQRT, cosine_lost, dot, dot_size};
+use crate::bounds::{DIV, TINY, U};
 
 loss! {
     /// Turns two vectors towards each other where the target is 1, and apart where it is −1.
@@ -66,7 +66,8 @@ impl Rows for CosineEmbedding {
         let e_norms = (sum + U) + 0.5 * U + SQRT;
         let norms = (square(a) * square(b)).sqrt();
         let cos = dot(a, b) / norms;
-        let e_cos = dot_size(a, b) / norms * sum + cos.abs() * (e_norms + DIV);
+        let lost = cosine_lost(a, b, square(a).sqrt(), square(b).sqrt());
+        let e_cos = dot_size(a, b) / norms * sum + cos.abs() * (e_norms + DIV) + lost;
         let (value, slope) = self.of(row.target, cos);
         let unsure = slope != -1.0 && {
             let m = cos - f64::from(self.margin);
@@ -81,9 +82,14 @@ impl Rows for CosineEmbedding {
             let errors = columns.map(|((x, y), slope)| {
                 // The cosine by the square, times x.
                 let (aim, turn) = (y.abs() / norms, x.abs() / squared);
-                let error = aim * (e_norms + DIV)
-                    + turn * (e_cos + cos.abs() * (sum + U + DIV + U))
-                    + U * (aim + turn * cos.abs());
+                let error = aim * (e_norms + DIV + U)
+                    + turn * (e_cos + cos.abs() * (sum + U + DIV + 2.0 * U))
+                    + U * (aim + turn * cos.abs())
+                    + if lost > 0.0 {
+                        TINY * (1.0 / norms + cos.abs() / squared)
+                    } else {
+                        0.0
+                    };
                 error + if unsure { slope.abs() } else { 0.0 }
             });
             errors.collect()

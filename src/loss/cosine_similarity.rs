@@ -1,5 +1,5 @@
-use super::{Row, RowTarget, RowTerm, Rows, SQRT, dot, dot_size};
-use crate::bounds::{DIV, U};
+use super::{Row, RowTarget, RowTerm, Rows, SQRT, cosine_lost, dot, dot_size};
+use crate::bounds::{DIV, TINY, U};
 
 loss! {
     /// The negated cosine of the angle between a row and its target.
@@ -82,7 +82,8 @@ impl Rows for CosineSimilarity {
         let norm = 0.5 * sum + SQRT;
         let denominator = 2.0 * norm + U + DIV;
         let cos = (dot(p.x, p.t) / norms).abs();
-        let e_cos = dot_size(p.x, p.t) / norms * sum + cos * denominator;
+        let lost = cosine_lost(p.x, p.t, p.x_norm, p.t_norm);
+        let e_cos = dot_size(p.x, p.t) / norms * sum + cos * denominator + lost;
         let unsure = p.above.abs() <= norm * p.x_norm;
         let grad = p.x.iter().zip(p.t).map(|(x, t)| {
             let aim = t.abs() / norms;
@@ -90,7 +91,14 @@ impl Rows for CosineSimilarity {
                 true => x.abs() / (p.x_norm * p.x_norm),
                 false => 0.0,
             };
-            let error = aim * denominator + turn * (e_cos + cos * (sum + DIV + U));
+            // By one over the norms, and one over the square.
+            let error = aim * (denominator + U)
+                + turn * (e_cos + cos * (sum + DIV + 2.0 * U))
+                + if lost > 0.0 {
+                    TINY * (1.0 / norms + cos / (p.x_norm * p.x_norm))
+                } else {
+                    0.0
+                };
             let jump = if unsure { cos * turn } else { 0.0 };
             error + jump + U * (aim + cos * turn)
         });

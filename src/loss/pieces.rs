@@ -96,6 +96,16 @@ pub(super) fn dot_size(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a * b).abs()).sum()
 }
 
+/// What a cosine of vectors with these norms may lose where sums are plain, which they may be for norms from 2⁻²⁰ on:
+/// a product or a number that is not normal counts as 0.
+pub(super) fn cosine_lost(a: &[f64], b: &[f64], a_norm: f64, b_norm: f64) -> f64 {
+    if a_norm.min(b_norm) < 2f64.powi(-20) {
+        return 0.0;
+    }
+    let sizes: f64 = a.iter().chain(b).map(|v| v.abs()).sum();
+    TINY * (a.len() as f64 + sizes) / (a_norm * b_norm)
+}
+
 /// w·v, and 0 where w is, whatever v is: a part without weight is no part.
 pub(super) fn part(w: f64, v: f64) -> f64 {
     if w == 0.0 { 0.0 } else { w * v }

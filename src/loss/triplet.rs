@@ -152,7 +152,8 @@ impl Triplet {
             };
             let log_r = log(*v).abs() + if small { LN_2 } else { 0.0 };
             let (own, powers) = match p {
-                2.0 => (0.0, SQRT + DIV),
+                // By one over the distance, where that is not small; and numbers that are not normal may count as 0.
+                2.0 => (2.0 * TINY / v.abs().max(TINY), SQRT + DIV + U),
                 _ => (
                     9.0 * (p - 1.0) * log_r * U,
                     20.0 * U + (9.0 * U + DIV) * log_s + DIV,

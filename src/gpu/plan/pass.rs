@@ -154,6 +154,14 @@ impl Pass {
             terms: terms.collect(),
         };
         let cols = self.units.cols;
+        // Much code an element: SwiftShader took minutes for 8 of them.
+        let sets = self
+            .parts
+            .iter()
+            .any(|&k| parts[k].info.family == Family::Sets);
+        if sets {
+            v.unroll = 1;
+        }
         let whole_packs = |n: usize| n.is_multiple_of(PACK as usize);
         match (self.kind, stage) {
             (PlanKind::Strided, _) => {
@@ -167,7 +175,11 @@ impl Pass {
                 let shape = tuning.shape(kind, cols, v.raw_words());
                 v.width = shape.width;
                 v.lanes = shape.lanes;
-                v.held = if v.written_out() { shape.held } else { 0 };
+                v.held = if v.written_out() && !sets {
+                    shape.held
+                } else {
+                    0
+                };
                 v.wide = whole_packs(cols);
             }
         }

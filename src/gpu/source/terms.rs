@@ -12,7 +12,7 @@ use crate::loss::{Family, Info, OptionInfo, OptionKind, OptionValue};
 pub(super) use access::raw_words;
 use access::{access, bad_weights, element, inputs, losses as losses_of_pack, unpacked, weight};
 use rows::{contexts, gathering, row_gradients, row_losses, statistics};
-use runs::runs;
+use runs::{quick_runs, runs};
 use std::fmt::Write;
 
 /// Names that the description of a loss gives, beside those of its file.
@@ -65,6 +65,11 @@ pub(crate) fn second(info: &Info) -> bool {
 /// Whether the statistics of a loss are relative to a maximum that is found first.
 pub(super) fn peak(info: &Info) -> bool {
     info.wgsl.contains("struct Peak {")
+}
+
+/// Whether a loss has a statistic by plain arithmetic beside the careful one.
+pub(super) fn quick(info: &Info) -> bool {
+    info.wgsl.contains("struct Quick {")
 }
 
 /// The fields of a struct of a loss's file, each `f32` or `u32`.
@@ -336,6 +341,11 @@ pub(super) fn functions(text: &mut String, v: &Variant) {
         row_losses(text, v, &parts);
         row_gradients(text, v, &parts);
         runs(text, v, &parts);
+        if let [part] = parts.as_slice()
+            && v.quick()
+        {
+            quick_runs(text, v, part);
+        }
     }
 }
 

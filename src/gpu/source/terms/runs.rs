@@ -377,3 +377,109 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     }
     line!(text, "}}");
 }
+
+/// A few packs by the quick statistic, and their gradients where the whole row is one for it.
+pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
+    let (s, unroll) = (&part.s, v.unroll);
+    let kept = part.kept(v).map(|(name, _)| match name {
+        "top" => ", run.top",
+        _ => ", 0u",
+    });
+    let kept: String = kept.collect();
+    line!(
+        text,
+        "struct QuickRun {{ q: Quick{s}, top: u32 }}\n\
+         fn quick_none() -> QuickRun {{ return QuickRun(quick_zero{s}(), 0u); }}\n\
+         fn quick_join(a: QuickRun, b: QuickRun) -> QuickRun {{\n    \
+         return QuickRun(quick_add{s}(a.q, b.q), max(a.top, b.top));\n}}\n\
+         fn quick_fine(run: QuickRun) -> bool {{ return run.top <= QUICK_TOP && quick_usable{s}(run.q); }}\n\
+         fn quick_all(run: QuickRun) -> All {{ return All(quick_stat{s}(run.q){kept}); }}\n\
+         fn quick_one(in: Inputs, row: u32, col: u32, x: RowContext) -> QuickRun {{\n    \
+         let l = elem{s}(in, row, col, x.c{s}.label);\n    \
+         return QuickRun(quick_of{s}(l.e), l.top);\n}}"
+    );
+    line!(text, "const QUICK_UNROLL: u32 = {unroll}u;");
+    let open = |text: &mut String| {
+        line!(text, "    let stop = element_of(row, end - 1u) + 1u;");
+        for u in 0..unroll {
+            line!(
+                text,
+                "    let c{u} = c + {u}u * step;\n    let r{u} = load_raw(element_of(row, min(c{u}, end - 1u)), stop);"
+            );
+        }
+    };
+    line!(
+        text,
+        "fn quick_run(run: QuickRun, row: u32, x: RowContext, c: u32, end: u32, step: u32) -> QuickRun {{"
+    );
+    line!(text, "    var out = run;");
+    open(text);
+    for u in 0..unroll {
+        let mut all = Vec::new();
+        for k in 0..PACK {
+            let one = format!(
+                "quick_one({}, row, c{u} + {k}u, x)",
+                unpacked(v, &format!("r{u}"), k)
+            );
+            let sure = (u == 0 && k == 0) || (u == 0 && v.wide);
+            line!(
+                text,
+                "    {} q{u}_{k} = {one};",
+                if sure { "let" } else { "var" }
+            );
+            if !sure {
+                line!(
+                    text,
+                    "    if (c{u} + {k}u >= end) {{ q{u}_{k} = quick_none(); }}"
+                );
+            }
+            all.push(format!("q{u}_{k}"));
+        }
+        let sum = all
+            .chunks(2)
+            .map(|pair| format!("quick_join({})", pair.join(", ")))
+            .collect::<Vec<_>>()
+            .join(", ");
+        line!(text, "    out = quick_join(out, quick_join({sum}));");
+    }
+    line!(text, "    return out;\n}}");
+    line!(
+        text,
+        "fn quick_row(x: RowContext, s: All, y: Common) -> bool {{\n    \
+         return y.live{s} && !y.nan{s} && s.top{s} <= QUICK_TOP && quick_ready{s}(x.c{s}.r, s.s{s}, y.y{s});\n}}"
+    );
+    line!(
+        text,
+        "fn quick_grads_run(row: u32, x: RowContext, c: u32, end: u32, step: u32, y: Common) {{"
+    );
+    if v.gradient {
+        open(text);
+        for u in 0..unroll {
+            for k in 0..PACK {
+                let input = unpacked(v, &format!("r{u}"), k);
+                line!(
+                    text,
+                    "    let d{u}_{k} = quick_grad{s}(elem{s}({input}, row, c{u} + {k}u, x.c{s}.label).e, x.c{s}.r, y.y{s});"
+                );
+            }
+            let bits = |k: u32| {
+                let inputs = part.info.inputs.iter();
+                let one = |name: &&str| format!("bitcast<u32>(d{u}_{k}.{name} * y.w{s})");
+                format!(
+                    "GradBits({})",
+                    inputs.map(one).collect::<Vec<_>>().join(", ")
+                )
+            };
+            let all: Vec<_> = (0..PACK).map(bits).collect();
+            let stored = format!(
+                "store_pack(element_of(row, c{u}), stop, array<GradBits, PACK>({}));",
+                all.join(", ")
+            );
+            match u {
+                0 => line!(text, "    {stored}"),
+                _ => line!(text, "    if (c{u} < end) {{ {stored} }}"),
+            }
+        }
+    }
+    line!(text, "}}");
+}
