@@ -320,6 +320,8 @@ pub trait Rows {
 ///
 /// The file then implements [`Elementwise`] or [`Rows`] for the struct.
 macro_rules! loss {
+    (@wgsl Sets, $file:expr) => { concat!($file, include_str!("../../shaders/common/set.wgsl")) };
+    (@wgsl $family:ident, $file:expr) => { $file };
     (@math Elementwise, $loss:ident) => { $crate::loss::Math::Elementwise($loss) };
     (@math $family:ident, $loss:ident) => { $crate::loss::Math::Rows($loss) };
     (
@@ -370,7 +372,7 @@ macro_rules! loss {
             class_weight: false $(|| $class_weight)?,
             mean_by_class_weight: false $(|| $mean)?,
             options: OPTIONS,
-            wgsl: include_str!(concat!("../../shaders/loss/", $name, ".wgsl")),
+            wgsl: loss!(@wgsl $Family, include_str!(concat!("../../shaders/loss/", $name, ".wgsl"))),
             make: || Box::new($Name::default()),
         };
 

@@ -271,6 +271,16 @@ impl Overlap {
         let unit = columns.iter().fold(0.0, |m: f64, (w, x, t)| {
             m.max(w * x.p.abs().max(1.0) * t.abs().max(1.0))
         });
+        // Plain sums, which may be where they are not small, lose as much in units of 1.
+        let total: f64 = columns
+            .iter()
+            .map(|(w, x, t)| w * (x.p.abs() + 1.0) * (t.abs() + 1.0))
+            .sum();
+        let unit = if total >= 2f64.powi(-20) {
+            unit.max(1.0)
+        } else {
+            unit
+        };
         let lost = 2.0 * (columns.len() + 1) as f64 * TINY * unit * most;
         // A term: 1 − t or 1 − p, two products; and an addition in each merge, which scales by powers of two.
         let rounded = (3.0 + row.merges) * U;

@@ -175,11 +175,7 @@ impl Pass {
                 let shape = tuning.shape(kind, cols, v.raw_words());
                 v.width = shape.width;
                 v.lanes = shape.lanes;
-                v.held = if v.written_out() && !sets {
-                    shape.held
-                } else {
-                    0
-                };
+                v.held = if v.written_out() { shape.held } else { 0 };
                 v.wide = whole_packs(cols);
             }
         }

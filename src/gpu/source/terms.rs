@@ -40,6 +40,28 @@ const ROW_DEFAULTS: &[(&str, &str)] = &[
     ),
 ];
 
+const SET_DEFAULTS: &[(&str, &str)] = &[
+    (
+        "set_of",
+        "(e: Elem) -> vec2<f32> { return vec2<f32>(e.x, 1.0 - e.x); }",
+    ),
+    ("set_slope", "(e: Elem) -> f32 { return 1.0; }"),
+    ("set_undefined", "(r: Ratio) -> bool { return false; }"),
+    ("set_value", "(r: Ratio) -> f32 { return r.loss; }"),
+    ("set_steep", "(r: Ratio) -> f32 { return 1.0; }"),
+    ("set_chain", "(steep: f32, g: f32) -> f32 { return g; }"),
+];
+
+/// What a loss of a family may leave out.
+fn defaults(family: Family) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    let (first, second): (&[_], &[_]) = match family {
+        Family::Elementwise => (ELEMENTWISE_DEFAULTS, &[]),
+        Family::Rows => (ROW_DEFAULTS, &[]),
+        Family::Sets => (ROW_DEFAULTS, SET_DEFAULTS),
+    };
+    first.iter().chain(second)
+}
+
 /// The option that is a number or a list of one number per column, if the loss has one.
 pub(crate) fn list_option(info: &Info) -> Option<&'static OptionInfo> {
     let mut options = info.options.iter();
@@ -234,7 +256,7 @@ fn renamed(text: &str, part: &Part<'_>) -> String {
     let mut names: Vec<&str> = Vec::new();
     if !s.is_empty() {
         names.extend(GIVEN);
-        names.extend(ROW_DEFAULTS.iter().chain(ELEMENTWISE_DEFAULTS).map(|d| d.0));
+        names.extend(defaults(info.family).map(|d| d.0));
         for line in info.wgsl.lines() {
             let declared = ["fn ", "struct ", "const "].iter();
             if let Some(rest) = declared.filter_map(|word| line.strip_prefix(word)).next() {
@@ -282,11 +304,8 @@ pub(super) fn losses(text: &mut String, v: &Variant) {
         let labels = matches!(part.term.target, TargetLayout::Labels(_));
         line!(text, "const LABELS{}: bool = {labels};", part.s);
         text.push_str(&renamed(part.info.wgsl, &part));
-        let (defaults, stats) = match part.elementwise() {
-            true => (ELEMENTWISE_DEFAULTS, ""),
-            false => (ROW_DEFAULTS, part.stats().0),
-        };
-        for (name, rest) in defaults {
+        let stats = part.stats().0;
+        for (name, rest) in defaults(part.info.family) {
             if !part.info.wgsl.contains(&format!("fn {name}(")) {
                 let function = format!("fn {name}{}\n", rest.replace("STATS", stats));
                 text.push_str(&renamed(&function, &part));

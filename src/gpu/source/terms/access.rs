@@ -415,6 +415,9 @@ pub(super) fn element(text: &mut String, part: &Part<'_>) {
         .iter()
         .map(|slot| format!("bitcast<f32>(in.a{slot}), "))
         .collect();
+    if info.family == Family::Sets && term.weight != WeightLayout::None {
+        bits.push(weight(part));
+    }
     let sizes: Vec<_> = bits
         .iter()
         .map(|b| format!("({b} & 0x7fffffffu)"))

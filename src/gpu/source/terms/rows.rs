@@ -253,7 +253,7 @@ fn context_type(parts: &[Part<'_>]) -> &'static str {
 }
 
 /// Where everything is one row, rows and columns of the data are looked up by those who need them.
-fn open_place(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+pub(super) fn open_place(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     match v.whole && parts.iter().any(Part::needs_place) {
         true => line!(
             text,

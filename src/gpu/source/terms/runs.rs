@@ -2,9 +2,11 @@
 //! together, then peaks, statistics or gradients.
 
 use super::Part;
-use super::access::unpacked;
+use super::access::{bad_weights, unpacked};
+use super::rows::open_place;
 use crate::gpu::source::{PACK, Variant, line};
 use std::fmt::Write;
+use std::slice;
 
 /// One element, as the text of a kernel names it.
 #[derive(Clone)]
@@ -381,23 +383,42 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 /// A few packs by the quick statistic, and their gradients where the whole row is one for it.
 pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
     let (s, unroll) = (&part.s, v.unroll);
+    let bad = bad_weights(v, part).unwrap_or("0u".into());
     let kept = part.kept(v).map(|(name, _)| match name {
-        "top" => ", run.top",
-        _ => ", 0u",
+        "f" => ", 0u".into(),
+        kept => format!(", run.{kept}"),
     });
     let kept: String = kept.collect();
     line!(
         text,
-        "struct QuickRun {{ q: Quick{s}, top: u32 }}\n\
-         fn quick_none() -> QuickRun {{ return QuickRun(quick_zero{s}(), 0u); }}\n\
+        "struct QuickRun {{ q: Quick{s}, top: u32, bad: u32 }}\n\
+         fn quick_none() -> QuickRun {{ return QuickRun(quick_zero{s}(), 0u, 0u); }}\n\
          fn quick_join(a: QuickRun, b: QuickRun) -> QuickRun {{\n    \
-         return QuickRun(quick_add{s}(a.q, b.q), max(a.top, b.top));\n}}\n\
+         return QuickRun(quick_add{s}(a.q, b.q), max(a.top, b.top), a.bad + b.bad);\n}}\n\
          fn quick_fine(run: QuickRun) -> bool {{ return run.top <= QUICK_TOP && quick_usable{s}(run.q); }}\n\
-         fn quick_all(run: QuickRun) -> All {{ return All(quick_stat{s}(run.q){kept}); }}\n\
-         fn quick_one(in: Inputs, row: u32, col: u32, x: RowContext) -> QuickRun {{\n    \
-         let l = elem{s}(in, row, col, x.c{s}.label);\n    \
-         return QuickRun(quick_of{s}(l.e), l.top);\n}}"
+         fn quick_all(run: QuickRun) -> All {{ return All(quick_stat{s}(run.q){kept}); }}"
     );
+    let place = "in: Inputs, i: u32, row_here: u32, col_here: u32, x: RowContext";
+    line!(text, "fn quick_one({place}) -> QuickRun {{");
+    open_place(text, v, slice::from_ref(part));
+    line!(
+        text,
+        "    let l = elem{s}(in, row, col, x.c{s}.label);\n    \
+         return QuickRun(quick_of{s}(l.e), l.top, {bad});\n}}"
+    );
+    line!(text, "fn quick_one_grad({place}, y: Common) -> GradBits {{");
+    open_place(text, v, slice::from_ref(part));
+    line!(
+        text,
+        "    let d = quick_grad{s}(elem{s}(in, row, col, x.c{s}.label).e, x.c{s}.r, y.y{s});"
+    );
+    let bits = |name: &&str| format!("bitcast<u32>(d.{name} * y.w{s})");
+    let bits: Vec<_> = part.info.inputs.iter().map(bits).collect();
+    line!(text, "    return GradBits({});\n}}", bits.join(", "));
+    let one = |u: u32, k: u32| {
+        let input = unpacked(v, &format!("r{u}"), k);
+        format!("{input}, element_of(row, c{u}) + {k}u, row, c{u} + {k}u, x")
+    };
     line!(text, "const QUICK_UNROLL: u32 = {unroll}u;");
     let open = |text: &mut String| {
         line!(text, "    let stop = element_of(row, end - 1u) + 1u;");
@@ -417,10 +438,7 @@ pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
     for u in 0..unroll {
         let mut all = Vec::new();
         for k in 0..PACK {
-            let one = format!(
-                "quick_one({}, row, c{u} + {k}u, x)",
-                unpacked(v, &format!("r{u}"), k)
-            );
+            let one = format!("quick_one({})", one(u, k));
             let sure = (u == 0 && k == 0) || (u == 0 && v.wide);
             line!(
                 text,
@@ -455,22 +473,9 @@ pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
     if v.gradient {
         open(text);
         for u in 0..unroll {
-            for k in 0..PACK {
-                let input = unpacked(v, &format!("r{u}"), k);
-                line!(
-                    text,
-                    "    let d{u}_{k} = quick_grad{s}(elem{s}({input}, row, c{u} + {k}u, x.c{s}.label).e, x.c{s}.r, y.y{s});"
-                );
-            }
-            let bits = |k: u32| {
-                let inputs = part.info.inputs.iter();
-                let one = |name: &&str| format!("bitcast<u32>(d{u}_{k}.{name} * y.w{s})");
-                format!(
-                    "GradBits({})",
-                    inputs.map(one).collect::<Vec<_>>().join(", ")
-                )
-            };
-            let all: Vec<_> = (0..PACK).map(bits).collect();
+            let all: Vec<_> = (0..PACK)
+                .map(|k| format!("quick_one_grad({}, y)", one(u, k)))
+                .collect();
             let stored = format!(
                 "store_pack(element_of(row, c{u}), stop, array<GradBits, PACK>({}));",
                 all.join(", ")
