@@ -117,11 +117,14 @@ fn ce_moved(a: Stat, m: f32) -> f32 {
     return a.d + select(a.q * (a.m - m), 0.0, a.q == 0.0 || a.m == m);
 }
 
+// One of the two does not move, so there is one exponential.
 fn stat_merge(a: Stat, b: Stat) -> Stat {
     let m = max(a.m, b.m);
+    let shift = select(exp_below(-abs(a.m - b.m)), 1.0, a.m == b.m);
+    let first = a.m >= b.m;
     return Stat(
         m,
-        a.s * exp_shift(a.m, m) + b.s * exp_shift(b.m, m),
+        select(a.s * shift, a.s, first) + select(b.s, b.s * shift, first),
         a.q + b.q,
         ce_moved(a, m) + ce_moved(b, m),
         a.bits | b.bits,

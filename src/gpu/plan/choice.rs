@@ -133,12 +133,13 @@ impl Tuning {
         }
     }
 
-    /// Packs that an invocation loads before it looks at the first: what hardware has under way at once, and an adapter
-    /// on the CPU only has to compile.
-    pub(super) fn unroll(self) -> u32 {
-        match self {
-            Tuning::Wide => 2,
-            Tuning::Narrow => 1,
+    /// Packs that an invocation loads before it looks at the first: what hardware has under way at once. An adapter on the
+    /// CPU gains by it too, but for the careful loops of rows, which it only has to compile.
+    pub(super) fn unroll(self, kind: PlanKind, written_out: bool) -> u32 {
+        match (self, kind) {
+            (Tuning::Wide, _) | (_, PlanKind::Elementwise) => 2,
+            (Tuning::Narrow, _) if written_out => 2,
+            (Tuning::Narrow, _) => 1,
         }
     }
 }

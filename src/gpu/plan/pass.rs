@@ -147,21 +147,14 @@ impl Pass {
             lanes: tuning.width(),
             held: 0,
             group: 1,
-            unroll: tuning.unroll(),
+            unroll: 1,
             heads: parts.len(),
             aliased: false,
             wide: false,
             terms: terms.collect(),
         };
         let cols = self.units.cols;
-        // Much code an element: SwiftShader took minutes for 8 of them.
-        let sets = self
-            .parts
-            .iter()
-            .any(|&k| parts[k].info.family == Family::Sets);
-        if sets {
-            v.unroll = 1;
-        }
+        v.unroll = tuning.unroll(self.kind, v.written_out());
         let whole_packs = |n: usize| n.is_multiple_of(PACK as usize);
         match (self.kind, stage) {
             (PlanKind::Strided, _) => {
