@@ -25,45 +25,53 @@ fn main(
 ) {
     let lane = tid % LANES;
     let slice = tid / LANES;
-    let first = ((wid.y * nwg.x + wid.x) * SLICES + slice) * GROUP;
     let f = factors();
-    for (var k = 0u; k < GROUP; k++) {
-        // Barriers are for everybody: a slice beyond the last row takes that once more and keeps silent.
-        let row = min(first + k, params.rows - 1u);
-        let silent = first + k > row;
-        let x = context_of(row);
-        let end = select(params.cols, 0u, silent);
-        let s = merged(tid, gather(row, x, lane * PACK, end, LANES * PACK));
-        var s2 = all2_identity();
-        if (SECOND) {
-            s2 = merged2(tid, gather2(row, x, s, lane * PACK, end, LANES * PACK));
+    for (var round = 0u; round < ROUNDS; round++) {
+        let begin = ((wid.y * nwg.x + wid.x) * ROUNDS + round) * SLICES * GROUP;
+        if (begin >= params.rows) {
+            break;
         }
-        if (lane == 0u && !silent) {
-            say_losses(row, x, s, s2);
+        let first = begin + slice * GROUP;
+        for (var k = 0u; k < GROUP; k++) {
+            // Barriers are for everybody: a slice beyond the last row takes that once more and keeps silent.
+            let row = min(first + k, params.rows - 1u);
+            let silent = first + k > row;
+            let x = context_of(row);
+            let end = select(params.cols, 0u, silent);
+            let s = merged(tid, gather(row, x, lane * PACK, end, LANES * PACK));
+            var s2 = all2_identity();
+            if (SECOND) {
+                s2 = merged2(tid, gather2(row, x, s, lane * PACK, end, LANES * PACK));
+            }
+            if (lane == 0u && !silent) {
+                say_losses(row, x, s, s2);
+            }
+            if (GROUP == 2u) {
+                if (lane == 0u && !silent) {
+                    group_all[slice * 2u + k] = s;
+                    group_all2[slice * 2u + k] = s2;
+                }
+            } else if (GRADIENT) {
+                let y = common_of(x, s, s2, f);
+                write_grads(row, x, lane * PACK, end, LANES * PACK, s, s2, y);
+            }
         }
         if (GROUP == 2u) {
-            if (lane == 0u && !silent) {
-                group_all[slice * 2u + k] = s;
-                group_all2[slice * 2u + k] = s2;
-            }
-        } else if (GRADIENT) {
-            let y = common_of(x, s, s2, f);
-            write_grads(row, x, lane * PACK, end, LANES * PACK, s, s2, y);
-        }
-    }
-    if (GROUP == 2u) {
-        workgroupBarrier();
-        if (GRADIENT && first < params.rows) {
-            let n = min(GROUP, params.rows - first) * params.cols;
-            for (var e = lane * 2u; e < n; e += 2u * LANES) {
-                let both = e + 1u < n;
-                let a = grad_at(slice, first, e, f);
-                var b = a;
-                if (both) {
-                    b = grad_at(slice, first, e + 1u, f);
+            workgroupBarrier();
+            if (GRADIENT && first < params.rows) {
+                let n = min(GROUP, params.rows - first) * params.cols;
+                for (var e = lane * 2u; e < n; e += 2u * LANES) {
+                    let both = e + 1u < n;
+                    let a = grad_at(slice, first, e, f);
+                    var b = a;
+                    if (both) {
+                        b = grad_at(slice, first, e + 1u, f);
+                    }
+                    store_grads(first * params.cols + e, a, b, both);
                 }
-                store_grads(first * params.cols + e, a, b, both);
             }
+            // The next round's statistics lie in the same place.
+            workgroupBarrier();
         }
     }
 }

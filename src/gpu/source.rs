@@ -186,6 +186,8 @@ pub(crate) struct Variant {
     pub held: u32,
     /// Rows that a slice takes together: two where rows of 16-bit numbers share words.
     pub group: u32,
+    /// How often a workgroup takes such rows, one after the other.
+    pub rounds: u32,
     /// Packs that are loaded before the first is looked at.
     pub unroll: u32,
     /// Losses whose status the work buffer holds.
@@ -591,6 +593,7 @@ fn declarations(text: &mut String, v: &Variant) {
     line!(text, "const WIDTH: u32 = {}u;", v.width);
     line!(text, "const LANES: u32 = {}u;", v.lanes);
     line!(text, "const GROUP: u32 = {}u;", v.group);
+    line!(text, "const ROUNDS: u32 = {}u;", v.rounds);
     line!(text, "const PACK: u32 = {PACK}u;");
     line!(text, "const PACKS: u32 = {}u;", v.packs());
     for (name, value) in [

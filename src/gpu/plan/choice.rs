@@ -25,6 +25,8 @@ pub(super) struct Shape {
     pub lanes: u32,
     /// Packs that each of them keeps; 0 where it reads rows again.
     pub held: u32,
+    /// How often a workgroup takes rows, one after the other: to begin costs as much as a few short rows on a CPU.
+    pub rounds: u32,
 }
 
 /// The most columns that a slice of a workgroup takes.
@@ -107,6 +109,7 @@ impl Tuning {
                 width: 8,
                 lanes: 1,
                 held: 0,
+                rounds: 16,
             },
             (PlanKind::Short, Tuning::Wide) => {
                 let lanes = packs(1).clamp(2, 32).next_power_of_two();
@@ -114,12 +117,14 @@ impl Tuning {
                     width: 64,
                     lanes,
                     held: kept(packs(lanes)),
+                    rounds: 1,
                 }
             }
             (_, Tuning::Narrow) => Shape {
                 width: 8,
                 lanes: 8,
                 held: 0,
+                rounds: 1,
             },
             // As many invocations as there are packs: the others would only wait.
             (_, Tuning::Wide) => {
@@ -128,6 +133,7 @@ impl Tuning {
                     width: lanes,
                     lanes,
                     held: kept(packs(lanes)),
+                    rounds: 1,
                 }
             }
         }

@@ -147,6 +147,7 @@ impl Pass {
             lanes: tuning.width(),
             held: 0,
             group: 1,
+            rounds: 1,
             unroll: 1,
             heads: parts.len(),
             aliased: false,
@@ -168,6 +169,7 @@ impl Pass {
                 let shape = tuning.shape(kind, cols, v.raw_words());
                 v.width = shape.width;
                 v.lanes = shape.lanes;
+                v.rounds = shape.rounds;
                 v.held = if v.written_out() { shape.held } else { 0 };
                 v.wide = whole_packs(cols);
             }

@@ -165,6 +165,7 @@ impl<'a> Planner<'a> {
             lanes: 256,
             held: 0,
             group: 1,
+            rounds: 1,
             unroll: 1,
             heads: self.parts.len(),
             aliased: false,
@@ -569,7 +570,7 @@ impl<'a> Planner<'a> {
     fn rows(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
         let v = pass.variant(self.gpu, self.parts, Stage::Rows);
         let (most, group) = self.samples(pass, &[Stage::Rows], 0)?;
-        let slices = (v.width / v.lanes) as usize;
+        let slices = (v.width / v.lanes * v.rounds) as usize;
         for chunk in chunks(pass.units.rows, most) {
             steps.push(Pending {
                 groups: self.grid(chunk.len.div_ceil(group * slices))?,
