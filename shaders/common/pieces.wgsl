@@ -183,22 +183,6 @@ fn wide(x: f32) -> Wide {
     return Wide(bitcast<f32>(v), k + f32(size >> 23u));
 }
 
-// The exponent of a finite number, held where 2^k and 2^-k are normal; the least for 0.
-fn unit_exponent(x: f32) -> f32 {
-    let e = (bitcast<u32>(x) >> 23u) & 255u;
-    return select(clamp(f32(e) - 127.0, -126.0, 126.0), -126.0, e == 255u);
-}
-
-// x·2^-k for the k of a number that is at least as large: subnormals by their integers, since a device may take them
-// for 0.
-fn in_units(x: f32, k: f32) -> f32 {
-    let bits = bitcast<u32>(x);
-    let size = bits & 0x7fffffffu;
-    let small = f32(size) * power_of_two(-149.0 - k);
-    let normal = x * bitcast<f32>(u32(127.0 - k) << 23u);
-    return select(normal, select(small, -small, bits >= 0x80000000u), size < 0x00800000u);
-}
-
 // As an f32: infinite or 0 where it is too large or too small.
 fn narrow(a: Wide) -> f32 {
     return scaled(a.v, i32(a.k));
@@ -315,10 +299,6 @@ fn overlap_of(w: f32, p: f32, q: f32, t: f32, unit: u32) -> Overlap {
     let side = overlap_step(far.t);
     let hit = m * (t * side);
     return Overlap((p * down) * hit, m * ((p * down) * ((1.0 - t) * side)), (q * down) * hit, unit);
-}
-
-fn overlap_add(a: Overlap, b: Overlap) -> Overlap {
-    return Overlap(a.tp + b.tp, a.fp + b.fp, a.missed + b.missed, a.unit);
 }
 
 fn overlap_merge(a: Overlap, b: Overlap) -> Overlap {
