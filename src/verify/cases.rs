@@ -428,7 +428,7 @@ impl Listing {
         self.extremes(corners);
         for (k, kind) in PlanKind::ALL.into_iter().enumerate() {
             // `quick`, every other one.
-            if !self.quick || (k + self.turn / 16) % 2 == 0 {
+            if !self.quick || (k + self.turn / 16).is_multiple_of(2) {
                 self.forced(kind);
             }
         }

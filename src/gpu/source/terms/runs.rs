@@ -439,7 +439,7 @@ pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
         let mut all = Vec::new();
         for k in 0..PACK {
             let one = format!("quick_one({})", one(u, k));
-            let sure = (u == 0 && k == 0) || (u == 0 && v.wide);
+            let sure = u == 0 && (k == 0 || v.wide);
             line!(
                 text,
                 "    {} q{u}_{k} = {one};",
