@@ -82,10 +82,11 @@ pub(super) fn access(text: &mut String, v: &Variant, k: usize, s: &str, term: &T
         text,
         "fn load_column{s}(col: u32) -> f32 {{ return {column}; }}"
     );
-    if has(Role::Loss(k)) && v.vectors(Role::Loss(k)).is_none() {
+    if has(Role::Loss(k)) {
+        let place = word(v, Role::Loss(k), &format!("params.off_loss{s} + i"));
         line!(
             text,
-            "fn store_loss{s}(i: u32, bits: u32) {{ b_loss{k}[params.off_loss{s} + i] = bits; }}"
+            "fn store_loss{s}(i: u32, bits: u32) {{ {place} = bits; }}"
         );
     }
 }
