@@ -142,12 +142,13 @@ fn sum_up(
     Ok((total, bound))
 }
 
-/// The most additions that one number goes through when `leaves` leaves are summed: 16 in a row and 8
-/// levels within a leaf; then each of 256 threads adds runs of 16, runs of 16 of those, runs of 16 of those, what
-/// comes of that, and the four together; then 8 levels.
+/// The most additions that one number goes through when `leaves` leaves are summed. Within a leaf at most 32: of rows in a
+/// row; of elements on a CPU 2 levels of a pack, runs of 16, 8 of those, and 3 levels, where hardware has 2, 4 and 8 levels.
+/// Then each of 32 threads adds runs of 16, runs of 16 of those, runs of 16 of those, what comes of that, and the four
+/// together; then 5 levels, where hardware has an eighth of the last runs and 8 levels.
 pub fn sum_depth(leaves: usize) -> f64 {
-    let runs = leaves.div_ceil(256 * 4096);
-    (16 + 8 + 3 * 16 + runs + 3 + 8) as f64
+    let runs = leaves.div_ceil(32 * 4096);
+    (32 + 3 * 16 + runs + 3 + 8) as f64
 }
 
 /// The divisor of the reduction, and what the part of a row loss without class weights is multiplied by.

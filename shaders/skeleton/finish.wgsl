@@ -1,6 +1,6 @@
 // Adds the leaves of a loss up and divides; and adds the loss to the sum of all.
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(WIDTH)
 fn main(@builtin(local_invocation_index) tid: u32) {
     let sum = leaf_sum(tid, params.leaf0, 1u, params.leaves);
     if (tid == 0u) {

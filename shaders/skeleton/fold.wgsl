@@ -1,7 +1,7 @@
 // Adds up what `count` left: the divisor, and the factor that turns division by it into division by the
 // sum without class weights.
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(WIDTH)
 fn main(@builtin(local_invocation_index) tid: u32) {
     let sum = leaf_sum(tid, params.leaf0, 2u, params.leaves);
     let plain = leaf_sum(tid, params.leaf0 + 1u, 2u, params.leaves);

@@ -79,17 +79,25 @@ fn bad_weight(bits: u32) -> bool {
     return bits >= INF_BITS && bits != 0x80000000u;
 }
 
+// Where a mean's divisor comes from; 0 where the host knows it.
+const COUNTED_SUM: u32 = 1u;
+const COUNTED_VALID: u32 = 2u;
+
+fn divisor_of(head: u32, counted: u32, known: f32) -> f32 {
+    if (counted == COUNTED_SUM) {
+        return head_number(head + DIVISOR);
+    }
+    if (counted == COUNTED_VALID) {
+        let low = f32(atomicLoad(&work.head[head + VALID]));
+        return low + 4294967296.0 * f32(atomicLoad(&work.head[head + VALID + 1u]));
+    }
+    return known;
+}
+
 // Whether the weights that a mean divides by sum to 0: then every loss and gradient is 0, of NaN and infinities
 // too. A sum that a device could flush counts as 0 on all of them.
 fn nothing_counts(head: u32, counted: u32) -> bool {
-    return counted != 0u && !(head_number(head + DIVISOR) >= SMALLEST_NORMAL);
-}
-
-fn divisor_of(head: u32, counted: u32, known: f32) -> f32 {
-    if (counted != 0u) {
-        return head_number(head + DIVISOR);
-    }
-    return known;
+    return counted != 0u && !(divisor_of(head, counted, 1.0) >= SMALLEST_NORMAL);
 }
 
 // What every gradient is multiplied by, but for its weight.

@@ -2,7 +2,7 @@
 
 var<workgroup> tree: array<f32, WIDTH>;
 
-// The sum of one number from each invocation: a tree of 8 levels for 256. Every invocation gets it.
+// The sum of one number from each invocation: a tree of 8 levels for 256, of 5 for 32. Every invocation gets it.
 fn tree_sum(tid: u32, v: f32) -> f32 {
     tree[tid] = v;
     workgroupBarrier();
@@ -25,21 +25,21 @@ fn leaf(first: u32, stride: u32, j: u32, n: u32) -> f32 {
 // loop, without a word, once an invocation has been round 65,535 times in all.
 fn leaf_run(first: u32, stride: u32, j: u32, n: u32) -> f32 {
     var a = leaf(first, stride, j, n);
-    a += leaf(first, stride, j + 256u, n);
-    a += leaf(first, stride, j + 512u, n);
-    a += leaf(first, stride, j + 768u, n);
-    a += leaf(first, stride, j + 1024u, n);
-    a += leaf(first, stride, j + 1280u, n);
-    a += leaf(first, stride, j + 1536u, n);
-    a += leaf(first, stride, j + 1792u, n);
-    a += leaf(first, stride, j + 2048u, n);
-    a += leaf(first, stride, j + 2304u, n);
-    a += leaf(first, stride, j + 2560u, n);
-    a += leaf(first, stride, j + 2816u, n);
-    a += leaf(first, stride, j + 3072u, n);
-    a += leaf(first, stride, j + 3328u, n);
-    a += leaf(first, stride, j + 3584u, n);
-    a += leaf(first, stride, j + 3840u, n);
+    a += leaf(first, stride, j + 1u * WIDTH, n);
+    a += leaf(first, stride, j + 2u * WIDTH, n);
+    a += leaf(first, stride, j + 3u * WIDTH, n);
+    a += leaf(first, stride, j + 4u * WIDTH, n);
+    a += leaf(first, stride, j + 5u * WIDTH, n);
+    a += leaf(first, stride, j + 6u * WIDTH, n);
+    a += leaf(first, stride, j + 7u * WIDTH, n);
+    a += leaf(first, stride, j + 8u * WIDTH, n);
+    a += leaf(first, stride, j + 9u * WIDTH, n);
+    a += leaf(first, stride, j + 10u * WIDTH, n);
+    a += leaf(first, stride, j + 11u * WIDTH, n);
+    a += leaf(first, stride, j + 12u * WIDTH, n);
+    a += leaf(first, stride, j + 13u * WIDTH, n);
+    a += leaf(first, stride, j + 14u * WIDTH, n);
+    a += leaf(first, stride, j + 15u * WIDTH, n);
     return a;
 }
 
@@ -50,11 +50,11 @@ fn leaf_sum(tid: u32, first: u32, stride: u32, n: u32) -> f32 {
     var c = 0.0;
     var d = 0.0;
     var k = 0u;
-    for (var j = tid; j < n; j += 16384u) {
+    for (var j = tid; j < n; j += 64u * WIDTH) {
         b += leaf_run(first, stride, j, n);
-        b += leaf_run(first, stride, j + 4096u, n);
-        b += leaf_run(first, stride, j + 8192u, n);
-        b += leaf_run(first, stride, j + 12288u, n);
+        b += leaf_run(first, stride, j + 16u * WIDTH, n);
+        b += leaf_run(first, stride, j + 32u * WIDTH, n);
+        b += leaf_run(first, stride, j + 48u * WIDTH, n);
         k += 1u;
         if ((k & 3u) == 0u) {
             c += b;

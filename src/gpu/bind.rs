@@ -1,7 +1,7 @@
 //! Buffers attached to a plan, and what is recorded into an encoder.
 
 use super::plan::{Part, Plan, Range, Tensor};
-use super::source::{DIVISOR, HEAD, LOSS, PACK, Role, TOTAL, TermParams, UPSTREAM};
+use super::source::{COUNTED_SUM, DIVISOR, HEAD, LOSS, PACK, Role, TOTAL, TermParams, UPSTREAM};
 use crate::batch::Status;
 use crate::error::{Error, Result};
 use crate::layout::{TargetLayout, WeightLayout};
@@ -613,7 +613,7 @@ fn decode(part: &Part, head: &[u32]) -> (f32, Status) {
     let g = &part.geometry;
     let divisor = f32::from_bits(head[DIVISOR]);
     let valid = match part.info.family {
-        _ if g.elements == 0 || (part.counted() && divisor < f32::MIN_POSITIVE) => 0,
+        _ if g.elements == 0 || (part.counted() == COUNTED_SUM && divisor < f32::MIN_POSITIVE) => 0,
         Family::Elementwise => g.elements as u64,
         Family::Sets if part.whole => g.elements as u64,
         _ if part.layout.target.judged() => wide(0),

@@ -4,7 +4,7 @@ mod choice;
 mod pass;
 mod steps;
 
-use super::source::{self, HEAD, Params, Role, TermParams, Variant};
+use super::source::{self, COUNTED_SUM, COUNTED_VALID, HEAD, Params, Role, TermParams, Variant};
 use super::{Gpu, Kernel};
 use crate::error::{Error, Result};
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout};
@@ -178,8 +178,16 @@ impl Part {
         }
     }
 
-    pub(crate) fn counted(&self) -> bool {
-        matches!(self.divisor, Divisor::Counted { .. })
+    /// How the divisor is counted, as a kernel is told: not at all, as a sum of weights, as the number of rows.
+    pub(crate) fn counted(&self) -> u32 {
+        match self.divisor {
+            Divisor::Known(_) => 0,
+            Divisor::Counted {
+                weight: false,
+                class_weight: false,
+            } if self.info.family != Family::Elementwise => COUNTED_VALID,
+            Divisor::Counted { .. } => COUNTED_SUM,
+        }
     }
 }
 

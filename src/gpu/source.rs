@@ -184,7 +184,8 @@ pub(crate) struct Variant {
     pub lanes: u32,
     /// Packs of a row that an invocation keeps; 0 where rows are read again for the gradient.
     pub held: u32,
-    /// Rows that a slice takes together: two where rows of 16-bit numbers share words.
+    /// Rows that a slice takes together: two where rows of 16-bit numbers share words; where one invocation keeps rows, as
+    /// many as fill whole packs.
     pub group: u32,
     /// How often a workgroup takes such rows, one after the other.
     pub rounds: u32,
@@ -265,6 +266,29 @@ impl Variant {
         match self.terms.as_slice() {
             [term] => term.loss.is_some_and(light),
             _ => false,
+        }
+    }
+
+    /// Whether an invocation keeps whole rows.
+    pub(crate) fn keeps_rows(&self) -> bool {
+        self.lanes == 1 && self.held > 0
+    }
+
+    /// Whether an invocation adds the losses of its rows up; everything else leaves one leaf a row.
+    pub(crate) fn adds_rows_up(&self) -> bool {
+        self.keeps_rows() && self.terms.iter().all(|t| t.losses == Losses::Summed)
+    }
+
+    /// The rows that a workgroup takes.
+    pub(crate) fn rows(&self) -> usize {
+        (self.width / self.lanes * self.rounds * self.group) as usize
+    }
+
+    /// The leaves of so many rows.
+    pub(crate) fn leaves(&self, rows: usize) -> usize {
+        match self.adds_rows_up() {
+            true => rows.div_ceil(self.rows()) * self.width as usize,
+            false => rows,
         }
     }
 
@@ -368,6 +392,10 @@ pub(crate) const LEAF: u32 = 4096;
 /// Words of the status of one loss, at the beginning of the work buffer. Partial sums follow.
 pub(crate) const HEAD: usize = 16;
 
+/// Where a mean's divisor comes from, unless the host knows it: a sum of weights, or the number of rows that count.
+pub(crate) const COUNTED_SUM: u32 = 1;
+pub(crate) const COUNTED_VALID: u32 = 2;
+
 /// Which word of the status the divisor, the upstream gradient (of the first loss), the loss and (of the first) the
 /// weighted sum of all losses are.
 pub(crate) const DIVISOR: usize = 10;
@@ -448,7 +476,7 @@ words! {
         off_loss: u32,
         /// What the loss is multiplied by in a sum of losses.
         scale: f32,
-        /// The divisor, unless it is counted into the work buffer.
+        /// The divisor, unless it is counted into the work buffer; and whether it is the sum or the number there.
         divisor: f32,
         counted: u32,
         has_ignore: u32,
@@ -503,6 +531,11 @@ pub(crate) fn compose(v: &Variant) -> String {
         Stage::Elementwise => &[
             TREE,
             include_str!("../../shaders/skeleton/elementwise.wgsl"),
+        ],
+        Stage::Rows if v.keeps_rows() => &[
+            GATHER,
+            SLICES,
+            include_str!("../../shaders/skeleton/kept.wgsl"),
         ],
         Stage::Rows if v.held > 0 => &[
             GATHER,

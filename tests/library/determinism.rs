@@ -45,6 +45,8 @@ fn cuts(family: Family) -> Vec<Cut> {
             cut(&[61, 513], ClassAxis::Last, LABELS, 8),
             // Labels in three leaves, and beside them one partial sum a row.
             cut(&[9001, 3], ClassAxis::Last, LABELS + 4000, 96),
+            // Rows of which an invocation may keep two, and add the losses of several up.
+            cut(&[9002, 10], ClassAxis::Last, LABELS + 4000, 96),
             // One row, and rows of one class.
             Cut {
                 always: false,

@@ -25,6 +25,8 @@ pub(super) struct Shape {
     pub lanes: u32,
     /// Packs that each of them keeps; 0 where it reads rows again.
     pub held: u32,
+    /// Rows that it takes together.
+    pub group: u32,
     /// How often a workgroup takes rows, one after the other: to begin costs as much as a few short rows on a CPU.
     pub rounds: u32,
 }
@@ -88,6 +90,15 @@ impl Tuning {
         }
     }
 
+    /// Invocations of a workgroup that counts labels, or adds leaves up. On a CPU few, because of the barriers; but each
+    /// goes through as many leaves as a buffer can hold, which 32 do in so many rounds as no driver is known to cut off.
+    pub(super) fn fold_width(self) -> u32 {
+        match self {
+            Tuning::Wide => 256,
+            Tuning::Narrow => 32,
+        }
+    }
+
     /// The most parts of a row, each a whole number of leaves.
     pub(super) fn parts(self) -> usize {
         match self {
@@ -96,8 +107,9 @@ impl Tuning {
         }
     }
 
-    /// For rows of `cols` columns, of which a pack is so many words of all tensors.
-    pub(super) fn shape(self, kind: PlanKind, cols: usize, words: u32) -> Shape {
+    /// For rows of `cols` columns, of which a pack is so many words of all tensors; `whole` where all rows together are a
+    /// whole number of packs.
+    pub(super) fn shape(self, kind: PlanKind, cols: usize, words: u32, whole: bool) -> Shape {
         let columns = u32::try_from(cols).unwrap_or(u32::MAX);
         let packs = |lanes: u32| columns.div_ceil(lanes.saturating_mul(PACK));
         let kept = |packs: u32| match packs <= KEPT_PACKS && packs * words <= KEPT_WORDS {
@@ -105,18 +117,29 @@ impl Tuning {
             false => 0,
         };
         match (kind, self) {
-            (PlanKind::Short, Tuning::Narrow) => Shape {
-                width: 8,
-                lanes: 1,
-                held: 0,
-                rounds: 16,
-            },
+            (PlanKind::Short, Tuning::Narrow) => {
+                // Rows that fill whole packs. SwiftShader takes seconds to compile two of them, and minutes for the four that
+                // an odd number of columns needs.
+                let group = PACK >> columns.trailing_zeros().min(PACK.ilog2());
+                let held = match whole && group <= 2 {
+                    true => kept(columns.saturating_mul(group) / PACK),
+                    false => 0,
+                };
+                Shape {
+                    width: 8,
+                    lanes: 1,
+                    held,
+                    group: if held > 0 { group } else { 1 },
+                    rounds: 16,
+                }
+            }
             (PlanKind::Short, Tuning::Wide) => {
                 let lanes = packs(1).clamp(2, 32).next_power_of_two();
                 Shape {
                     width: 64,
                     lanes,
                     held: kept(packs(lanes)),
+                    group: 1,
                     rounds: 1,
                 }
             }
@@ -124,6 +147,7 @@ impl Tuning {
                 width: 8,
                 lanes: 8,
                 held: 0,
+                group: 1,
                 rounds: 1,
             },
             // As many invocations as there are packs: the others would only wait.
@@ -133,6 +157,7 @@ impl Tuning {
                     width: lanes,
                     lanes,
                     held: kept(packs(lanes)),
+                    group: 1,
                     rounds: 1,
                 }
             }

@@ -166,12 +166,22 @@ impl Pass {
             (PlanKind::Elementwise, _) => v.wide = whole_packs(first.geometry.elements),
             (PlanKind::Split, _) => v.wide = whole_packs(cols),
             (kind, _) => {
-                let shape = tuning.shape(kind, cols, v.raw_words());
+                let all = first.geometry.elements;
+                let shape = tuning.shape(kind, cols, v.raw_words(), whole_packs(all));
                 v.width = shape.width;
                 v.lanes = shape.lanes;
                 v.rounds = shape.rounds;
-                v.held = if v.written_out() { shape.held } else { 0 };
-                v.wide = whole_packs(cols);
+                if v.written_out() {
+                    v.held = shape.held;
+                    v.group = shape.group;
+                }
+                v.wide = whole_packs(match v.keeps_rows() {
+                    true => all,
+                    false => cols,
+                });
+                if v.keeps_rows() {
+                    return v;
+                }
             }
         }
         // Two rows of 16-bit numbers that share a word.

@@ -5,7 +5,7 @@ use super::{LEAF, Part, PlanKind, Range, Tensor, number_size};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::source::{
-    HEAD, Losses, Params, Role, Stage, TermParams, Variant, list_option, words,
+    COUNTED_SUM, HEAD, Losses, Params, Role, Stage, TermParams, Variant, list_option, words,
 };
 use crate::layout::{Divisor, WeightLayout};
 use crate::loss::Family;
@@ -60,19 +60,18 @@ impl<'a> Planner<'a> {
         };
         for pass in &planner.passes {
             for &k in &pass.parts {
-                let kept = || {
-                    let stage = match pass.kind {
-                        PlanKind::Strided => Stage::StridedStat,
-                        PlanKind::Split => Stage::SplitGrad,
-                        _ => Stage::Rows,
-                    };
-                    let v = pass.variant(gpu, parts, stage);
-                    v.terms.iter().any(|t| t.losses == Losses::Kept)
+                let stage = match pass.kind {
+                    PlanKind::Elementwise => Stage::Elementwise,
+                    PlanKind::Strided => Stage::StridedStat,
+                    PlanKind::Split => Stage::SplitGrad,
+                    _ => Stage::Rows,
                 };
+                let v = pass.variant(gpu, parts, stage);
+                let stored = v.terms.iter().all(|t| t.losses == Losses::Stored);
                 let leaves = match pass.kind {
-                    _ if parts[k].each && (pass.kind == PlanKind::Elementwise || !kept()) => 0,
+                    _ if parts[k].each && stored => 0,
                     PlanKind::Elementwise => parts[k].geometry.elements.div_ceil(LEAF),
-                    _ => pass.units.rows,
+                    _ => v.leaves(pass.units.rows),
                 };
                 planner.leaf0[k] = planner.end;
                 planner.leaves[k] = leaves;
@@ -161,8 +160,8 @@ impl<'a> Planner<'a> {
             accumulate: Vec::new(),
             gradient: false,
             whole: false,
-            width: 256,
-            lanes: 256,
+            width: self.gpu.tuning.fold_width(),
+            lanes: self.gpu.tuning.fold_width(),
             held: 0,
             group: 1,
             rounds: 1,
@@ -202,7 +201,7 @@ impl<'a> Planner<'a> {
                 Divisor::Known(n) => n as f32,
                 Divisor::Counted { .. } => 0.0,
             },
-            counted: u32::from(part.counted()),
+            counted: part.counted(),
             has_ignore: u32::from(part.ignore.is_some()),
             ignore_lo: ignore as u32,
             ignore_hi: (ignore >> 32) as u32,
@@ -330,7 +329,7 @@ impl<'a> Planner<'a> {
             let leaves = chunk.len.div_ceil(LEAF);
             // Enough workgroups for the class weights too.
             let groups = match part.layout.class_weight {
-                true => leaves.max(g.cols.div_ceil(256 * LEAF)),
+                true => leaves.max(g.cols.div_ceil(v.width as usize * LEAF)),
                 false => leaves,
             };
             let params = Params {
@@ -370,7 +369,7 @@ impl<'a> Planner<'a> {
             });
         }
         let leaves = total.div_ceil(LEAF);
-        if part.counted() {
+        if part.counted() == COUNTED_SUM {
             let params = Params {
                 leaves: self.word("leaves", leaves)?,
                 repeat,
@@ -493,7 +492,11 @@ impl<'a> Planner<'a> {
         let step = match pass.kind {
             PlanKind::Strided if dtype != DType::F32 && sample % 2 == 1 => 2,
             PlanKind::Strided => 1,
-            _ => pass.variant(self.gpu, self.parts, stages[0]).group as usize,
+            _ => match pass.variant(self.gpu, self.parts, stages[0]) {
+                // A leaf is of rows of one chunk.
+                v if v.adds_rows_up() => v.rows(),
+                v => v.group as usize,
+            },
         };
         let fit = stages.iter().map(|&stage| {
             let v = pass.variant(self.gpu, self.parts, stage);
@@ -569,13 +572,16 @@ impl<'a> Planner<'a> {
 
     fn rows(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
         let v = pass.variant(self.gpu, self.parts, Stage::Rows);
-        let (most, group) = self.samples(pass, &[Stage::Rows], 0)?;
-        let slices = (v.width / v.lanes * v.rounds) as usize;
+        let (most, _) = self.samples(pass, &[Stage::Rows], 0)?;
         for chunk in chunks(pass.units.rows, most) {
+            let leaves = v.leaves(chunk.len);
             steps.push(Pending {
-                groups: self.grid(chunk.len.div_ceil(group * slices))?,
-                params: self.sample_params(pass, chunk)?,
-                terms: self.pass_terms(pass, chunk.first)?,
+                groups: self.grid(chunk.len.div_ceil(v.rows()))?,
+                params: Params {
+                    leaves: self.word("leaves", leaves)?,
+                    ..self.sample_params(pass, chunk)?
+                },
+                terms: self.pass_terms(pass, v.leaves(chunk.first))?,
                 ranges: self.sample_ranges(pass, &v, chunk),
                 variant: v.clone(),
             });

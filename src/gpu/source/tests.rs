@@ -145,6 +145,8 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                     (8, 8, 0, 1),
                     (8, 1, 0, 1),
                     (8, 1, 0, 2),
+                    (8, 1, 5, 2),
+                    (8, 1, 4, 1),
                 ];
                 (v.width, v.lanes, v.held, v.group) = shapes[turn % shapes.len()];
                 v.held = if v.written_out() { v.held } else { 0 };

@@ -212,7 +212,7 @@ pub(super) fn contexts(text: &mut String, parts: &[Part<'_>]) {
         };
         line!(
             text,
-            "    let unweighted = select(1.0, head_number(params.head{s} + UNWEIGHTED), params.counted{s} != 0u);"
+            "    let unweighted = select(1.0, head_number(params.head{s} + UNWEIGHTED), params.counted{s} == COUNTED_SUM);"
         );
         line!(
             text,
@@ -425,12 +425,34 @@ pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         match part.term.losses {
             Losses::Stored => line!(text, "        store_loss{s}(row, bits);"),
             Losses::Kept => line!(text, "        work.leaves[params.leaf0{s} + row] = bits;"),
+            Losses::Summed if v.adds_rows_up() => line!(
+                text,
+                "        said{s} += finite_part(params.head{s}, bits);"
+            ),
             Losses::Summed => line!(
                 text,
                 "        put_leaf(params.head{s}, params.leaf0{s} + row, bits);"
             ),
         }
         line!(text, "    }}");
+    }
+    line!(text, "}}");
+    if v.keeps_rows() {
+        kept_losses(text, v, parts);
+    }
+}
+
+/// An invocation that keeps rows adds their losses up: its leaf.
+fn kept_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    for Part { s, .. } in parts.iter().filter(|_| v.adds_rows_up()) {
+        line!(text, "var<private> said{s}: f32;");
+    }
+    line!(text, "fn put_said(leaf: u32) {{");
+    for Part { s, .. } in parts.iter().filter(|_| v.adds_rows_up()) {
+        line!(
+            text,
+            "    put_leaf(params.head{s}, params.leaf0{s} + leaf, bitcast<u32>(said{s}));"
+        );
     }
     line!(text, "}}");
 }

@@ -17,6 +17,8 @@ struct Item {
     col: String,
     /// What says whether it is there, where that is not sure.
     there: Option<String>,
+    /// What is known of its row, where that is not the only one.
+    of: Option<String>,
 }
 
 /// Elements that are there together.
@@ -122,7 +124,13 @@ fn grads(text: &mut String, groups: &[Group], end: &str) {
         let Some(first) = group.items.first() else {
             continue;
         };
-        let one = |item: &Item| format!("all_grad({}, s, s2, y)", item.args("x"));
+        let one = |item: &Item| {
+            let of = item.of.as_deref().unwrap_or("");
+            format!(
+                "all_grad({}, s{of}, s2{of}, y{of})",
+                item.args(&format!("x{of}"))
+            )
+        };
         let all: Vec<_> = group.items.iter().map(one).collect();
         let stored = format!(
             "store_pack({}, {end}, array<GradBits, PACK>({}));",
@@ -141,6 +149,7 @@ pub(super) fn runs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         (false, _, _) => loops(text, v, parts),
         (true, true, _) => columns(text, v, parts),
         (true, false, 0) => packs(text, v, parts),
+        (true, false, _) if v.keeps_rows() => whole_rows(text, v, parts),
         (true, false, _) => held(text, v, parts),
     }
 }
@@ -243,6 +252,7 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
                     row: "row".into(),
                     col: format!("c{u} + {k}u"),
                     there: (!v.wide && k > 0).then(|| format!("c{u} + {k}u < end")),
+                    of: None,
                 })
                 .collect(),
         })
@@ -296,6 +306,7 @@ fn columns(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
                 row: "row".into(),
                 col: format!("c + {u}u"),
                 there: (u > 0).then(|| format!("c + {u}u < end")),
+                of: None,
             })
             .collect(),
     };
@@ -346,6 +357,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             col: format!("c{j} + {k}u"),
             there: (!v.wide && k > 0 && j + 1 == v.held)
                 .then(|| format!("c{j} + {k}u < params.cols")),
+            of: None,
         };
         let group = |j: u32| Group {
             there: there(j),
@@ -376,6 +388,65 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         line!(text, "    let y = common_of(x, s, s2, factors());");
         let written = packs(&|j| Some(format!("!silent && c{j} < params.cols")));
         grads(text, &written, "stop");
+    }
+    line!(text, "}}");
+}
+
+/// Rows that one invocation keeps: as many as fill whole packs, so that which element is which row's and column's is known
+/// here, and no pack is shared with another invocation.
+fn whole_rows(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    let cols = v.held * PACK / v.group;
+    line!(
+        text,
+        "fn rows_held(first: u32, f: Factors) {{\n    \
+         let start = first * {cols}u;\n    \
+         let stop = start + {}u;",
+        v.held * PACK
+    );
+    for j in 0..v.held {
+        line!(
+            text,
+            "    let r{j} = load_raw(start + {}u, stop);",
+            j * PACK
+        );
+    }
+    let item = |e: u32| Item {
+        input: unpacked(v, &format!("r{}", e / PACK), e % PACK),
+        i: format!("start + {e}u"),
+        row: format!("first + {}u", e / cols),
+        col: format!("{}u", e % cols),
+        there: None,
+        of: Some(format!("_{}", e / cols)),
+    };
+    let groups = |elements: std::ops::Range<u32>| -> Vec<Group> {
+        let all: Vec<_> = elements.map(item).collect();
+        let some = all.chunks(PACK as usize);
+        some.map(|items| Group {
+            there: None,
+            items: items.to_vec(),
+        })
+        .collect()
+    };
+    for k in 0..v.group {
+        let (x, s, s2) = (format!("x_{k}"), format!("s_{k}"), format!("s2_{k}"));
+        line!(text, "    let {x} = context_of(first + {k}u);");
+        let read = groups(k * cols..(k + 1) * cols);
+        gather(text, parts, &read, &x, &s);
+        line!(
+            text,
+            "    recount(first + {k}u, {x}, 0u, {cols}u, PACK, {s});"
+        );
+        match v.second() {
+            true => gather2(text, &read, &x, &s, &s2),
+            false => line!(text, "    let {s2} = all2_identity();"),
+        }
+        line!(text, "    say_losses(first + {k}u, {x}, {s}, {s2});");
+        if v.gradient {
+            line!(text, "    let y_{k} = common_of({x}, {s}, {s2}, f);");
+        }
+    }
+    if v.gradient {
+        grads(text, &groups(0..v.held * PACK), "stop");
     }
     line!(text, "}}");
 }
