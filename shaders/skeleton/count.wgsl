@@ -10,6 +10,7 @@ fn main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let leaf = wid.y * nwg.x + wid.x;
     if (COLUMNS && params.row0 == 0u) {
         // The first dispatch looks at the class weights, all workgroups together.

@@ -9,6 +9,7 @@ fn main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let leaf = wid.y * nwg.x + wid.x;
     if (leaf >= params.leaves) {
         return;

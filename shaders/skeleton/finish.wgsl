@@ -2,6 +2,7 @@
 
 @compute @workgroup_size(WIDTH)
 fn main(@builtin(local_invocation_index) tid: u32) {
+    begin();
     let sum = leaf_sum(tid, params.leaf0, 1u, params.leaves);
     if (tid == 0u) {
         var loss = 0u;

@@ -3,6 +3,7 @@
 
 @compute @workgroup_size(WIDTH)
 fn main(@builtin(local_invocation_index) tid: u32) {
+    begin();
     let sum = leaf_sum(tid, params.leaf0, 2u, params.leaves);
     let plain = leaf_sum(tid, params.leaf0 + 1u, 2u, params.leaves);
     if (tid == 0u) {

@@ -8,6 +8,7 @@ fn main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     // Barriers are for everybody: a slice beyond the last row takes that once more and keeps silent.
     row_held((wid.y * nwg.x + wid.x) * SLICES + tid / LANES, tid % LANES, tid);
 }

@@ -7,6 +7,7 @@ fn main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let f = factors();
     let group = wid.y * nwg.x + wid.x;
     for (var round = 0u; round < ROUNDS; round++) {

@@ -23,6 +23,7 @@ fn main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let lane = tid % LANES;
     let slice = tid / LANES;
     let f = factors();

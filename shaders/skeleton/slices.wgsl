@@ -6,7 +6,7 @@ var<workgroup> tree: array<All, TREE>;
 var<workgroup> tree2: array<All2, min(TREE, SECOND_WIDTH)>;
 
 fn element_of(row: u32, col: u32) -> u32 {
-    return row * params.cols + col;
+    return row * mine.cols + col;
 }
 
 // The first invocation of a slice; a constant, where there is one slice.

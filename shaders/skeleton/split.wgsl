@@ -31,6 +31,7 @@ fn stat_main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let at = wid.y * nwg.x + wid.x;
     let row = at / params.parts;
     if (row >= params.rows) {
@@ -52,6 +53,7 @@ fn stat2_main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let at = wid.y * nwg.x + wid.x;
     let row = at / params.parts;
     if (row >= params.rows) {
@@ -83,6 +85,7 @@ fn grad_main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let at = wid.y * nwg.x + wid.x;
     let first = at / params.blocks * GROUP;
     if (first >= params.rows) {

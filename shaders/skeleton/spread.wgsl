@@ -6,6 +6,7 @@ fn main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let row = (wid.y * nwg.x + wid.x) * 256u + tid;
     if (row < params.rows) {
         store_loss(row, work.leaves[params.leaf0 + row]);

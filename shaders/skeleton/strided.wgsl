@@ -12,6 +12,7 @@ fn stat_main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let row = (wid.y * nwg.x + wid.x) * 256u + tid;
     if (row >= params.rows) {
         return;
@@ -48,6 +49,7 @@ fn part_main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let at = (wid.y * nwg.x + wid.x) * 256u + tid;
     let part = at / params.rows;
     if (part >= params.parts) {
@@ -65,6 +67,7 @@ fn part2_main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let at = (wid.y * nwg.x + wid.x) * 256u + tid;
     let part = at / params.rows;
     if (part >= params.parts) {
@@ -83,6 +86,7 @@ fn say_main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let row = (wid.y * nwg.x + wid.x) * 256u + tid;
     if (row >= params.rows) {
         return;
@@ -116,6 +120,7 @@ fn grad_main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
+    begin();
     let i = ((wid.y * nwg.x + wid.x) * 256u + tid) * 2u;
     if (i >= params.n) {
         return;

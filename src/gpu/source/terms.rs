@@ -281,6 +281,10 @@ fn renamed(text: &str, part: &Part<'_>) -> String {
                     out.push_str(&value);
                 }
                 _ => {
+                    if out.ends_with("params.") {
+                        out.truncate(out.len() - "params.".len());
+                        out.push_str("mine.");
+                    }
                     let _ = write!(out, "opt{s}_{option}");
                 }
             },
@@ -499,12 +503,12 @@ fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     for part in parts {
         let s = &part.s;
         if bad_weights(v, part).is_some() {
-            line!(text, "    count(params.head{s}, BAD_WEIGHTS, sums.bad{s});");
+            line!(text, "    count(mine.head{s}, BAD_WEIGHTS, sums.bad{s});");
         }
         if part.term.losses == Losses::Summed {
             line!(
                 text,
-                "    note(params.head{s}, seen_among(sums.hi{s}, sums.lo{s}));"
+                "    note(mine.head{s}, seen_among(sums.hi{s}, sums.lo{s}));"
             );
             line!(text, "    let total{s} = tree_sum(tid, sums.l{s});");
             line!(
@@ -532,15 +536,12 @@ fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "fn recount(i: u32) {{\n    \
-         for (var k = i; k < min(i + PACK, params.n); k++) {{\n        \
+         for (var k = i; k < min(i + PACK, mine.n); k++) {{\n        \
          let in = load_inputs(k);"
     );
     for part in parts {
         let s = &part.s;
-        line!(
-            text,
-            "        count(params.head{s}, NON_FINITE, odd{s}(in));"
-        );
+        line!(text, "        count(mine.head{s}, NON_FINITE, odd{s}(in));");
     }
     line!(text, "    }}\n}}");
 }
@@ -558,7 +559,7 @@ fn visit_elements(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         text,
         "const UNROLL: u32 = 1u;\nfn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
          var sums = run;\n    var even = GRAD_ZERO;\n    \
-         for (var k = i; k < min(i + PACK, params.n); k++) {{"
+         for (var k = i; k < min(i + PACK, mine.n); k++) {{"
     );
     let place = match parts.iter().any(Part::needs_place) {
         true => {
@@ -587,7 +588,7 @@ fn visit_elements(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             text,
             "        let odd = (k & 1u) == 1u;\n        \
              if (!odd) {{ even = v.grad; }}\n        \
-             if (odd || k + 1u == params.n) {{ store_grads(k & ~1u, even, v.grad, odd); }}"
+             if (odd || k + 1u == mine.n) {{ store_grads(k & ~1u, even, v.grad, odd); }}"
         );
     }
     line!(text, "    }}\n    return sums;\n}}");
@@ -615,7 +616,7 @@ fn visit_packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             // What lies beyond the end adds nothing.
             false => {
                 line!(text, "    var v{k} = {visit};");
-                line!(text, "    if (i + {k}u >= params.n) {{");
+                line!(text, "    if (i + {k}u >= mine.n) {{");
                 for part in parts {
                     let s = &part.s;
                     line!(
@@ -644,7 +645,7 @@ fn visit_packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         } else {
             line!(
                 text,
-                "    store_losses{s}(i, params.n, array<u32, PACK>({}));",
+                "    store_losses{s}(i, mine.n, array<u32, PACK>({}));",
                 all(&|k| format!("v{k}.l{s}")).join(", ")
             );
         }
@@ -664,7 +665,7 @@ fn visit_packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     if v.gradient {
         line!(
             text,
-            "    store_pack(i, params.n, array<GradBits, PACK>({}));",
+            "    store_pack(i, mine.n, array<GradBits, PACK>({}));",
             all(&|k| format!("v{k}.grad")).join(", ")
         );
     }
@@ -674,20 +675,20 @@ fn visit_packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
-         let last = (params.n - 1u) / PACK * PACK;\n    var sums = run;"
+         let last = (mine.n - 1u) / PACK * PACK;\n    var sums = run;"
     );
     let at = |u: u32| format!("i + {}u", u * v.width * PACK);
     for u in 0..unroll {
         line!(
             text,
-            "    let r{u} = load_raw(min({}, last), params.n);",
+            "    let r{u} = load_raw(min({}, last), mine.n);",
             at(u)
         );
     }
     for u in 0..unroll {
         line!(
             text,
-            "    if ({0} < params.n) {{ sums = visit_pack(r{u}, {0}, f, sums); }}",
+            "    if ({0} < mine.n) {{ sums = visit_pack(r{u}, {0}, f, sums); }}",
             at(u)
         );
     }

@@ -15,21 +15,21 @@ pub(super) fn access(text: &mut String, v: &Variant, k: usize, s: &str, term: &T
         (true, TargetLayout::Labels(ty)) => {
             // Labels as 64-bit numbers in two words.
             let load = match ty {
-                LabelType::U32 => format!("vec2<u32>(b_target{k}[params.off_target{s} + row], 0u)"),
+                LabelType::U32 => format!("vec2<u32>(b_target{k}[mine.off_target{s} + row], 0u)"),
                 LabelType::I32 => format!(
-                    "vec2<u32>(b_target{k}[params.off_target{s} + row], \
-                     0u - (b_target{k}[params.off_target{s} + row] >> 31u))"
+                    "vec2<u32>(b_target{k}[mine.off_target{s} + row], \
+                     0u - (b_target{k}[mine.off_target{s} + row] >> 31u))"
                 ),
                 LabelType::I64 => format!(
-                    "vec2<u32>(b_target{k}[2u * (params.off_target{s} + row)], \
-                     b_target{k}[2u * (params.off_target{s} + row) + 1u])"
+                    "vec2<u32>(b_target{k}[2u * (mine.off_target{s} + row)], \
+                     b_target{k}[2u * (mine.off_target{s} + row) + 1u])"
                 ),
             };
             format!(
                 "let l = {load};\n    \
-                 if (params.has_ignore{s} != 0u && l.x == params.ignore_lo{s} && l.y == params.ignore_hi{s}) {{\n        \
+                 if (mine.has_ignore{s} != 0u && l.x == mine.ignore_lo{s} && l.y == mine.ignore_hi{s}) {{\n        \
                  return LABEL_IGNORED;\n    }}\n    \
-                 return select(LABEL_BAD, l.x, l.y == 0u && l.x < params.cols);"
+                 return select(LABEL_BAD, l.x, l.y == 0u && l.x < mine.cols);"
             )
         }
         (true, TargetLayout::PerRow(_)) => {
@@ -53,7 +53,7 @@ pub(super) fn access(text: &mut String, v: &Variant, k: usize, s: &str, term: &T
             v,
             Role::Target(k),
             dtype,
-            &format!("params.off_target{s} + row"),
+            &format!("mine.off_target{s} + row"),
         );
         line!(
             text,
@@ -62,7 +62,7 @@ pub(super) fn access(text: &mut String, v: &Variant, k: usize, s: &str, term: &T
     }
     line!(text, "fn label_of{s}(row: u32) -> u32 {{\n    {label}\n}}");
     let weight = match has(Role::Weight(k)) {
-        true => word(v, Role::Weight(k), &format!("params.off_weight{s} + i")),
+        true => word(v, Role::Weight(k), &format!("mine.off_weight{s} + i")),
         false => "0x3f800000u".into(),
     };
     // Of an element or a row, whichever the weights are for.
@@ -72,9 +72,9 @@ pub(super) fn access(text: &mut String, v: &Variant, k: usize, s: &str, term: &T
     );
     let list = term.loss.and_then(|l| list_option(l.0));
     let column = match (has(Role::Columns(k)), list) {
-        (true, _) => format!("bitcast<f32>(b_columns{k}[params.off_columns{s} + col])"),
+        (true, _) => format!("bitcast<f32>(b_columns{k}[mine.off_columns{s} + col])"),
         (false, Some(option)) => {
-            constant(term, option.name).unwrap_or_else(|| format!("params.opt{s}_{}", option.name))
+            constant(term, option.name).unwrap_or_else(|| format!("mine.opt{s}_{}", option.name))
         }
         (false, None) => "1.0".into(),
     };
@@ -83,7 +83,7 @@ pub(super) fn access(text: &mut String, v: &Variant, k: usize, s: &str, term: &T
         "fn load_column{s}(col: u32) -> f32 {{ return {column}; }}"
     );
     if has(Role::Loss(k)) {
-        let place = word(v, Role::Loss(k), &format!("params.off_loss{s} + i"));
+        let place = word(v, Role::Loss(k), &format!("mine.off_loss{s} + i"));
         line!(
             text,
             "fn store_loss{s}(i: u32, bits: u32) {{ {place} = bits; }}"
@@ -108,7 +108,7 @@ fn data(v: &Variant) -> Vec<Datum> {
             field: format!("a{k}"),
             role: Role::Input(k),
             dtype: v.dtype,
-            offset: format!("params.off_input{k}"),
+            offset: format!("mine.off_input{k}"),
         })
         .collect();
     for (k, term) in v.terms.iter().enumerate() {
@@ -118,7 +118,7 @@ fn data(v: &Variant) -> Vec<Datum> {
                 field: format!("t{s}"),
                 role: Role::Target(k),
                 dtype,
-                offset: format!("params.off_target{s}"),
+                offset: format!("mine.off_target{s}"),
             });
         }
         if term.weight == WeightLayout::Element {
@@ -126,7 +126,7 @@ fn data(v: &Variant) -> Vec<Datum> {
                 field: format!("w{s}"),
                 role: Role::Weight(k),
                 dtype: DType::F32,
-                offset: format!("params.off_weight{s}"),
+                offset: format!("mine.off_weight{s}"),
             });
         }
     }
@@ -206,11 +206,11 @@ pub(super) fn inputs(text: &mut String, v: &Variant) {
     line!(
         text,
         "fn place(i: u32) -> vec2<u32> {{\n    \
-         let sample = params.data_cols * params.data_inner;\n    \
-         let at = params.r0 + i;\n    \
+         let sample = mine.data_cols * mine.data_inner;\n    \
+         let at = mine.r0 + i;\n    \
          let rest = at % sample;\n    \
-         return vec2<u32>(at / sample * params.data_inner + rest % params.data_inner, \
-         rest / params.data_inner);\n}}"
+         return vec2<u32>(at / sample * mine.data_inner + rest % mine.data_inner, \
+         rest / mine.data_inner);\n}}"
     );
     gradients(text, v);
 }
@@ -265,7 +265,7 @@ fn gradients(text: &mut String, v: &Variant) {
         "fn store_grads(i: u32, a: GradBits, b: GradBits, both: bool) {{"
     );
     for &(k, &accumulate) in &stored {
-        let at = format!("params.off_grad{k} + i");
+        let at = format!("mine.off_grad{k} + i");
         let here = |at: &str| word(v, Role::Grad(k), at);
         let (a, b) = (format!("a.g{k}"), format!("b.g{k}"));
         if v.dtype == DType::F32 {
@@ -308,7 +308,7 @@ fn gradients(text: &mut String, v: &Variant) {
             // Of all inputs.
             break;
         };
-        let place = format!("b_grad{k}[(params.off_grad{k} + i) / PACK]");
+        let place = format!("b_grad{k}[(mine.off_grad{k} + i) / PACK]");
         if accumulate {
             line!(text, "    let old{k} = {place};");
         }
@@ -333,7 +333,7 @@ pub(super) fn losses(text: &mut String, v: &Variant, k: usize, s: &str) {
         text,
         "fn store_losses{s}(i: u32, end: u32, l: array<u32, PACK>) {{"
     );
-    let at = format!("params.off_loss{s} + i");
+    let at = format!("mine.off_loss{s} + i");
     match v.vectors(Role::Loss(k)) {
         Some(_) => line!(
             text,

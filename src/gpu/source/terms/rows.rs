@@ -212,11 +212,11 @@ pub(super) fn contexts(text: &mut String, parts: &[Part<'_>]) {
         };
         line!(
             text,
-            "    let unweighted = select(1.0, head_number(params.head{s} + UNWEIGHTED), params.counted{s} == COUNTED_SUM);"
+            "    let unweighted = select(1.0, head_number(mine.head{s} + UNWEIGHTED), mine.counted{s} == COUNTED_SUM);"
         );
         line!(
             text,
-            "    return Context{s}(label, {w}, {odd}, Row{s}(label, {}, {t}, {c}, params.cols, unweighted));\n}}",
+            "    return Context{s}(label, {w}, {odd}, Row{s}(label, {}, {t}, {c}, mine.cols, unweighted));\n}}",
             xs.join(", ")
         );
     }
@@ -372,7 +372,7 @@ fn recount(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         };
         line!(
             text,
-            "            if ({counts}) {{ count(params.head{s}, NON_FINITE, odd{s}(in)); }}"
+            "            if ({counts}) {{ count(mine.head{s}, NON_FINITE, odd{s}(in)); }}"
         );
     }
     line!(text, "        }}\n    }}\n}}");
@@ -388,12 +388,12 @@ pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         let s = &part.s;
         if part.elementwise() {
             if bad_weights(v, part).is_some() {
-                line!(text, "    count(params.head{s}, BAD_WEIGHTS, s.bad{s});");
+                line!(text, "    count(mine.head{s}, BAD_WEIGHTS, s.bad{s});");
             }
-            line!(text, "    note(params.head{s}, s.s{s}.seen);");
+            line!(text, "    note(mine.head{s}, s.s{s}.seen);");
             line!(
                 text,
-                "    put_leaf(params.head{s}, params.leaf0{s} + row, bitcast<u32>(s.s{s}.sum));"
+                "    put_leaf(mine.head{s}, mine.leaf0{s} + row, bitcast<u32>(s.s{s}.sum));"
             );
             continue;
         }
@@ -403,15 +403,12 @@ pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             Some(_) => format!("s.bad{s}"),
             None => "u32(bad_weight(c.w))".into(),
         };
-        line!(text, "        count(params.head{s}, BAD_WEIGHTS, {bad});");
+        line!(text, "        count(mine.head{s}, BAD_WEIGHTS, {bad});");
         line!(
             text,
             "        var bits = 0u;\n        if (c.label < LABEL_BAD) {{"
         );
-        line!(
-            text,
-            "            count(params.head{s}, NON_FINITE, c.odd);"
-        );
+        line!(text, "            count(mine.head{s}, NON_FINITE, c.odd);");
         line!(
             text,
             "            let special = select(row_special{s}(c.r, {stats}), SPECIAL_NAN, \
@@ -424,14 +421,13 @@ pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         );
         match part.term.losses {
             Losses::Stored => line!(text, "        store_loss{s}(row, bits);"),
-            Losses::Kept => line!(text, "        work.leaves[params.leaf0{s} + row] = bits;"),
-            Losses::Summed if v.adds_rows_up() => line!(
-                text,
-                "        said{s} += finite_part(params.head{s}, bits);"
-            ),
+            Losses::Kept => line!(text, "        work.leaves[mine.leaf0{s} + row] = bits;"),
+            Losses::Summed if v.adds_rows_up() => {
+                line!(text, "        said{s} += finite_part(mine.head{s}, bits);")
+            }
             Losses::Summed => line!(
                 text,
-                "        put_leaf(params.head{s}, params.leaf0{s} + row, bits);"
+                "        put_leaf(mine.head{s}, mine.leaf0{s} + row, bits);"
             ),
         }
         line!(text, "    }}");
@@ -451,7 +447,7 @@ fn kept_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     for Part { s, .. } in parts.iter().filter(|_| v.adds_rows_up()) {
         line!(
             text,
-            "    put_leaf(params.head{s}, params.leaf0{s} + leaf, bitcast<u32>(said{s}));"
+            "    put_leaf(mine.head{s}, mine.leaf0{s} + leaf, bitcast<u32>(said{s}));"
         );
     }
     line!(text, "}}");

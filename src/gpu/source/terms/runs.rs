@@ -335,11 +335,11 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "fn row_held(at: u32, lane: u32, tid: u32) {{\n    \
-         let row = min(at, params.rows - 1u);\n    \
+         let row = min(at, mine.rows - 1u);\n    \
          let silent = at > row;\n    \
-         let start = row * params.cols;\n    \
-         let stop = start + params.cols;\n    \
-         let last = (params.cols - 1u) / PACK * PACK;\n    \
+         let start = row * mine.cols;\n    \
+         let stop = start + mine.cols;\n    \
+         let last = (mine.cols - 1u) / PACK * PACK;\n    \
          let x = context_of(row);"
     );
     for j in 0..v.held {
@@ -356,7 +356,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             row: "row".into(),
             col: format!("c{j} + {k}u"),
             there: (!v.wide && k > 0 && j + 1 == v.held)
-                .then(|| format!("c{j} + {k}u < params.cols")),
+                .then(|| format!("c{j} + {k}u < mine.cols")),
             of: None,
         };
         let group = |j: u32| Group {
@@ -366,11 +366,11 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         (0..v.held).map(group).collect()
     };
     // All but the last pack of an invocation is sure to be there.
-    let read = packs(&|j| (j + 1 == v.held).then(|| format!("c{j} < params.cols")));
+    let read = packs(&|j| (j + 1 == v.held).then(|| format!("c{j} < mine.cols")));
     gather(text, parts, &read, "x", "own");
     line!(
         text,
-        "    recount(row, x, c0, select(params.cols, 0u, silent), LANES * PACK, own);"
+        "    recount(row, x, c0, select(mine.cols, 0u, silent), LANES * PACK, own);"
     );
     line!(text, "    let s = merged(tid, own);");
     match v.second() {
@@ -386,7 +386,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     );
     if v.gradient {
         line!(text, "    let y = common_of(x, s, s2, factors());");
-        let written = packs(&|j| Some(format!("!silent && c{j} < params.cols")));
+        let written = packs(&|j| Some(format!("!silent && c{j} < mine.cols")));
         grads(text, &written, "stop");
     }
     line!(text, "}}");
