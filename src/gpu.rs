@@ -27,6 +27,8 @@ pub struct Gpu {
     plan: Option<PlanKind>,
     /// What kernels are shaped for.
     tuning: Tuning,
+    /// The invocations of every subgroup; 1 where subgroups are not used.
+    subgroup: u32,
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
 }
 
@@ -127,7 +129,8 @@ impl Adapter {
         self.adapter.limits()
     }
 
-    /// Opens a device with as large buffers as there can be, and otherwise WebGPU's default limits.
+    /// Opens a device with as large buffers as there can be, and otherwise WebGPU's default limits; with those of the
+    /// [`optional_features`] that the adapter has.
     ///
     /// # Errors
     /// [`Error::Device`] where the adapter refuses.
@@ -135,7 +138,7 @@ impl Adapter {
         self.open_with(wgpu::Features::empty()).await
     }
 
-    /// As [`open`](Self::open), with those of `features` that the adapter has. No loss needs any; with
+    /// As [`open`](Self::open), with those of `features` too that the adapter has. With
     /// [`TIMESTAMP_QUERY`](wgpu::Features::TIMESTAMP_QUERY) a benchmark is timed by the device.
     ///
     /// # Errors
@@ -145,7 +148,7 @@ impl Adapter {
             .adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("wgloss"),
-                required_features: features & self.adapter.features(),
+                required_features: (features | optional_features()) & self.adapter.features(),
                 required_limits: required_limits(&self.adapter.limits()),
                 ..Default::default()
             })
@@ -155,8 +158,28 @@ impl Adapter {
     }
 }
 
+/// The features that make losses faster on a device that has them. None is needed, and with or without them results
+/// differ by rounding only.
+///
+/// [`SUBGROUP`](wgpu::Features::SUBGROUP): the parts of a row are put together by shuffles and not through workgroup
+/// memory, where all subgroups of the device are of one size.
+pub fn optional_features() -> wgpu::Features {
+    wgpu::Features::SUBGROUP
+}
+
+/// The size of the subgroups of a device, if kernels may use them and rely on it; else 1. Workgroups are whole subgroups
+/// then, of which invocations are numbered in order.
+fn subgroup_of(device: &wgpu::Device) -> u32 {
+    let info = device.adapter_info();
+    let one_size = info.subgroup_min_size == info.subgroup_max_size;
+    match device.features().contains(wgpu::Features::SUBGROUP) && one_size {
+        true if info.subgroup_min_size.is_power_of_two() => info.subgroup_min_size,
+        _ => 1,
+    }
+}
+
 /// The limits to ask for when making a device for this crate: WebGPU's defaults, with buffers and storage
-/// bindings as large as `adapter` allows. Nothing more is needed, and no optional feature.
+/// bindings as large as `adapter` allows. Nothing more is needed, and no optional feature ([`optional_features`]).
 pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     let base = wgpu::Limits::default();
     wgpu::Limits {
@@ -233,6 +256,7 @@ impl Gpu {
                 wgpu::DeviceType::Cpu => Tuning::Narrow,
                 _ => Tuning::Wide,
             },
+            subgroup: subgroup_of(&device),
             device,
             queue,
             plan: None,
@@ -283,6 +307,19 @@ impl Gpu {
             tuning,
             ..self.clone()
         }
+    }
+
+    /// The same device without the use of subgroups.
+    pub fn without_subgroups(&self) -> Gpu {
+        Gpu {
+            subgroup: 1,
+            ..self.clone()
+        }
+    }
+
+    /// The invocations of every subgroup, if kernels use subgroups.
+    pub fn subgroup(&self) -> Option<u32> {
+        (self.subgroup > 1).then_some(self.subgroup)
     }
 
     /// What kernels are shaped for.

@@ -1,12 +1,22 @@
 // Sums in a fixed order, so that a rerun gives the same bits.
 
-var<workgroup> tree: array<f32, WIDTH>;
+var<workgroup> tree: array<f32, WIDTH / NEAR>;
 
-// The sum of one number from each invocation: a tree of 8 levels for 256, of 5 for 32. Every invocation gets it.
+// The sum of one number from each invocation: a tree of 8 levels for 256, of 5 for 32. Every invocation gets it, and
+// within a subgroup by shuffles.
 fn tree_sum(tid: u32, v: f32) -> f32 {
-    tree[tid] = v;
+    var sum = v;
+    for (var k = 1u; k < NEAR; k = k << 1u) {
+        sum += beside(sum, k);
+    }
+    if (NEAR == WIDTH) {
+        return sum;
+    }
+    if (tid % NEAR == 0u) {
+        tree[tid / NEAR] = sum;
+    }
     workgroupBarrier();
-    for (var half = WIDTH / 2u; half > 0u; half = half >> 1u) {
+    for (var half = WIDTH / NEAR / 2u; half > 0u; half = half >> 1u) {
         if (tid < half) {
             tree[tid] += tree[tid + half];
         }

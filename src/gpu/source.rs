@@ -182,6 +182,8 @@ pub(crate) struct Variant {
     /// Invocations of a workgroup that takes rows, and of the slice of it that takes one: powers of two.
     pub width: u32,
     pub lanes: u32,
+    /// The invocations of every subgroup, which talk without a barrier; 1 where that is not used.
+    pub subgroup: u32,
     /// Packs of a row that an invocation keeps; 0 where rows are read again for the gradient.
     pub held: u32,
     /// Rows that a slice takes together: two where rows of 16-bit numbers share words; where one invocation keeps rows, as
@@ -203,6 +205,10 @@ pub(crate) struct Variant {
 impl Variant {
     /// The same kernel with what does not matter for its stage set to one value, so that it is compiled once.
     pub(crate) fn shared(mut self) -> Variant {
+        if self.stage.is_strided() || self.stage == Stage::Spread {
+            // Nobody talks to anybody.
+            self.subgroup = 1;
+        }
         if self.stage.is_main() {
             if !self.stage.says_grads() {
                 self.accumulate.fill(false);
@@ -252,6 +258,11 @@ impl Variant {
             Stage::StridedSay => "say_main",
             _ => "main",
         }
+    }
+
+    /// The invocations of a slice that are in one subgroup.
+    pub(crate) fn near(&self) -> u32 {
+        self.lanes.min(self.subgroup)
     }
 
     /// Words of a pack of all tensors.
@@ -527,6 +538,10 @@ const QUICK: &str = include_str!("../../shaders/skeleton/quick.wgsl");
 /// The WGSL of a kernel. The losses' files come first, so that the line numbers of the first stay true.
 pub(crate) fn compose(v: &Variant) -> String {
     let again = if v.quick() { QUICK } else { PLAIN };
+    let beside = match v.near() {
+        1 => "fn beside(x: f32, by: u32) -> f32 { return x; }\n",
+        _ => "fn beside(x: f32, by: u32) -> f32 { return subgroupShuffleXor(x, by); }\n",
+    };
     let parts: &[&str] = match v.stage {
         Stage::Elementwise => &[
             TREE,
@@ -581,6 +596,9 @@ pub(crate) fn compose(v: &Variant) -> String {
     {
         text.push_str(part);
     }
+    if parts.contains(&TREE) {
+        text.push_str(beside);
+    }
     declarations(&mut text, v);
     terms::functions(&mut text, v);
     text
@@ -632,6 +650,7 @@ fn declarations(text: &mut String, v: &Variant) {
     }
     line!(text, "const WIDTH: u32 = {}u;", v.width);
     line!(text, "const LANES: u32 = {}u;", v.lanes);
+    line!(text, "const NEAR: u32 = {}u;", v.near());
     line!(text, "const GROUP: u32 = {}u;", v.group);
     line!(text, "const ROUNDS: u32 = {}u;", v.rounds);
     line!(text, "const PACK: u32 = {PACK}u;");
@@ -642,8 +661,6 @@ fn declarations(text: &mut String, v: &Variant) {
     ] {
         line!(text, "const {name}: bool = {value};");
     }
-    let second = if v.second() { v.width } else { 1 };
-    line!(text, "const SECOND_WIDTH: u32 = {second}u;");
 }
 
 #[cfg(test)]

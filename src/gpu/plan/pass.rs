@@ -113,7 +113,11 @@ impl Pass {
         let [all, second] = words(&v);
         let need = |v: &Variant| {
             let slices = 2 * (v.width / v.lanes);
-            let kept = if v.lanes == 1 { 0 } else { v.width } + slices;
+            let kept = if v.lanes == v.near() {
+                0
+            } else {
+                v.width / v.near()
+            } + slices;
             4 * (all.max(1) + second.max(1)) * kept as usize
         };
         let by_rows = !matches!(self.kind, PlanKind::Elementwise | PlanKind::Strided);
@@ -145,6 +149,7 @@ impl Pass {
             whole: self.whole && self.kind != PlanKind::Elementwise,
             width: tuning.width(),
             lanes: tuning.width(),
+            subgroup: gpu.subgroup,
             held: 0,
             group: 1,
             rounds: 1,
@@ -161,6 +166,7 @@ impl Pass {
             (PlanKind::Strided, _) => {
                 v.width = 256;
                 v.lanes = 256;
+                v.subgroup = 1;
                 return v;
             }
             (PlanKind::Elementwise, _) => v.wide = whole_packs(first.geometry.elements),

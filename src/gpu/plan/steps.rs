@@ -162,6 +162,7 @@ impl<'a> Planner<'a> {
             whole: false,
             width: self.gpu.tuning.fold_width(),
             lanes: self.gpu.tuning.fold_width(),
+            subgroup: self.gpu.subgroup,
             held: 0,
             group: 1,
             rounds: 1,

@@ -7,7 +7,7 @@ use super::{
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Family, Info, OptionKind, TargetKind};
 use crate::tensor::{DType, LabelType};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, TypeInner};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -121,6 +121,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                 whole,
                 width: [256, 64, 8][random(3)],
                 lanes: 0,
+                subgroup: [1, 4, 8, 32][random(4)],
                 held: 0,
                 group: 1,
                 rounds: [1, 16][random(2)],
@@ -207,6 +208,7 @@ fn pairs() -> Vec<Variant> {
                         && stage != Stage::Elementwise,
                     width: 128,
                     lanes: 128,
+                    subgroup: 1,
                     held: 0,
                     group: 1,
                     rounds: 1,
@@ -235,9 +237,14 @@ fn everything() -> Vec<Variant> {
 fn validated(what: &str, text: &str) -> Result<Module, String> {
     let module = naga::front::wgsl::parse_str(text)
         .map_err(|e| format!("{what}:\n{}", e.emit_to_string(text)))?;
-    Validator::new(ValidationFlags::all(), Capabilities::default())
-        .validate(&module)
-        .map_err(|e| format!("{what}:\n{}", e.emit_to_string(text)))?;
+    Validator::new(
+        ValidationFlags::all(),
+        Capabilities::default() | Capabilities::SUBGROUP,
+    )
+    .subgroup_stages(ShaderStages::COMPUTE)
+    .subgroup_operations(SubgroupOperationSet::all())
+    .validate(&module)
+    .map_err(|e| format!("{what}:\n{}", e.emit_to_string(text)))?;
     Ok(module)
 }
 

@@ -61,6 +61,7 @@ pub(super) fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     };
     line!(text, "{}", merge("all_join", &add));
     storage(text, "All", "all", all_fields(v));
+    merging(text, v, "", "All", "all", all_fields(v));
     let second: Vec<_> = parts.iter().filter(|p| p.second()).collect();
     if second.is_empty() {
         line!(text, "struct All2 {{ none: u32 }}");
@@ -76,6 +77,10 @@ pub(super) fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         line!(
             text,
             "fn restore_all2(at: u32) -> All2 {{ return All2(0u); }}"
+        );
+        line!(
+            text,
+            "fn merged2(tid: u32, s: All2) -> All2 {{ return s; }}"
         );
         return;
     }
@@ -96,6 +101,7 @@ pub(super) fn statistics(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         each(&|p| format!("stat2_merge{0}(a.s{0}, b.s{0})", p.s))
     );
     storage(text, "All2", "all2", all2_fields(v));
+    merging(text, v, "2", "All2", "all2", all2_fields(v));
 }
 
 /// What the statistics of a run of elements are relative to: a maximum, of those losses that say so. It is found before
@@ -167,6 +173,76 @@ fn storage(text: &mut String, ty: &str, name: &str, words: Vec<Vec<(String, Stri
         }
     }
     line!(text, "    return x;\n}}");
+}
+
+/// How the statistics of a slice's invocations become one, for all of them: those of a subgroup by shuffles, the lower
+/// invocation first, so that all find the same; the rest through workgroup memory, by fours, until everybody can merge what
+/// is left. One merge in the text of either, because drivers write it out wherever it is called.
+fn merging(
+    text: &mut String,
+    v: &Variant,
+    s: &str,
+    ty: &str,
+    name: &str,
+    words: Vec<Vec<(String, String)>>,
+) {
+    if v.stage.is_strided() {
+        return;
+    }
+    let (lanes, near) = (v.lanes, v.near());
+    if near > 1 {
+        line!(
+            text,
+            "fn shuffled{s}(x: {ty}, by: u32) -> {ty} {{\n    var y: {ty};"
+        );
+        for (path, _) in words.iter().flatten() {
+            line!(text, "    y.{path} = subgroupShuffleXor(x.{path}, by);");
+        }
+        line!(text, "    return y;\n}}");
+    }
+    if lanes > near {
+        line!(
+            text,
+            "var<workgroup> tree{s}: array<{ty}, {}>;",
+            v.width / near
+        );
+    }
+    line!(
+        text,
+        "fn merged{s}(tid: u32, s: {ty}) -> {ty} {{\n    var whole = s;"
+    );
+    if near > 1 {
+        line!(
+            text,
+            "    for (var k = 1u; k < NEAR; k = k << 1u) {{\n        \
+             var a = whole;\n        \
+             var b = shuffled{s}(whole, k);\n        \
+             if ((tid & k) != 0u) {{\n            \
+             a = b;\n            \
+             b = whole;\n        }}\n        \
+             whole = {name}_merge(a, b);\n    }}"
+        );
+    }
+    if lanes > near {
+        line!(
+            text,
+            "    let lane = (tid - slice_begin(tid)) / NEAR;\n    \
+             let begin = slice_begin(tid) / NEAR;\n    \
+             for (var n = LANES / NEAR; n > 1u;) {{\n        \
+             if (tid % NEAR == 0u) {{ tree{s}[begin + lane] = whole; }}\n        \
+             workgroupBarrier();\n        \
+             let last = n <= 8u;\n        \
+             let each = select(4u, n, last);\n        \
+             n = n / each;\n        \
+             if (last || lane < n) {{\n            \
+             let first = begin + select(lane, 0u, last);\n            \
+             whole = tree{s}[first];\n            \
+             for (var k = 1u; k < each; k++) {{\n                \
+             whole = {name}_merge(whole, tree{s}[first + k * n]);\n            }}\n        }}\n        \
+             workgroupBarrier();\n    }}"
+        );
+    }
+    line!(text, "    return whole;\n}}");
 }
 
 /// What a row is to each loss that looks at rows: target, weight, and the input at the target's column.
