@@ -16,8 +16,10 @@ fn term(e: Elem) -> Term {
     let linear = select(neg * e.x, -pos * e.x, e.x < 0.0);
     let up = select(small, 1.0, e.x >= 0.0);
     let down = select(1.0, small, e.x >= 0.0);
-    // By the bits, because compilers take t + (1 - t) for 1, also where t is infinite and there is no sum.
-    let bits = bitcast<u32>(e.t);
-    let both = select(not_a_number(bits), pos + neg, finite_bits(bits));
-    return Term(linear + both * ln_1p_unit(small), Grad((neg * up - pos * down) / (1.0 + small)));
+    return Term(linear + (pos + neg) * ln_1p_unit(small), Grad((neg * up - pos * down) / (1.0 + small)));
+}
+
+// t + (1 - t) is none where t is infinite, but compilers take it for 1.
+fn undefined(e: Elem) -> bool {
+    return !finite_bits(bitcast<u32>(e.t));
 }

@@ -1,7 +1,15 @@
-// One workgroup sums one leaf: 4,096 consecutive elements, in packs of which neighbours take neighbours. An invocation
-// adds up packs, runs of UNROLL of them, and blocks of up to 8 runs.
+// One workgroup sums one leaf: 4,096 consecutive elements, in packs. An invocation adds up packs, runs of UNROLL of them,
+// and blocks of up to 8 runs.
 
-const BLOCK: u32 = min(PACKS / UNROLL, 8u);
+const RUNS: u32 = PACKS / UNROLL;
+const BLOCK: u32 = min(RUNS, 8u);
+// How far apart the packs of a run are.
+const APART: u32 = select(PACK, WIDTH * PACK, SIDE == 1u);
+
+// Where pack `p` of an invocation begins: SIDE packs lie side by side.
+fn pack_begin(leaf: u32, p: u32, tid: u32) -> u32 {
+    return leaf * 4096u + (p / SIDE * SIDE * WIDTH + tid * SIDE + p % SIDE) * PACK;
+}
 
 @compute @workgroup_size(WIDTH)
 fn main(
@@ -16,16 +24,20 @@ fn main(
     }
     let f = factors();
     var sums = sums_zero();
-    for (var b = 0u; b < PACKS / (UNROLL * BLOCK); b++) {
+    for (var b = 0u; b < RUNS / BLOCK; b++) {
         var block = sums_zero();
         for (var r = 0u; r < BLOCK; r++) {
-            let first = ((b * BLOCK + r) * UNROLL * WIDTH + tid) * PACK;
-            block = visit_run(leaf * 4096u + first, f, block);
+            block = visit_run(pack_begin(leaf, (b * BLOCK + r) * UNROLL, tid), f, block);
         }
         sums = sums_add(sums, block);
     }
-    for (var k = select(PACKS, 0u, sums_top(sums) >= INF_BITS); k < PACKS; k++) {
-        recount(leaf * 4096u + (k * WIDTH + tid) * PACK);
+    let fine = sums_fine(sums, f);
+    if (!fine) {
+        sums = sums_zero();
+    }
+    // A loop that hardly ever begins.
+    for (var p = select(0u, PACKS, fine); p < PACKS; p++) {
+        sums = visit_careful(pack_begin(leaf, p, tid), f, sums);
     }
     sums_put(tid, leaf, sums);
 }

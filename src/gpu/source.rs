@@ -193,6 +193,8 @@ pub(crate) struct Variant {
     pub rounds: u32,
     /// Packs that are loaded before the first is looked at.
     pub unroll: u32,
+    /// Packs of an invocation that lie side by side, before those of the next; 1 where neighbours take neighbours.
+    pub side: u32,
     /// Losses whose status the work buffer holds.
     pub heads: usize,
     /// Every buffer is bound read-write, because one buffer is both read and written.
@@ -655,6 +657,7 @@ fn declarations(text: &mut String, v: &Variant) {
     line!(text, "const ROUNDS: u32 = {}u;", v.rounds);
     line!(text, "const PACK: u32 = {PACK}u;");
     line!(text, "const PACKS: u32 = {}u;", v.packs());
+    line!(text, "const SIDE: u32 = {}u;", v.side.min(v.packs()));
     for (name, value) in [
         ("GRADIENT", v.gradient),
         ("SECOND", v.by_rows() && v.second()),

@@ -164,6 +164,15 @@ impl Tuning {
         }
     }
 
+    /// Packs of an invocation that lie side by side. A CPU takes the invocations of a load one after the other: then each
+    /// begins another line of the cache, and these are fetched while it goes on. Hardware wants neighbours to take neighbours.
+    pub(super) fn side(self) -> u32 {
+        match self {
+            Tuning::Wide => 1,
+            Tuning::Narrow => 4,
+        }
+    }
+
     /// Packs that an invocation loads before it looks at the first: what hardware has under way at once. An adapter on the
     /// CPU gains by it too, but for the careful loops of rows, which it only has to compile.
     pub(super) fn unroll(self, kind: PlanKind, written_out: bool) -> u32 {

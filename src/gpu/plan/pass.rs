@@ -154,6 +154,7 @@ impl Pass {
             group: 1,
             rounds: 1,
             unroll: 1,
+            side: tuning.side(),
             heads: parts.len(),
             aliased: false,
             wide: false,

@@ -167,6 +167,7 @@ impl<'a> Planner<'a> {
             group: 1,
             rounds: 1,
             unroll: 1,
+            side: 1,
             heads: self.parts.len(),
             aliased: false,
             wide: false,

@@ -3,14 +3,15 @@
 //! each name carries the number of its loss.
 
 mod access;
+mod elements;
 mod rows;
 mod runs;
 
-use super::{Losses, PACK, Stage, TERM_PARAMS, Term, Variant, line};
+use super::{Stage, TERM_PARAMS, Term, Variant, line};
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{Family, Info, OptionInfo, OptionKind, OptionValue};
 pub(super) use access::raw_words;
-use access::{access, bad_weights, element, inputs, losses as losses_of_pack, unpacked, weight};
+use access::{access, bad_weights, element, inputs};
 use rows::{contexts, gathering, row_gradients, row_losses, statistics};
 use runs::{quick_runs, runs};
 use std::fmt::Write;
@@ -22,6 +23,7 @@ const GIVEN: &[&str] = &["Elem", "Row", "Grad", "Term", "LABELS"];
 const ELEMENTWISE_DEFAULTS: &[(&str, &str)] = &[
     ("admits", "(bits: u32) -> bool { return false; }"),
     ("nan_grad", "(e: Elem) -> bool { return true; }"),
+    ("undefined", "(e: Elem) -> bool { return false; }"),
 ];
 const ROW_DEFAULTS: &[(&str, &str)] = &[
     ("admits", "(bits: u32) -> bool { return false; }"),
@@ -356,7 +358,7 @@ pub(super) fn functions(text: &mut String, v: &Variant) {
     }
     factors(text, &parts);
     if v.stage == Stage::Elementwise {
-        visits(text, v, &parts);
+        elements::visits(text, v, &parts);
     } else {
         statistics(text, v, &parts);
         contexts(text, &parts);
@@ -427,272 +429,11 @@ fn close_sums(v: &Variant) -> String {
     format!("GradBits({})", all.join(", "))
 }
 
-/// How elementwise losses visit packs of elements, and what they add up.
-fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    let each = |f: &dyn Fn(&Part<'_>) -> String| -> String {
-        parts.iter().map(f).collect::<Vec<_>>().join(", ")
-    };
-    line!(
-        text,
-        "struct Visit {{ {}, grad: GradBits }}",
-        each(&|p| format!("l{0}: u32, top{0}: u32, bad{0}: u32", p.s))
-    );
-    // The sum of the losses; their bits' maximum as signed and as unsigned numbers, which tell whether any was not finite,
-    // and then the sum is nothing; the largest bits of all numbers, and the weights that are none.
-    line!(
-        text,
-        "struct Sums {{ {} }}",
-        each(&|p| format!(
-            "l{0}: f32, hi{0}: i32, lo{0}: u32, top{0}: u32, bad{0}: u32",
-            p.s
-        ))
-    );
-    line!(
-        text,
-        "fn sums_zero() -> Sums {{ return Sums({}); }}",
-        each(&|_| "0.0, 0, 0u, 0u, 0u".into())
-    );
-    line!(
-        text,
-        "fn sums_add(a: Sums, b: Sums) -> Sums {{\n    return Sums({});\n}}",
-        each(&|p| format!(
-            "a.l{0} + b.l{0}, max(a.hi{0}, b.hi{0}), max(a.lo{0}, b.lo{0}), max(a.top{0}, b.top{0}), a.bad{0} + b.bad{0}",
-            p.s
-        ))
-    );
-    line!(
-        text,
-        "fn visit(in: Inputs, row: u32, col: u32, f: Factors) -> Visit {{"
-    );
-    open_sums(text, v);
-    for part in parts {
-        let s = &part.s;
-        line!(text, "    let x{s} = elem{s}(in, row, col, 0u);");
-        line!(text, "    let t{s} = term{s}(x{s}.e);");
-        line!(text, "    let w{s} = bitcast<f32>({});", weight(part));
-        line!(
-            text,
-            "    let l{s} = select(bitcast<u32>(w{s} * t{s}.loss), NAN_BITS, x{s}.nan);"
-        );
-        if v.gradient {
-            line!(text, "    if (f.ok{s}) {{");
-            let nan = format!("(x{s}.nan && nan_grad{s}(x{s}.e))");
-            add_sums(
-                text,
-                v,
-                part,
-                &format!("t{s}.grad"),
-                &format!("(w{s} * f.f{s})"),
-                &nan,
-            );
-            line!(text, "    }}");
-        }
-    }
-    let bad = |p: &Part<'_>| bad_weights(v, p).unwrap_or("0u".into());
-    line!(
-        text,
-        "    return Visit({}, {});\n}}",
-        each(&|p| format!("l{0}, x{0}.top, {1}", p.s, bad(p))),
-        close_sums(v)
-    );
-    visit_run(text, v, parts);
-    for part in parts.iter().filter(|p| p.term.losses != Losses::Summed) {
-        losses_of_pack(text, v, part.k, &part.s);
-    }
-    line!(text, "fn sums_put(tid: u32, leaf: u32, sums: Sums) {{");
-    for part in parts {
-        let s = &part.s;
-        if bad_weights(v, part).is_some() {
-            line!(text, "    count(mine.head{s}, BAD_WEIGHTS, sums.bad{s});");
-        }
-        if part.term.losses == Losses::Summed {
-            line!(
-                text,
-                "    note(mine.head{s}, seen_among(sums.hi{s}, sums.lo{s}));"
-            );
-            line!(text, "    let total{s} = tree_sum(tid, sums.l{s});");
-            line!(
-                text,
-                "    if (tid == 0u) {{ put_leaf(params.head{s}, params.leaf0{s} + leaf, bitcast<u32>(total{s})); }}"
-            );
-        }
-    }
-    line!(text, "}}");
-}
-
-/// The packs that an invocation takes before it looks whether there are more; and how the numbers that are not finite are
-/// counted, which happens in a second round that hardly ever takes place.
-fn visit_run(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    match parts {
-        [_] => visit_packs(text, v, parts),
-        _ => visit_elements(text, v, parts),
-    }
-    let tops: Vec<_> = parts.iter().map(|p| format!("sums.top{}", p.s)).collect();
-    line!(
-        text,
-        "fn sums_top(sums: Sums) -> u32 {{ return {}; }}",
-        maximum(&tops)
-    );
-    line!(
-        text,
-        "fn recount(i: u32) {{\n    \
-         for (var k = i; k < min(i + PACK, mine.n); k++) {{\n        \
-         let in = load_inputs(k);"
-    );
-    for part in parts {
-        let s = &part.s;
-        line!(text, "        count(mine.head{s}, NON_FINITE, odd{s}(in));");
-    }
-    line!(text, "    }}\n}}");
-}
-
 /// The largest of numbers.
 fn maximum(of: &[String]) -> String {
     let all = of.iter().cloned();
     all.reduce(|a, b| format!("max({a}, {b})"))
         .unwrap_or("0u".into())
-}
-
-/// Element by element: several losses written out for every element of a pack take minutes to compile.
-fn visit_elements(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    line!(
-        text,
-        "const UNROLL: u32 = 1u;\nfn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
-         var sums = run;\n    var even = GRAD_ZERO;\n    \
-         for (var k = i; k < min(i + PACK, mine.n); k++) {{"
-    );
-    let place = match parts.iter().any(Part::needs_place) {
-        true => {
-            line!(text, "        let at = place(k);");
-            "at.x, at.y"
-        }
-        false => "0u, 0u",
-    };
-    line!(text, "        let v = visit(load_inputs(k), {place}, f);");
-    for part in parts {
-        let s = &part.s;
-        match part.term.losses {
-            Losses::Summed => line!(
-                text,
-                "        sums.l{s} += bitcast<f32>(v.l{s});\n        \
-                 sums.hi{s} = max(sums.hi{s}, bitcast<i32>(v.l{s}));\n        \
-                 sums.lo{s} = max(sums.lo{s}, v.l{s});"
-            ),
-            _ => line!(text, "        store_loss{s}(k, v.l{s});"),
-        }
-        line!(text, "        sums.top{s} = max(sums.top{s}, v.top{s});");
-        line!(text, "        sums.bad{s} += v.bad{s};");
-    }
-    if v.gradient {
-        line!(
-            text,
-            "        let odd = (k & 1u) == 1u;\n        \
-             if (!odd) {{ even = v.grad; }}\n        \
-             if (odd || k + 1u == mine.n) {{ store_grads(k & ~1u, even, v.grad, odd); }}"
-        );
-    }
-    line!(text, "    }}\n    return sums;\n}}");
-}
-
-/// Packs written out: all loads come first, so that they are under way together, and only what is done with them asks
-/// whether they are inside.
-fn visit_packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    line!(
-        text,
-        "fn visit_pack(raw: Raw, i: u32, f: Factors, run: Sums) -> Sums {{\n    var sums = run;"
-    );
-    let place = parts.iter().any(Part::needs_place);
-    for k in 0..PACK {
-        let at = match place {
-            true => {
-                line!(text, "    let at{k} = place(i + {k}u);");
-                format!("at{k}.x, at{k}.y")
-            }
-            false => "0u, 0u".into(),
-        };
-        let visit = format!("visit({}, {at}, f)", unpacked(v, "raw", k));
-        match v.wide || k == 0 {
-            true => line!(text, "    let v{k} = {visit};"),
-            // What lies beyond the end adds nothing.
-            false => {
-                line!(text, "    var v{k} = {visit};");
-                line!(text, "    if (i + {k}u >= mine.n) {{");
-                for part in parts {
-                    let s = &part.s;
-                    line!(
-                        text,
-                        "        v{k}.l{s} = 0u;\n        v{k}.top{s} = 0u;\n        v{k}.bad{s} = 0u;"
-                    );
-                }
-                line!(text, "    }}");
-            }
-        }
-    }
-    let all = |f: &dyn Fn(u32) -> String| (0..PACK).map(f).collect::<Vec<_>>();
-    for part in parts {
-        let s = &part.s;
-        if part.term.losses == Losses::Summed {
-            line!(
-                text,
-                "    sums.l{s} += {};",
-                tree(&all(&|k| format!("bitcast<f32>(v{k}.l{s})")), "+")
-            );
-            for (field, ty) in [("hi", "i32"), ("lo", "u32")] {
-                for bits in all(&|k| format!("bitcast<{ty}>(v{k}.l{s})")) {
-                    line!(text, "    sums.{field}{s} = max(sums.{field}{s}, {bits});");
-                }
-            }
-        } else {
-            line!(
-                text,
-                "    store_losses{s}(i, mine.n, array<u32, PACK>({}));",
-                all(&|k| format!("v{k}.l{s}")).join(", ")
-            );
-        }
-        line!(
-            text,
-            "    sums.top{s} = max(sums.top{s}, {});",
-            maximum(&all(&|k| format!("v{k}.top{s}")))
-        );
-        if bad_weights(v, part).is_some() {
-            line!(
-                text,
-                "    sums.bad{s} += {};",
-                tree(&all(&|k| format!("v{k}.bad{s}")), "+")
-            );
-        }
-    }
-    if v.gradient {
-        line!(
-            text,
-            "    store_pack(i, mine.n, array<GradBits, PACK>({}));",
-            all(&|k| format!("v{k}.grad")).join(", ")
-        );
-    }
-    line!(text, "    return sums;\n}}");
-    let unroll = v.packs().min(v.unroll);
-    line!(text, "const UNROLL: u32 = {unroll}u;");
-    line!(
-        text,
-        "fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
-         let last = (mine.n - 1u) / PACK * PACK;\n    var sums = run;"
-    );
-    let at = |u: u32| format!("i + {}u", u * v.width * PACK);
-    for u in 0..unroll {
-        line!(
-            text,
-            "    let r{u} = load_raw(min({}, last), mine.n);",
-            at(u)
-        );
-    }
-    for u in 0..unroll {
-        line!(
-            text,
-            "    if ({0} < mine.n) {{ sums = visit_pack(r{u}, {0}, f, sums); }}",
-            at(u)
-        );
-    }
-    line!(text, "    return sums;\n}}");
 }
 
 /// Neighbours first: a tree of `terms`.

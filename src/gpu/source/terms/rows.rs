@@ -381,7 +381,7 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             );
             line!(
                 text,
-                "        let bits = select(bitcast<u32>(loss), NAN_BITS, l.nan);"
+                "        let bits = select(bitcast<u32>(loss), NAN_BITS, l.nan || undefined{s}(l.e));"
             );
             line!(
                 text,

@@ -1,0 +1,272 @@
+//! How elementwise losses go through the elements of a leaf. Twice, if need be: first by plain arithmetic, packs at a time;
+//! then, where an invocation met a number that is not finite or its sum is none, once more by what is right for those,
+//! element by element. The second writes over what the first wrote.
+
+use super::access::{bad_weights, losses as losses_of_pack, unpacked, weight};
+use super::{Part, add_sums, close_sums, maximum, open_sums, tree};
+use crate::gpu::source::{Losses, PACK, Variant, line};
+use std::fmt::Write;
+
+/// What is said of each loss, in a list.
+fn each(parts: &[Part<'_>], f: &dyn Fn(&Part<'_>) -> String) -> String {
+    parts.iter().map(f).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether it goes through the elements by plain arithmetic first: one loss, whose gradient is not added to what is there.
+fn plain_first(v: &Variant, parts: &[Part<'_>]) -> bool {
+    parts.len() == 1 && !v.accumulate.contains(&true)
+}
+
+pub(super) fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    // Of each loss: the sum of those that are finite, and which others there were; the numbers that are not finite, the
+    // largest bits of all, and the weights that are none.
+    line!(
+        text,
+        "struct Sums {{ {} }}",
+        each(parts, &|p| format!(
+            "l{0}: f32, seen{0}: u32, odd{0}: u32, top{0}: u32, bad{0}: u32",
+            p.s
+        ))
+    );
+    line!(
+        text,
+        "fn sums_zero() -> Sums {{ return Sums({}); }}",
+        each(parts, &|_| "0.0, 0u, 0u, 0u, 0u".into())
+    );
+    line!(
+        text,
+        "fn sums_add(a: Sums, b: Sums) -> Sums {{\n    return Sums({});\n}}",
+        each(parts, &|p| format!(
+            "a.l{0} + b.l{0}, a.seen{0} | b.seen{0}, a.odd{0} + b.odd{0}, max(a.top{0}, b.top{0}), a.bad{0} + b.bad{0}",
+            p.s
+        ))
+    );
+    for part in parts.iter().filter(|p| p.term.losses != Losses::Summed) {
+        losses_of_pack(text, v, part.k, &part.s);
+    }
+    careful(text, v, parts);
+    match parts {
+        [part] if plain_first(v, parts) => plain(text, v, part),
+        _ => line!(
+            text,
+            "const UNROLL: u32 = 1u;\n\
+             fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{ return visit_careful(i, f, run); }}\n\
+             fn sums_fine(sums: Sums, f: Factors) -> bool {{ return true; }}"
+        ),
+    }
+    line!(text, "fn sums_put(tid: u32, leaf: u32, sums: Sums) {{");
+    for part in parts {
+        let s = &part.s;
+        line!(text, "    count(mine.head{s}, NON_FINITE, sums.odd{s});");
+        if bad_weights(v, part).is_some() {
+            line!(text, "    count(mine.head{s}, BAD_WEIGHTS, sums.bad{s});");
+        }
+        if part.term.losses == Losses::Summed {
+            line!(text, "    note(mine.head{s}, sums.seen{s});");
+            line!(text, "    let total{s} = tree_sum(tid, sums.l{s});");
+            line!(
+                text,
+                "    if (tid == 0u) {{ put_leaf(mine.head{s}, mine.leaf0{s} + leaf, bitcast<u32>(total{s})); }}"
+            );
+        }
+    }
+    line!(text, "}}");
+}
+
+/// Opens what is done with an element: `x` the element, `t` its loss and gradient, `w` its weight.
+fn open_element(text: &mut String, parts: &[Part<'_>]) {
+    for part in parts {
+        let s = &part.s;
+        line!(text, "    let x{s} = elem{s}(in, row, col, 0u);");
+        line!(text, "    let t{s} = term{s}(x{s}.e);");
+        line!(text, "    let w{s} = bitcast<f32>({});", weight(part));
+    }
+}
+
+/// A pack element by element, whatever its numbers are. Several losses written out for every element of a pack took minutes
+/// to compile.
+fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    line!(
+        text,
+        "struct Visit {{ {}, grad: GradBits }}",
+        each(parts, &|p| format!("l{0}: u32, bad{0}: u32", p.s))
+    );
+    line!(
+        text,
+        "fn visit(in: Inputs, row: u32, col: u32, f: Factors) -> Visit {{"
+    );
+    open_element(text, parts);
+    open_sums(text, v);
+    for part in parts {
+        let s = &part.s;
+        line!(
+            text,
+            "    let l{s} = select(bitcast<u32>(w{s} * t{s}.loss), NAN_BITS, x{s}.nan || undefined{s}(x{s}.e));"
+        );
+        if v.gradient {
+            line!(text, "    if (f.ok{s}) {{");
+            let nan = format!("(x{s}.nan && nan_grad{s}(x{s}.e))");
+            let d = format!("t{s}.grad");
+            add_sums(text, v, part, &d, &format!("(w{s} * f.f{s})"), &nan);
+            line!(text, "    }}");
+        }
+    }
+    let bad = |p: &Part<'_>| bad_weights(v, p).unwrap_or("0u".into());
+    line!(
+        text,
+        "    return Visit({}, {});\n}}",
+        each(parts, &|p| format!("l{}, {}", p.s, bad(p))),
+        close_sums(v)
+    );
+    line!(
+        text,
+        "fn visit_careful(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
+         var sums = run;\n    var even = GRAD_ZERO;\n    \
+         for (var k = i; k < min(i + PACK, mine.n); k++) {{\n        \
+         let in = load_inputs(k);"
+    );
+    let place = match parts.iter().any(Part::needs_place) {
+        true => {
+            line!(text, "        let at = place(k);");
+            "at.x, at.y"
+        }
+        false => "0u, 0u",
+    };
+    line!(text, "        let v = visit(in, {place}, f);");
+    for part in parts {
+        let s = &part.s;
+        match part.term.losses {
+            Losses::Summed => line!(
+                text,
+                "        sums.l{s} += finite_of(v.l{s});\n        \
+                 sums.seen{s} |= seen_of(v.l{s});"
+            ),
+            _ => line!(text, "        store_loss{s}(k, v.l{s});"),
+        }
+        line!(text, "        sums.odd{s} += odd{s}(in);");
+        line!(text, "        sums.bad{s} += v.bad{s};");
+    }
+    if v.gradient {
+        line!(
+            text,
+            "        let odd = (k & 1u) == 1u;\n        \
+             if (!odd) {{ even = v.grad; }}\n        \
+             if (odd || k + 1u == mine.n) {{ store_grads(k & ~1u, even, v.grad, odd); }}"
+        );
+    }
+    line!(text, "    }}\n    return sums;\n}}");
+}
+
+/// Packs of one loss written out, for finite numbers: all loads come first, so that they are under way together, and only
+/// what is done with them asks whether they are inside.
+fn plain(text: &mut String, v: &Variant, part: &Part<'_>) {
+    let s = &part.s;
+    let parts = std::slice::from_ref(part);
+    let bad = bad_weights(v, part);
+    line!(
+        text,
+        "struct Plain {{ l: f32, top: u32, bad: u32, grad: GradBits }}"
+    );
+    line!(
+        text,
+        "fn visit_plain(in: Inputs, row: u32, col: u32, f: Factors) -> Plain {{"
+    );
+    open_element(text, parts);
+    open_sums(text, v);
+    if v.gradient {
+        let d = format!("t{s}.grad");
+        add_sums(text, v, part, &d, &format!("(w{s} * f.f{s})"), "false");
+    }
+    line!(
+        text,
+        "    return Plain(w{s} * t{s}.loss, x{s}.top, {}, {});\n}}",
+        bad.clone().unwrap_or("0u".into()),
+        close_sums(v)
+    );
+    line!(
+        text,
+        "fn visit_pack(raw: Raw, i: u32, f: Factors, run: Sums) -> Sums {{\n    var sums = run;"
+    );
+    for k in 0..PACK {
+        let at = match part.needs_place() {
+            true => {
+                line!(text, "    let at{k} = place(i + {k}u);");
+                format!("at{k}.x, at{k}.y")
+            }
+            false => "0u, 0u".into(),
+        };
+        let visit = format!("visit_plain({}, {at}, f)", unpacked(v, "raw", k));
+        match v.wide || k == 0 {
+            true => line!(text, "    let v{k} = {visit};"),
+            // What lies beyond the end adds nothing.
+            false => line!(
+                text,
+                "    var v{k} = {visit};\n    \
+                 if (i + {k}u >= mine.n) {{\n        \
+                 v{k}.l = 0.0;\n        v{k}.top = 0u;\n        v{k}.bad = 0u;\n    }}"
+            ),
+        }
+    }
+    let all = |f: &dyn Fn(u32) -> String| (0..PACK).map(f).collect::<Vec<_>>();
+    match part.term.losses {
+        Losses::Summed => line!(
+            text,
+            "    sums.l{s} += {};",
+            tree(&all(&|k| format!("v{k}.l")), "+")
+        ),
+        _ => line!(
+            text,
+            "    store_losses{s}(i, mine.n, array<u32, PACK>({}));",
+            all(&|k| format!("bitcast<u32>(v{k}.l)")).join(", ")
+        ),
+    }
+    line!(
+        text,
+        "    sums.top{s} = max(sums.top{s}, {});",
+        maximum(&all(&|k| format!("v{k}.top")))
+    );
+    if bad.is_some() {
+        line!(
+            text,
+            "    sums.bad{s} += {};",
+            tree(&all(&|k| format!("v{k}.bad")), "+")
+        );
+    }
+    if v.gradient {
+        line!(
+            text,
+            "    store_pack(i, mine.n, array<GradBits, PACK>({}));",
+            all(&|k| format!("v{k}.grad")).join(", ")
+        );
+    }
+    line!(text, "    return sums;\n}}");
+    let unroll = v.packs().min(v.unroll);
+    line!(text, "const UNROLL: u32 = {unroll}u;");
+    line!(
+        text,
+        "fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
+         let last = (mine.n - 1u) / PACK * PACK;\n    var sums = run;"
+    );
+    let at = |u: u32| format!("i + {u}u * APART");
+    for u in 0..unroll {
+        line!(
+            text,
+            "    let r{u} = load_raw(min({}, last), mine.n);",
+            at(u)
+        );
+    }
+    for u in 0..unroll {
+        line!(
+            text,
+            "    if ({0} < mine.n) {{ sums = visit_pack(r{u}, {0}, f, sums); }}",
+            at(u)
+        );
+    }
+    line!(text, "    return sums;\n}}");
+    // The sum of losses that are not finite is none either.
+    line!(
+        text,
+        "fn sums_fine(sums: Sums, f: Factors) -> bool {{\n    \
+         return f.ok{s} && sums.top{s} < INF_BITS && finite_bits(bitcast<u32>(sums.l{s}));\n}}"
+    );
+}
