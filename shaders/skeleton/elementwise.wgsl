@@ -3,8 +3,6 @@
 
 const RUNS: u32 = PACKS / UNROLL;
 const BLOCK: u32 = min(RUNS, 8u);
-// How far apart the packs of a run are.
-const APART: u32 = select(PACK, WIDTH * PACK, SIDE == 1u);
 
 // Where pack `p` of an invocation begins: SIDE packs lie side by side.
 fn pack_begin(leaf: u32, p: u32, tid: u32) -> u32 {

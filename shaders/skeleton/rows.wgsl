@@ -39,10 +39,10 @@ fn main(
             let silent = first + k > row;
             let x = context_of(row);
             let end = select(params.cols, 0u, silent);
-            let s = merged(tid, gather(row, x, lane * PACK, end, LANES * PACK));
+            let s = merged(tid, gather(row, x, share_begin(lane), end));
             var s2 = all2_identity();
             if (SECOND) {
-                s2 = merged2(tid, gather2(row, x, s, lane * PACK, end, LANES * PACK));
+                s2 = merged2(tid, gather2(row, x, s, share_begin(lane), end));
             }
             if (lane == 0u && !silent) {
                 say_losses(row, x, s, s2);
@@ -54,7 +54,7 @@ fn main(
                 }
             } else if (GRADIENT) {
                 let y = common_of(x, s, s2, f);
-                write_grads(row, x, lane * PACK, end, LANES * PACK, s, s2, y);
+                write_grads(row, x, share_begin(lane), end, s, s2, y);
             }
         }
         if (GROUP == 2u) {

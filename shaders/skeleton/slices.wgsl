@@ -11,3 +11,8 @@ fn slice_begin(tid: u32) -> u32 {
     }
     return tid - tid % LANES;
 }
+
+// Where the share of a slice's invocation begins: SIDE packs side by side, and on with those a slice further.
+fn share_begin(lane: u32) -> u32 {
+    return lane * SIDE * PACK;
+}

@@ -40,7 +40,7 @@ fn stat_main(
     let part = at % params.parts;
     let first = part * params.part_len;
     let end = min(first + params.part_len, params.cols);
-    let s = gather(row, context_of(row), first + tid * PACK, end, WIDTH * PACK);
+    let s = gather(row, context_of(row), first + share_begin(tid), end);
     let whole = merged(tid, s);
     if (tid == 0u) {
         save_all(params.stat0 + part_at(row, params.part0 + part) * ALL_WORDS, whole);
@@ -63,7 +63,7 @@ fn stat2_main(
     let first = part * params.part_len;
     let s = whole_row(tid, row);
     let end = min(first + params.part_len, params.cols);
-    let t = gather2(row, context_of(row), s, first + tid * PACK, end, WIDTH * PACK);
+    let t = gather2(row, context_of(row), s, first + share_begin(tid), end);
     let whole = merged2(tid, t);
     if (tid == 0u) {
         save_all2(params.stat2 + part_at(row, params.part0 + part) * ALL2_WORDS, whole);
@@ -113,7 +113,7 @@ fn grad_main(
         } else if (GRADIENT) {
             let y = common_of(x, s, s2, f);
             let end = min((block + 1u) * params.part_len, params.cols);
-            write_grads(row, x, block * params.part_len + tid * PACK, end, WIDTH * PACK, s, s2, y);
+            write_grads(row, x, block * params.part_len + share_begin(tid), end, s, s2, y);
         }
     }
     if (GROUP == 2u) {

@@ -18,10 +18,10 @@ fn stat_main(
         return;
     }
     let x = context_of(row);
-    let s = gather_careful(row, x, 0u, params.cols, 1u);
+    let s = gather_careful(row, x, 0u, params.cols);
     var s2 = all2_identity();
     if (SECOND) {
-        s2 = gather2(row, x, s, 0u, params.cols, 1u);
+        s2 = gather2(row, x, s, 0u, params.cols);
     }
     say_losses(row, x, s, s2);
     if (GRADIENT) {
@@ -57,7 +57,7 @@ fn part_main(
     }
     let row = at % params.rows;
     let first = part * params.part_len;
-    let s = gather_careful(row, context_of(row), first, min(first + params.part_len, params.cols), 1u);
+    let s = gather_careful(row, context_of(row), first, min(first + params.part_len, params.cols));
     save_all(params.stat0 + part_at(row, part) * ALL_WORDS, s);
 }
 
@@ -76,7 +76,7 @@ fn part2_main(
     let row = at % params.rows;
     let first = part * params.part_len;
     let end = min(first + params.part_len, params.cols);
-    let s2 = gather2(row, context_of(row), whole_row(row), first, end, 1u);
+    let s2 = gather2(row, context_of(row), whole_row(row), first, end);
     save_all2(params.stat2 + part_at(row, part) * ALL2_WORDS, s2);
 }
 

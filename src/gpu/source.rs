@@ -208,8 +208,9 @@ impl Variant {
     /// The same kernel with what does not matter for its stage set to one value, so that it is compiled once.
     pub(crate) fn shared(mut self) -> Variant {
         if self.stage.is_strided() || self.stage == Stage::Spread {
-            // Nobody talks to anybody.
+            // Nobody talks to anybody, or takes packs.
             self.subgroup = 1;
+            self.side = 1;
         }
         if self.stage.is_main() {
             if !self.stage.says_grads() {
@@ -657,7 +658,15 @@ fn declarations(text: &mut String, v: &Variant) {
     line!(text, "const ROUNDS: u32 = {}u;", v.rounds);
     line!(text, "const PACK: u32 = {PACK}u;");
     line!(text, "const PACKS: u32 = {}u;", v.packs());
-    line!(text, "const SIDE: u32 = {}u;", v.side.min(v.packs()));
+    // What lies between the packs of an invocation, at class axis 1 the columns; and between those of a run.
+    let step = match v.stage.is_strided() {
+        true => 1,
+        false => v.lanes * PACK,
+    };
+    let apart = if v.side > 1 { PACK } else { step };
+    line!(text, "const SIDE: u32 = {}u;", v.side);
+    line!(text, "const STEP: u32 = {step}u;");
+    line!(text, "const APART: u32 = {apart}u;");
     for (name, value) in [
         ("GRADIENT", v.gradient),
         ("SECOND", v.by_rows() && v.second()),

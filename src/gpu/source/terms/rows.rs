@@ -431,11 +431,14 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 /// How the numbers of a row that are not finite are counted: by a second round, that hardly ever takes place.
 fn recount(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let tops: Vec<_> = parts.iter().map(|p| format!("all.top{}", p.s)).collect();
-    let run = if v.stage.is_strided() { 1 } else { PACK };
+    let run = match v.stage.is_strided() {
+        true => 1,
+        false => v.side * PACK,
+    };
     line!(
         text,
-        "fn recount(row: u32, x: RowContext, first: u32, end: u32, step: u32, all: All) {{\n    \
-         for (var c = select(end, first, {} >= INF_BITS); c < end; c += step) {{\n        \
+        "fn recount(row: u32, x: RowContext, first: u32, end: u32, all: All) {{\n    \
+         for (var c = select(end, first, {} >= INF_BITS); c < end; c += SIDE * STEP) {{\n        \
          for (var k = c; k < min(c + {run}u, end); k++) {{\n            \
          let in = load_inputs(element_of(row, k));",
         maximum(&tops)

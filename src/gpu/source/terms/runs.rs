@@ -161,7 +161,7 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         false => (1, PACK),
     };
     line!(text, "const UNROLL: u32 = {unroll}u;");
-    let place = "row: u32, x: RowContext, c: u32, end: u32, step: u32";
+    let place = "row: u32, x: RowContext, c: u32, end: u32";
     let open = |text: &mut String| {
         line!(
             text,
@@ -219,7 +219,7 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "}}");
 }
 
-/// A few packs of one row, `step` columns apart; its columns end at `end`, a whole number of packs after the first
+/// A few packs of one row; its columns end at `end`, a whole number of packs after the first
 /// pack of all.
 fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let unroll = v.unroll;
@@ -232,7 +232,7 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         for u in 0..unroll {
             line!(
                 text,
-                "    let c{u} = c + {u}u * step;\n    let r{u} = load_raw(element_of(row, {}), stop);",
+                "    let c{u} = c + {u}u * APART;\n    let r{u} = load_raw(element_of(row, {}), stop);",
                 // The first pack is there.
                 if u == 0 {
                     "c".into()
@@ -257,7 +257,7 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
                 .collect(),
         })
         .collect();
-    let place = "row: u32, x: RowContext, c: u32, end: u32, step: u32";
+    let place = "row: u32, x: RowContext, c: u32, end: u32";
     line!(text, "fn gather_run(all: All, {place}) -> All {{");
     open(text);
     gather(text, parts, &groups, "x", "run");
@@ -311,7 +311,7 @@ fn columns(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             .collect(),
     };
     let groups = [group];
-    let place = "row: u32, x: RowContext, c: u32, end: u32, step: u32";
+    let place = "row: u32, x: RowContext, c: u32, end: u32";
     line!(text, "fn gather_run(all: All, {place}) -> All {{");
     open(text);
     gather(text, parts, &groups, "x", "run");
@@ -370,7 +370,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     gather(text, parts, &read, "x", "own");
     line!(
         text,
-        "    recount(row, x, c0, select(mine.cols, 0u, silent), LANES * PACK, own);"
+        "    recount(row, x, c0, select(mine.cols, 0u, silent), own);"
     );
     line!(text, "    let s = merged(tid, own);");
     match v.second() {
@@ -432,10 +432,7 @@ fn whole_rows(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         line!(text, "    let {x} = context_of(first + {k}u);");
         let read = groups(k * cols..(k + 1) * cols);
         gather(text, parts, &read, &x, &s);
-        line!(
-            text,
-            "    recount(first + {k}u, {x}, 0u, {cols}u, PACK, {s});"
-        );
+        line!(text, "    recount(first + {k}u, {x}, 0u, {cols}u, {s});");
         match v.second() {
             true => gather2(text, &read, &x, &s, &s2),
             false => line!(text, "    let {s2} = all2_identity();"),
@@ -496,13 +493,13 @@ pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
         for u in 0..unroll {
             line!(
                 text,
-                "    let c{u} = c + {u}u * step;\n    let r{u} = load_raw(element_of(row, min(c{u}, end - 1u)), stop);"
+                "    let c{u} = c + {u}u * APART;\n    let r{u} = load_raw(element_of(row, min(c{u}, end - 1u)), stop);"
             );
         }
     };
     line!(
         text,
-        "fn quick_run(run: QuickRun, row: u32, x: RowContext, c: u32, end: u32, step: u32) -> QuickRun {{"
+        "fn quick_run(run: QuickRun, row: u32, x: RowContext, c: u32, end: u32) -> QuickRun {{"
     );
     line!(text, "    var out = run;");
     open(text);
@@ -539,7 +536,7 @@ pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
     );
     line!(
         text,
-        "fn quick_grads_run(row: u32, x: RowContext, c: u32, end: u32, step: u32, y: Common) {{"
+        "fn quick_grads_run(row: u32, x: RowContext, c: u32, end: u32, y: Common) {{"
     );
     if v.gradient {
         open(text);
