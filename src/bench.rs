@@ -21,7 +21,7 @@ pub use timer::Clock;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::layout::{Layout, TargetLayout};
-use crate::loss::{Family, Info, Loss, Support, TargetKind};
+use crate::loss::{Family, Info, Support, TargetKind};
 use crate::tensor::DType;
 use copy::Copier;
 use data::{LABELS, Tensors};
@@ -188,7 +188,7 @@ impl Bench {
         let tensors = Tensors::new(gpu, &*loss, &layout)?;
         let plan = gpu.plan(&*loss, &layout)?;
         let bound = plan.bind(&tensors.io())?;
-        let bytes = least_bytes(&*loss, &layout)?;
+        let bytes = layout.least_bytes(&*loss)?;
         let copy = self.copier.fastest(watch, bytes.div_ceil(2))?;
         let ours = |encoder: &mut wgpu::CommandEncoder| bound.encode(encoder);
         let theirs = |encoder: &mut wgpu::CommandEncoder| copy.encode(encoder);
@@ -223,25 +223,6 @@ impl Bench {
     }
 }
 
-/// The least bytes that have to move for `loss` on a layout without weights whose losses are reduced.
-fn least_bytes(loss: &dyn Loss, layout: &Layout) -> Result<u64> {
-    let geometry = layout.check(loss)?;
-    let (rows, elements) = (geometry.rows as u64, geometry.elements as u64);
-    let tensors = loss.info().inputs.len() as u64 * elements * layout.dtype.size();
-    let target = match layout.target {
-        TargetLayout::None => 0,
-        TargetLayout::Values(dtype) => elements * dtype.size(),
-        TargetLayout::Labels(ty) => rows * ty.size(),
-        TargetLayout::PerRow(dtype) => rows * dtype.size(),
-    };
-    let reads = tensors + target;
-    Ok(match layout.gradient {
-        false => reads,
-        true if loss.whole() => 2 * reads + tensors,
-        true => reads + tensors,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,7 +243,9 @@ mod tests {
             dtype,
             gradient,
         };
-        least_bytes(&*(info.make)(), &case.layout()).expect("a layout")
+        case.layout()
+            .least_bytes(&*(info.make)())
+            .expect("a layout")
     }
 
     #[test]

@@ -232,6 +232,30 @@ impl Layout {
         self.reduction == Reduction::None && !loss.whole()
     }
 
+    /// The least bytes that an evaluation of `loss` has to move, without weights and with its losses reduced: each input
+    /// and target read once, each gradient written once. A set ratio reads its inputs twice for a gradient, which needs the
+    /// finished sums.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn least_bytes(&self, loss: &dyn Loss) -> Result<u64> {
+        let geometry = self.check(loss)?;
+        let (rows, elements) = (geometry.rows as u64, geometry.elements as u64);
+        let tensors = loss.info().inputs.len() as u64 * elements * self.dtype.size();
+        let target = match self.target {
+            TargetLayout::None => 0,
+            TargetLayout::Values(dtype) => elements * dtype.size(),
+            TargetLayout::Labels(ty) => rows * ty.size(),
+            TargetLayout::PerRow(dtype) => rows * dtype.size(),
+        };
+        let reads = tensors + target;
+        Ok(match self.gradient {
+            false => reads,
+            true if loss.whole() => 2 * reads + tensors,
+            true => reads + tensors,
+        })
+    }
+
     /// What the weighted sum of the losses is divided by, for `loss`.
     pub(crate) fn divisor(&self, loss: &dyn Loss, geometry: &Geometry) -> Divisor {
         let info = loss.info();

@@ -1,6 +1,8 @@
 //! Which dispatches evaluate a loss on a layout. Plans, chunks and leaves follow from the whole layout alone.
 
 mod choice;
+#[cfg(test)]
+mod gate;
 mod pass;
 mod steps;
 

@@ -396,6 +396,44 @@ fn one_binding_is_encoded_many_times() {
     assert_eq!(setup.gradient(), gradient);
 }
 
+#[test]
+fn recording_allocates_and_submits_nothing() {
+    let Some(gpu) = support::gpu() else { return };
+    let setup = Setup::new(&gpu);
+    let bound = setup.plan.bind(&setup.io()).expect("bound");
+    run(&gpu, &bound);
+    let allocations = || {
+        let report = gpu.device().generate_allocator_report();
+        report.map(|r| (r.allocations.len(), r.total_allocated_bytes))
+    };
+    // A submission has a number, which only its name for debugging shows.
+    let submitted = |commands: Option<wgpu::CommandBuffer>| {
+        let name = format!("{:?}", gpu.queue().submit(commands));
+        let digits: String = name.chars().filter(char::is_ascii_digit).collect();
+        digits.parse::<u64>().expect("a number")
+    };
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    let (before, first) = (allocations(), submitted(None));
+    for _ in 0..100 {
+        bound.encode(&mut encoder);
+    }
+    assert_eq!(allocations(), before, "allocations on the device");
+    assert_eq!(submitted(None), first + 1, "submissions");
+    // The counts do change where something is made or submitted.
+    let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 1 << 16,
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    });
+    if before.is_some() {
+        assert_ne!(allocations(), before);
+    }
+    drop(buffer);
+    assert_eq!(submitted(Some(encoder.finish())), first + 2);
+    bound.report().expect("a report");
+}
+
 /// What a refusal is about.
 fn refusal(result: Result<Bound, Error>) -> String {
     match result {

@@ -1,0 +1,255 @@
+//! What plans cost, where times would be too noisy to tell: dispatches, bytes, and the instructions of the kernels' SPIR-V,
+//! each held against a ceiling that is recorded in `tests/data/plan_costs.txt`. `WGLOSS_RECORD=1` records them anew.
+
+use super::{Part, PlanKind, Planner, Tuning};
+use crate::gpu::Gpu;
+use crate::gpu::source::compose;
+use crate::layout::{Layout, Reduction, TargetLayout, WeightLayout};
+use crate::loss::{self, Family, Info, TargetKind};
+use crate::tensor::{DType, LabelType};
+use naga::back::spv;
+use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
+use std::collections::{BTreeMap, HashMap};
+
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/plan_costs.txt");
+
+/// The device, but where `WGLOSS_SKIP_GPU` is 1. Only its limits count, and those are set.
+fn gpu() -> Option<Gpu> {
+    let skipped = std::env::var("WGLOSS_SKIP_GPU").is_ok_and(|v| v == "1");
+    let open = || Gpu::new().expect("a driver, for example Mesa's lavapipe");
+    (!skipped).then(|| open().with_limits(128 << 20, 65_535))
+}
+
+fn layout(info: &Info, shape: [usize; 2], dtype: DType) -> Layout {
+    Layout {
+        dtype,
+        target: match info.target {
+            TargetKind::None => TargetLayout::None,
+            TargetKind::Values => TargetLayout::Values(dtype),
+            TargetKind::Labels | TargetKind::LabelsOrValues => TargetLayout::Labels(LabelType::I32),
+            TargetKind::PerRow => TargetLayout::PerRow(dtype),
+        },
+        ..Layout::new(shape)
+    }
+}
+
+fn shapes(info: &Info) -> &'static [[usize; 2]] {
+    match info.family {
+        Family::Elementwise | Family::Sets => &[[4096, 4096]],
+        Family::Rows => &[[4096, 4096], [32, 131_072], [131_072, 128], [65_536, 10]],
+    }
+}
+
+/// The instructions of the functions of a kernel, as wgpu would hand them to a Vulkan driver.
+fn instructions(text: &str) -> usize {
+    let module = naga::front::wgsl::parse_str(text).expect("composed shaders parse");
+    let info = Validator::new(
+        ValidationFlags::all(),
+        Capabilities::default() | Capabilities::SUBGROUP,
+    )
+    .subgroup_stages(ShaderStages::COMPUTE)
+    .subgroup_operations(SubgroupOperationSet::all())
+    .validate(&module)
+    .expect("composed shaders are valid");
+    let options = spv::Options {
+        lang_version: (1, 3),
+        ..Default::default()
+    };
+    let words = spv::write_vec(&module, &info, &options, None).expect("SPIR-V");
+    // Behind the header each instruction begins with its length and its number; functions begin with 54.
+    let (mut at, mut count, mut inside) = (5, 0, false);
+    while at < words.len() {
+        let (length, op) = (words[at] >> 16, words[at] & 0xffff);
+        inside |= op == 54;
+        count += usize::from(inside);
+        at += length as usize;
+    }
+    count
+}
+
+/// What one plan costs: dispatches, bytes over the least there can be, and instructions of the kernels over the data.
+#[derive(Debug, Clone, PartialEq)]
+struct Cost {
+    dispatches: usize,
+    bytes: f64,
+    instructions: usize,
+}
+
+impl Cost {
+    fn line(&self) -> String {
+        let Cost {
+            dispatches,
+            bytes,
+            instructions,
+        } = self;
+        format!("{dispatches} {bytes:.4} {instructions}")
+    }
+
+    fn read(text: &str) -> Option<Cost> {
+        let mut words = text.split_whitespace();
+        Some(Cost {
+            dispatches: words.next()?.parse().ok()?,
+            bytes: words.next()?.parse().ok()?,
+            instructions: words.next()?.parse().ok()?,
+        })
+    }
+
+    /// What of a ceiling it is over.
+    fn over(&self, ceiling: &Cost) -> bool {
+        self.dispatches > ceiling.dispatches
+            || self.bytes > ceiling.bytes + 1e-4
+            || self.instructions > ceiling.instructions
+    }
+}
+
+/// The cost of one loss with its gradient, without weights, the mean; and the name of its plan.
+fn cost(
+    gpu: &Gpu,
+    info: &'static Info,
+    layout: &Layout,
+    seen: &mut HashMap<String, usize>,
+) -> (&'static str, Cost) {
+    let loss = (info.make)();
+    let inputs = (0..info.inputs.len()).collect();
+    let parts = [Part::new(&*loss, layout, inputs, 1.0).expect("a good layout")];
+    let planner = Planner::new(gpu, &parts).expect("planned");
+    let (steps, _) = planner.steps().expect("within the limits");
+    let (mut moved, mut instructions_all) = (0, 0);
+    for step in steps.iter().filter(|s| s.variant.stage.is_main()) {
+        let of = |range: &super::Range| range.len * super::number_size(&parts, range.tensor);
+        moved += step.ranges.iter().map(of).sum::<u64>();
+        let text = compose(&step.variant);
+        instructions_all += *seen
+            .entry(text)
+            .or_insert_with_key(|text| instructions(text));
+    }
+    let least = layout.least_bytes(&*loss).expect("a good layout");
+    let cost = Cost {
+        dispatches: steps.len(),
+        bytes: moved as f64 / least as f64,
+        instructions: instructions_all,
+    };
+    (planner.name(&steps), cost)
+}
+
+#[test]
+fn no_plan_costs_more_than_is_recorded() {
+    let Some(gpu) = gpu() else { return };
+    let mut found = BTreeMap::new();
+    let mut seen = HashMap::new();
+    for info in loss::all() {
+        for tuning in Tuning::ALL {
+            // Hardware and Mesa's driver, both with subgroups.
+            let gpu = Gpu {
+                subgroup: if tuning == Tuning::Wide { 32 } else { 8 },
+                ..gpu.with_tuning(tuning)
+            };
+            for dtype in [DType::F32, DType::Bf16] {
+                for shape in shapes(info) {
+                    let (plan, cost) = cost(&gpu, info, &layout(info, *shape, dtype), &mut seen);
+                    let [rows, cols] = shape;
+                    let name = info.name;
+                    let key = format!("{name} {} {dtype} {rows}x{cols} {plan}", tuning.name());
+                    found.insert(key, cost);
+                }
+            }
+        }
+    }
+    if std::env::var("WGLOSS_RECORD").is_ok_and(|v| v == "1") {
+        let mut text = String::from(
+            "# Loss with gradient, device, storage, shape, plan: dispatches, bytes over the least, instructions of SPIR-V.\n",
+        );
+        for (key, cost) in &found {
+            text += &format!("{key}: {}\n", cost.line());
+        }
+        std::fs::write(RECORD, text).expect("the record is written");
+    }
+    let text = std::fs::read_to_string(RECORD).expect("tests/data/plan_costs.txt");
+    let recorded: BTreeMap<String, Cost> = text
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .filter_map(|(key, cost)| Some((key.to_string(), Cost::read(cost)?)))
+        .collect();
+    let mut wrong = Vec::new();
+    for (key, cost) in &found {
+        match recorded.get(key) {
+            None => wrong.push(format!("{key}: {}, not recorded", cost.line())),
+            Some(ceiling) if cost.over(ceiling) => {
+                wrong.push(format!(
+                    "{key}: {}, at most {}",
+                    cost.line(),
+                    ceiling.line()
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    assert_eq!(recorded.len(), found.len(), "plans that are recorded");
+    assert!(
+        wrong.is_empty(),
+        "{} of {} plans cost more than is recorded (WGLOSS_RECORD=1 records them anew), the first:\n{}",
+        wrong.len(),
+        found.len(),
+        wrong[..wrong.len().min(8)].join("\n")
+    );
+}
+
+#[test]
+fn the_gate_sees_what_costs_more() {
+    let ceiling = Cost::read("3 1.5000 100").expect("a line");
+    assert_eq!(Cost::read(&ceiling.line()), Some(ceiling.clone()));
+    assert!(!ceiling.over(&ceiling));
+    for (dispatches, bytes, instructions) in [(4, 1.5, 100), (3, 1.501, 100), (3, 1.5, 101)] {
+        let cost = Cost {
+            dispatches,
+            bytes,
+            instructions,
+        };
+        assert!(cost.over(&ceiling), "{cost:?}");
+    }
+    let text = "fn f(x: f32) -> f32 { return x; }\n@compute @workgroup_size(1) fn main() { var y = f(1.0); }";
+    let more = text.replace("return x;", "return x * x + 1.0;");
+    assert!(instructions(&more) > instructions(text));
+}
+
+/// The most dispatches there may be: counting, a pass over the data (two or three where rows are split), and the end. A
+/// divisor that is a sum of weights is folded by one more.
+#[test]
+fn few_dispatches() {
+    let Some(gpu) = gpu() else { return };
+    let mut seen = HashMap::new();
+    for info in loss::all() {
+        for shape in shapes(info) {
+            for tuning in Tuning::ALL {
+                for (reduction, weight) in [
+                    (Reduction::Mean, WeightLayout::None),
+                    (Reduction::WeightedMean, WeightLayout::Row),
+                ] {
+                    let gpu = gpu.with_tuning(tuning);
+                    let layout = Layout {
+                        reduction,
+                        weight,
+                        ..layout(info, *shape, DType::F32)
+                    };
+                    let second = info.wgsl.contains("struct Stat2 {");
+                    let (plan, cost) = cost(&gpu, info, &layout, &mut seen);
+                    let data = match plan == PlanKind::Split.name() {
+                        true => 2 + usize::from(second),
+                        false => 1,
+                    };
+                    let counts = match (info.family, weight) {
+                        (Family::Sets, _) => 0,
+                        (_, WeightLayout::None) => usize::from(layout.target.judged()),
+                        _ => 2,
+                    };
+                    let most = counts + data + 1;
+                    let name = info.name;
+                    assert!(
+                        cost.dispatches <= most,
+                        "{name} {shape:?} {plan}: {cost:?}, at most {most}"
+                    );
+                }
+            }
+        }
+    }
+}
