@@ -466,11 +466,16 @@ fn the_file_of_a_loss_is_mathematics_only() {
     }
 }
 
-/// Runs Tint on a file that holds `text`; what it had to say if it refused.
+/// Runs Tint on a file that holds `text`; what it had to say if it refused. Tint wants to be told of subgroups, naga refuses
+/// to be.
 fn tint(file: &std::path::Path, text: &str) -> Result<(), String> {
     let io = |e: std::io::Error| format!("{}: {e}", file.display());
+    let enable = match text.contains("subgroup") {
+        true => "enable subgroups;",
+        false => "",
+    };
     std::fs::File::create(file)
-        .and_then(|mut f| f.write_all(text.as_bytes()))
+        .and_then(|mut f| f.write_all(format!("{enable}{text}").as_bytes()))
         .map_err(io)?;
     let out = Command::new("tint")
         .args(["--format", "wgsl"])
