@@ -25,9 +25,12 @@ const SWEEPS: [Sweep; 2] = [
     ("mse", "elements, 2^n", 20..=27, |n| {
         [1 << (n - 12), 1 << 12]
     }),
-    ("cross_entropy", "classes of 2^24 logits, 2^n", 10..=18, |n| {
-        [1 << (24 - n), 1 << n]
-    }),
+    (
+        "cross_entropy",
+        "classes of 2^24 logits, 2^n",
+        10..=18,
+        |n| [1 << (24 - n), 1 << n],
+    ),
 ];
 
 fn main() {
@@ -55,7 +58,10 @@ fn main() {
         }
         let ratios = points.iter().map(|p| p.1);
         let least = ratios.clone().fold(f64::INFINITY, f64::min);
-        println!("{name}: varies by {:.2}", ratios.fold(0.0, f64::max) / least);
+        println!(
+            "{name}: varies by {:.2}",
+            ratios.fold(0.0, f64::max) / least
+        );
         all.push((name, axis, points));
     }
     draw(&adapter.info.name, &all).expect("benches/sweep.svg");

@@ -4,12 +4,14 @@ mod bind;
 mod class_weight;
 mod combined;
 mod host;
+mod in_place;
 mod plan;
 pub(crate) mod source;
 
 pub use bind::{Bound, Io, TermIo, View};
 pub use class_weight::{ClassWeightBound, ClassWeightPlan};
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
+pub use in_place::{InPlaceIo, InPlacePlan};
 pub use plan::{Plan, PlanKind, Tuning};
 
 use crate::error::{Error, Result};
@@ -390,7 +392,7 @@ impl Gpu {
         };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
         for (i, role) in variant.roles().into_iter().enumerate() {
-            let read_only = !(role.writes() || variant.aliased);
+            let read_only = !(variant.writes(role) || variant.aliased);
             let ty = wgpu::BufferBindingType::Storage { read_only };
             entries.push(entry(i as u32 + 1, ty));
         }

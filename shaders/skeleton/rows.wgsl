@@ -6,15 +6,17 @@ const KEPT: u32 = select(1u, 2u * SLICES, GROUP == 2u);
 var<workgroup> group_all: array<All, KEPT>;
 var<workgroup> group_all2: array<All2, KEPT>;
 
-fn grad_at(slice: u32, first: u32, e: u32, f: Factors) -> GradBits {
+// What gradients need of a row, besides. Kept because the logit of the label may be overwritten by its gradient.
+var<workgroup> group_x: array<RowContext, KEPT>;
+var<workgroup> group_y: array<Common, KEPT>;
+
+fn grad_at(slice: u32, first: u32, e: u32) -> GradBits {
     let k = e / params.cols;
     let col = e - k * params.cols;
     let row = first + k;
     let at = slice * 2u + k;
-    let x = context_of(row);
     let i = element_of(row, col);
-    let y = common_of(x, group_all[at], group_all2[at], f);
-    return all_grad(load_inputs(i), i, row, col, x, group_all[at], group_all2[at], y);
+    return all_grad(load_inputs(i), i, row, col, group_x[at], group_all[at], group_all2[at], group_y[at]);
 }
 
 @compute @workgroup_size(WIDTH)
@@ -49,8 +51,10 @@ fn main(
             }
             if (GROUP == 2u) {
                 if (lane == 0u && !silent) {
+                    group_x[slice * 2u + k] = x;
                     group_all[slice * 2u + k] = s;
                     group_all2[slice * 2u + k] = s2;
+                    group_y[slice * 2u + k] = common_of(x, s, s2, f);
                 }
             } else if (GRADIENT) {
                 let y = common_of(x, s, s2, f);
@@ -63,10 +67,10 @@ fn main(
                 let n = min(GROUP, params.rows - first) * params.cols;
                 for (var e = lane * 2u; e < n; e += 2u * LANES) {
                     let both = e + 1u < n;
-                    let a = grad_at(slice, first, e, f);
+                    let a = grad_at(slice, first, e);
                     var b = a;
                     if (both) {
-                        b = grad_at(slice, first, e + 1u, f);
+                        b = grad_at(slice, first, e + 1u);
                     }
                     store_grads(first * params.cols + e, a, b, both);
                 }

@@ -270,7 +270,8 @@ impl Plan {
                 found.to_string(),
             )),
         };
-        let gradient = self.layout().gradient;
+        let in_place = self.parts[0].in_place;
+        let gradient = self.layout().gradient && !in_place;
         let slots = self.slots.len();
         number("inputs", name, slots, views.inputs.len())?;
         let grads = if gradient { slots } else { 0 };
@@ -283,7 +284,11 @@ impl Plan {
             writes: Vec::new(),
         };
         for (k, view) in views.inputs.iter().enumerate() {
-            checker.read("an input", name, Tensor::Input(k), view, self.slots[k])?;
+            let (tensor, count) = (Tensor::Input(k), self.slots[k]);
+            match in_place {
+                true => checker.write("an input", name, tensor, view, count)?,
+                false => checker.read("an input", name, tensor, view, count)?,
+            }
         }
         for (k, view) in views.grads.iter().enumerate() {
             checker.write("a gradient", name, Tensor::Grad(k), view, self.slots[k])?;

@@ -132,6 +132,8 @@ pub(crate) struct Part {
     pub inputs: Vec<usize>,
     /// What the loss is multiplied by in the sum of all.
     pub scale: f32,
+    /// Gradients are written over the inputs.
+    pub in_place: bool,
 }
 
 impl Part {
@@ -169,6 +171,7 @@ impl Part {
             list,
             inputs,
             scale,
+            in_place: false,
         })
     }
 
@@ -314,6 +317,7 @@ impl Plan {
             step.ranges.iter().map(|range| {
                 let again = match range.role {
                     Role::Grad(k) => u64::from(step.variant.accumulate[k]),
+                    Role::Input(_) => u64::from(step.variant.writes(range.role)),
                     _ => 0,
                 };
                 range.len * self.number_size(range.tensor) * (1 + again)

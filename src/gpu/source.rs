@@ -8,7 +8,7 @@ use crate::loss::{Family, Info, Support};
 use crate::tensor::DType;
 use std::fmt::Write;
 
-pub(crate) use terms::{list_option, second, words};
+pub(crate) use terms::{context_words, list_option, second, words};
 
 /// One buffer of a dispatch. Inputs and gradients are numbered as the dispatch has them, the rest by its terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,10 +30,6 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    pub(crate) fn writes(self) -> bool {
-        matches!(self, Role::Grad(_) | Role::Loss(_) | Role::Work)
-    }
-
     fn name(self) -> String {
         match self {
             Role::Input(k) => format!("b_input{k}"),
@@ -199,6 +195,8 @@ pub(crate) struct Variant {
     pub heads: usize,
     /// Every buffer is bound read-write, because one buffer is both read and written.
     pub aliased: bool,
+    /// Gradients are written over the inputs, which then have no buffers of their own.
+    pub in_place: bool,
     /// What has a number for each element is bound as vectors, because all of it begins and ends with a whole pack.
     pub wide: bool,
     pub terms: Vec<Term>,
@@ -226,6 +224,7 @@ impl Variant {
             return self;
         }
         self.dtype = DType::F32;
+        self.in_place = false;
         self.wide = false;
         self.accumulate.clear();
         self.gradient = false;
@@ -345,6 +344,24 @@ impl Variant {
         dtype.filter(|_| self.wide).map(words_of)
     }
 
+    /// Whether it writes a buffer.
+    pub(crate) fn writes(&self, role: Role) -> bool {
+        match role {
+            Role::Grad(_) | Role::Loss(_) | Role::Work => true,
+            Role::Input(_) => self.in_place && self.gradient && self.stage.says_grads(),
+            _ => false,
+        }
+    }
+
+    /// Where the gradient by input `k` goes, if it is written.
+    pub(crate) fn grad(&self, k: usize) -> Option<Role> {
+        let written = self.gradient && self.stage.says_grads();
+        written.then_some(match self.in_place {
+            true => Role::Input(k),
+            false => Role::Grad(k),
+        })
+    }
+
     /// How many inputs it has.
     pub(crate) fn slots(&self) -> usize {
         self.accumulate.len()
@@ -367,8 +384,8 @@ impl Variant {
                 roles.push(Role::Columns(k));
             }
         }
-        if self.gradient && self.stage.says_grads() {
-            roles.extend((0..slots).map(Role::Grad));
+        if main && !self.in_place {
+            roles.extend((0..slots).filter_map(|k| self.grad(k)));
         }
         let stores = self.stage.says_losses() || self.stage == Stage::Spread;
         for (k, term) in self.terms.iter().enumerate() {
@@ -632,7 +649,7 @@ fn declarations(text: &mut String, v: &Variant) {
         "var<private> mine: Params;\nfn begin() {{ mine = params; }}"
     );
     for (i, role) in v.roles().into_iter().enumerate() {
-        let access = if role.writes() || v.aliased {
+        let access = if v.writes(role) || v.aliased {
             "read_write"
         } else {
             "read"

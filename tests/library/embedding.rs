@@ -3,7 +3,7 @@
 use crate::support::{self, Recipe, Rng};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use wgloss::gpu::{Bound, Io, Plan, View};
+use wgloss::gpu::{Bound, InPlaceIo, Io, Plan, PlanKind, View};
 use wgloss::loss::{Loss, OptionKind, OptionValue};
 use wgloss::wgpu;
 use wgloss::{
@@ -53,7 +53,8 @@ struct Pool {
 }
 
 impl Pool {
-    fn new(loss: &dyn Loss, batch: &Batch<'_>) -> Self {
+    /// With inputs at least at every `input_step` bytes.
+    fn new(loss: &dyn Loss, batch: &Batch<'_>, input_step: usize) -> Self {
         let layout = batch.layout(loss).expect("good");
         let g = layout.check(loss).expect("good");
         let mut bytes_: Vec<u8> = (0..12).map(canary).collect();
@@ -72,7 +73,8 @@ impl Pool {
         };
         let size = batch.dtype.size() as usize;
         let inputs = batch.inputs.iter();
-        let inputs = inputs.map(|v| put(&bytes(v, batch.dtype), size)).collect();
+        let inputs = inputs.map(|v| put(&bytes(v, batch.dtype), size.max(input_step)));
+        let inputs = inputs.collect();
         let target = batch.target.as_ref().map(|t| match t {
             Target::Values(v) => put(&bytes(v, batch.dtype), size),
             Target::Labels(l) => put(&label_bytes(l), l.label_type().size() as usize),
@@ -169,7 +171,7 @@ fn pooled(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>) -> Result<(), Stri
     let expected = gpu.loss(loss, batch).map_err(text)?;
     let layout = batch.layout(loss).map_err(text)?;
     let plan = gpu.plan(loss, &layout).map_err(text)?;
-    let pool = Pool::new(loss, batch);
+    let pool = Pool::new(loss, batch, 1);
     let buffer = support::upload(gpu, &pool.bytes);
     let bound = plan.bind(&pool.io(&buffer)).map_err(text)?;
     let (scalar, status) = run(gpu, &bound);
@@ -244,6 +246,155 @@ fn all_tensors_may_lie_in_one_buffer() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// Evaluates `batch` over its inputs, everything in one buffer, and compares with a gradient of its own.
+fn over_inputs(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>) -> Result<(), String> {
+    let text = |e: Error| e.to_string();
+    let layout = batch.layout(loss).map_err(text)?;
+    let plan = gpu.plan_in_place(loss, &layout).map_err(text)?;
+    let kind = PlanKind::ALL
+        .into_iter()
+        .find(|k| plan.plan().name() == k.name())
+        .ok_or(plan.plan().name())?;
+    // A row with a label is not split here.
+    let expected = gpu.with_plan(kind).loss(loss, batch).map_err(text)?;
+    let pool = Pool::new(loss, batch, 4);
+    let buffer = support::upload(gpu, &pool.bytes);
+    let Io {
+        inputs,
+        target,
+        weight,
+        class_weight,
+        loss: losses,
+        ..
+    } = pool.io(&buffer);
+    let io = InPlaceIo {
+        inputs,
+        target,
+        weight,
+        class_weight,
+        loss: losses,
+        upstream: None,
+    };
+    let (scalar, status) = run(gpu, &plan.bind(&io).map_err(text)?);
+    let after = support::download(gpu, &buffer);
+    let at = |p: &Place, dtype| numbers(&after[p.offset..p.offset + p.len], dtype);
+    let losses = pool.losses.as_ref().map(|p| at(p, DType::F32));
+    let found = Outcome {
+        loss: scalar,
+        losses: losses.unwrap_or_default(),
+        grads: pool.inputs.iter().map(|p| at(p, batch.dtype)).collect(),
+        status,
+    };
+    if found.status != expected.status {
+        return Err(format!(
+            "status {:?}, in place {:?}",
+            expected.status, found.status
+        ));
+    }
+    if support::bits(&found) != support::bits(&expected) {
+        return Err(format!("other bits than beside its inputs, {kind}"));
+    }
+    let mut writable = pool.inputs.clone();
+    writable.extend(pool.losses);
+    match touched(&pool.bytes, &after, &writable) {
+        None => Ok(()),
+        Some(i) => Err(format!("byte {i} of {} is written to", after.len())),
+    }
+}
+
+#[test]
+fn a_gradient_may_take_the_place_of_its_input() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut wrong = Vec::new();
+    let mut refused = 0;
+    for (turn, info) in wgloss::loss::all().iter().enumerate() {
+        let mut rng = Rng::new(info.name);
+        for (k, (shape, axis)) in [
+            (vec![7, 41], ClassAxis::Last),
+            (vec![40, 10], ClassAxis::Last),
+            (vec![3, 260], ClassAxis::Last),
+            (vec![2, 16_400], ClassAxis::Last),
+            (vec![3, 5, 7], ClassAxis::One),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            // Each loss meets one of them.
+            if !(turn + k).is_multiple_of(5) {
+                continue;
+            }
+            let targets = support::targets(info);
+            let weights = support::weights(info);
+            let recipe = Recipe {
+                class_axis: axis,
+                labels: targets[rng.below(targets.len())].map(|_| LabelType::ALL[rng.below(3)]),
+                weight: weights[rng.below(weights.len())],
+                class_weight: info.class_weight && rng.once_in(2),
+                // Elements are added up in another order, where each is looked at before it is overwritten.
+                reduction: match info.family {
+                    Family::Elementwise => Reduction::None,
+                    _ => Reduction::ALL[rng.below(5)],
+                },
+                dtype: DType::ALL[(turn + k) % 3],
+                ..Recipe::new(shape)
+            };
+            let samples = support::option_samples(info, recipe.geometry().cols);
+            let loss = &*samples[rng.below(samples.len())];
+            let mut batch = support::batch(loss, &recipe, &mut rng);
+            if k == 0 {
+                // Those are looked at twice, and the second time are still to be there.
+                let mut spoilt = batch.inputs[0].to_f64().into_owned();
+                (spoilt[5], spoilt[130]) = (f64::NAN, f64::INFINITY);
+                batch.inputs[0] = Values::F64(spoilt.into());
+            }
+            if axis == ClassAxis::One && recipe.labels.is_some() {
+                let layout = batch.layout(loss).expect("good");
+                let result = gpu.plan_in_place(loss, &layout);
+                assert!(matches!(result, Err(Error::Mismatch { .. })), "{loss:?}");
+                refused += 1;
+                continue;
+            }
+            let result = over_inputs(&gpu, loss, &batch);
+            wrong.extend(result.err().map(|e| format!("{loss:?}, {recipe:?}: {e}")));
+        }
+    }
+    assert!(refused > 0);
+    assert!(
+        wrong.is_empty(),
+        "{} are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn what_is_overwritten_is_checked_as_a_gradient() {
+    let Some(gpu) = support::gpu() else { return };
+    let setup = Setup::new(&gpu);
+    let layout = setup.plan.layout().clone();
+    let loss = CrossEntropy::default();
+    let plan = gpu.plan_in_place(&loss, &layout).expect("planned");
+    let io = |logits, labels| InPlaceIo {
+        inputs: vec![logits],
+        target: Some(labels),
+        ..Default::default()
+    };
+    let labels = View::whole(&setup.labels);
+    plan.bind(&io(View::whole(&setup.logits), labels))
+        .expect("bound");
+    let overlapping = View {
+        size: labels.size.min(BYTES),
+        ..View::whole(&setup.logits)
+    };
+    refusal(plan.bind(&io(View::whole(&setup.logits), overlapping)));
+    let without = wgloss::Layout {
+        gradient: false,
+        ..layout
+    };
+    let result = gpu.plan_in_place(&loss, &without);
+    assert!(matches!(result, Err(Error::Mismatch { .. })));
 }
 
 #[test]
@@ -770,7 +921,7 @@ fn class_weights_on_the_device_are_counted_when_they_are_bad() {
                     };
                     let loss = (info.make)();
                     let batch = support::batch(&*loss, &recipe, &mut Rng::new(info.name));
-                    let pool = Pool::new(&*loss, &batch);
+                    let pool = Pool::new(&*loss, &batch, 1);
                     let mut bytes = pool.bytes.clone();
                     let place = pool.class_weight.expect("asked for");
                     bytes[place.offset..place.offset + 4].copy_from_slice(&(-1f32).to_le_bytes());

@@ -2,9 +2,9 @@
 
 use burn::nn::loss::{
     BinaryCrossEntropyLossConfig, CosineEmbeddingLossConfig, CrossEntropyLossConfig,
-    GaussianNLLLossConfig, HingeEmbeddingLossConfig, HuberLossConfig, KLDivLossConfig, LpLossConfig,
-    MarginRankingLossConfig, MseLoss, MultiMarginLossConfig, PoissonNllLossConfig, Reduction,
-    SmoothL1LossConfig, SoftMarginLoss, TripletMarginLossConfig,
+    GaussianNLLLossConfig, HingeEmbeddingLossConfig, HuberLossConfig, KLDivLossConfig,
+    LpLossConfig, MarginRankingLossConfig, MseLoss, MultiMarginLossConfig, PoissonNllLossConfig,
+    Reduction, SmoothL1LossConfig, SoftMarginLoss, TripletMarginLossConfig,
 };
 use burn::tensor::{Int, Tensor};
 use wgloss::{

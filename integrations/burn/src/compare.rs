@@ -182,7 +182,8 @@ fn step(case: &Case, tensors: &Tensors, device: &Device) -> Result<(Tensor<1>, V
 }
 
 fn numbers(data: TensorData) -> Result<Vec<f32>> {
-    data.try_into_vec().map_err(|e| anyhow!("burn's data: {e:?}"))
+    data.try_into_vec()
+        .map_err(|e| anyhow!("burn's data: {e:?}"))
 }
 
 /// The same loss of wgloss's, bound to buffers of its own.

@@ -3,7 +3,7 @@
 use super::{Part, PlanKind};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::source::{Losses, Named, PACK, Stage, Term, Variant, words};
+use crate::gpu::source::{Losses, Named, PACK, Stage, Term, Variant, context_words, words};
 use crate::layout::{Geometry, TargetLayout};
 use crate::loss::{Family, Support};
 use crate::tensor::DType;
@@ -28,12 +28,21 @@ impl Pass {
     fn new(gpu: &Gpu, parts: &[Part], k: usize) -> Result<Pass> {
         let part = &parts[k];
         let family = part.info.family;
+        let fits = |kind: PlanKind| {
+            // A dispatch for the gradient alone may find the logit of a label overwritten.
+            let again = matches!(kind, PlanKind::Split | PlanKind::Strided);
+            let labels = matches!(part.layout.target, TargetLayout::Labels(_));
+            kind.fits(family, &part.units, part.whole) && !(part.in_place && again && labels)
+        };
         let kind = match gpu.plan {
-            None => gpu.tuning.kind(family, &part.units, part.whole),
-            Some(kind) if kind.fits(family, &part.units, part.whole) => kind,
+            None => match gpu.tuning.kind(family, &part.units, part.whole) {
+                PlanKind::Split if !fits(PlanKind::Split) => PlanKind::Workgroup,
+                kind => kind,
+            },
+            Some(kind) if fits(kind) => kind,
             Some(kind) => {
                 let all = PlanKind::ALL.into_iter();
-                let fits = all.filter(|p| p.fits(family, &part.units, part.whole));
+                let fits = all.filter(|p| fits(*p));
                 let names: Vec<_> = fits.map(PlanKind::name).collect();
                 return Err(Error::mismatch(
                     format!(
@@ -108,17 +117,21 @@ impl Pass {
     /// The kernel of a stage.
     pub(super) fn variant(&self, gpu: &Gpu, parts: &[Part], stage: Stage) -> Variant {
         let mut v = self.shaped(gpu, parts, stage);
-        // One statistic for each invocation, and two for each slice that takes two rows. The same in all dispatches of
-        // the pass.
+        // One statistic for each subgroup of a slice; and where two rows go together all that is known of them, for each
+        // slice. The same in all dispatches of the pass.
         let [all, second] = words(&v);
+        let stats = all.max(1) + second.max(1);
+        let row = stats + context_words(&v);
         let need = |v: &Variant| {
-            let slices = 2 * (v.width / v.lanes);
-            let kept = if v.lanes == v.near() {
-                0
-            } else {
-                v.width / v.near()
-            } + slices;
-            4 * (all.max(1) + second.max(1)) * kept as usize
+            let merged = match v.lanes == v.near() {
+                true => 0,
+                false => (v.width / v.near()) as usize,
+            };
+            let kept = match v.group {
+                2 => 2 * (v.width / v.lanes) as usize,
+                _ => 1,
+            };
+            4 * (stats * merged + row * kept)
         };
         let by_rows = !matches!(self.kind, PlanKind::Elementwise | PlanKind::Strided);
         while by_rows && need(&v) > WORKGROUP_MEMORY && v.width > 2 {
@@ -157,6 +170,7 @@ impl Pass {
             side: tuning.side(),
             heads: parts.len(),
             aliased: false,
+            in_place: first.in_place,
             wide: false,
             terms: terms.collect(),
         };

@@ -170,6 +170,7 @@ impl<'a> Planner<'a> {
             side: 1,
             heads: self.parts.len(),
             aliased: false,
+            in_place: false,
             wide: false,
             terms: vec![term(part, Vec::new())],
         };

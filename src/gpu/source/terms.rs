@@ -128,6 +128,15 @@ pub(crate) fn words(v: &Variant) -> [usize; 2] {
     [all, second]
 }
 
+/// Words of what a row is to its losses, and of what its gradients have in common.
+pub(crate) fn context_words(v: &Variant) -> usize {
+    let of = |t: &Part<'_>| match t.elementwise() {
+        true => 3,
+        false => 8 + t.info.inputs.len() + 3 + fields(t.info, "Ready").len(),
+    };
+    parts(v).iter().map(of).sum()
+}
+
 /// Path and type of every word of a term's part of a row's statistic.
 fn all_fields(v: &Variant) -> Vec<Vec<(String, String)>> {
     let of = |t: &Part<'_>| {

@@ -129,6 +129,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                 side: [1, 4][random(2)],
                 heads: 1,
                 aliased,
+                in_place: random(4) == 0,
                 wide,
                 terms: vec![Term {
                     weight: weights[random(weights.len())],
@@ -217,6 +218,7 @@ fn pairs() -> Vec<Variant> {
                     side: 1,
                     heads: 2,
                     aliased: false,
+                    in_place: false,
                     wide: (i + turn) % 2 == 0 && !stage.is_strided(),
                     terms: vec![last(a, i + turn), last(b, i + turn)],
                 };

@@ -243,10 +243,17 @@ fn gradients(text: &mut String, v: &Variant) {
         "const GRAD_ZERO: GradBits = GradBits({});",
         list(&|_| "0u".into())
     );
-    let roles = v.roles();
     let stored = v.accumulate.iter().enumerate();
+    // The place of an input's gradient, and the parameter that says where its view begins.
     let stored: Vec<_> = stored
-        .filter(|(k, _)| roles.contains(&Role::Grad(*k)))
+        .filter_map(|(k, accumulate)| {
+            let role = v.grad(k)?;
+            let of = match role {
+                Role::Input(_) => "input",
+                _ => "grad",
+            };
+            Some((k, *accumulate, role, format!("mine.off_{of}{k}")))
+        })
         .collect();
     let (from, to) = match v.dtype {
         DType::F32 => ("", ""),
@@ -264,9 +271,10 @@ fn gradients(text: &mut String, v: &Variant) {
         text,
         "fn store_grads(i: u32, a: GradBits, b: GradBits, both: bool) {{"
     );
-    for &(k, &accumulate) in &stored {
-        let at = format!("mine.off_grad{k} + i");
-        let here = |at: &str| word(v, Role::Grad(k), at);
+    for (k, accumulate, role, offset) in &stored {
+        let accumulate = *accumulate;
+        let at = format!("{offset} + i");
+        let here = |at: &str| word(v, *role, at);
         let (a, b) = (format!("a.g{k}"), format!("b.g{k}"));
         if v.dtype == DType::F32 {
             let (first, next) = (here(&at), here(&format!("{at} + 1u")));
@@ -296,8 +304,9 @@ fn gradients(text: &mut String, v: &Variant) {
         text,
         "fn store_pack(i: u32, end: u32, g: array<GradBits, PACK>) {{"
     );
-    for &(k, &accumulate) in &stored {
-        let Some(words) = v.vectors(Role::Grad(k)) else {
+    for (k, accumulate, role, offset) in &stored {
+        let accumulate = *accumulate;
+        let Some(words) = v.vectors(*role) else {
             for e in (0..PACK).step_by(2) {
                 let next = e + 1;
                 line!(
@@ -308,7 +317,7 @@ fn gradients(text: &mut String, v: &Variant) {
             // Of all inputs.
             break;
         };
-        let place = format!("b_grad{k}[(mine.off_grad{k} + i) / PACK]");
+        let place = format!("{}[({offset} + i) / PACK]", role.name());
         if accumulate {
             line!(text, "    let old{k} = {place};");
         }

@@ -1,6 +1,6 @@
 //! How elementwise losses go through the elements of a leaf. Twice, if need be: first by plain arithmetic, packs at a time;
 //! then, where an invocation met a number that is not finite or its sum is none, once more by what is right for those,
-//! element by element. The second writes over what the first wrote.
+//! element by element. The second writes over what the first wrote; where it must not, there is only the second.
 
 use super::access::{bad_weights, losses as losses_of_pack, unpacked, weight};
 use super::{Part, add_sums, close_sums, maximum, open_sums, tree};
@@ -12,9 +12,10 @@ fn each(parts: &[Part<'_>], f: &dyn Fn(&Part<'_>) -> String) -> String {
     parts.iter().map(f).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether it goes through the elements by plain arithmetic first: one loss, whose gradient is not added to what is there.
-fn plain_first(v: &Variant, parts: &[Part<'_>]) -> bool {
-    parts.len() == 1 && !v.accumulate.contains(&true)
+/// Whether what was written cannot be written over: a gradient that was added, or took the place of its input. Both forms
+/// of a pack, one chosen before it is stored, took SwiftShader minutes to compile.
+fn once(v: &Variant) -> bool {
+    v.gradient && (v.in_place || v.accumulate.contains(&true))
 }
 
 pub(super) fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
@@ -46,7 +47,7 @@ pub(super) fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     }
     careful(text, v, parts);
     match parts {
-        [part] if plain_first(v, parts) => plain(text, v, part),
+        [part] if !once(v) => plain(text, v, part),
         _ => line!(
             text,
             "const UNROLL: u32 = 1u;\n\
