@@ -33,8 +33,10 @@ const SWEEPS: [Sweep; 2] = [
     ),
 ];
 
+/// Name, axis, and the ratio at each power of two.
+type Line = (&'static str, &'static str, Vec<(u32, f64)>);
+
 fn main() {
-    // Cargo asks what there is to run.
     let adapters = pollster::block_on(Adapter::all());
     let adapter = adapters.first().expect("a driver, for example lavapipe");
     let gpu =
@@ -67,10 +69,7 @@ fn main() {
     draw(&adapter.info.name, &all).expect("benches/sweep.svg");
 }
 
-fn draw(
-    device: &str,
-    all: &[(&str, &str, Vec<(u32, f64)>)],
-) -> Result<(), Box<dyn std::error::Error>> {
+fn draw(device: &str, all: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
     let font = include_bytes!("../src/cli/plot/OpenSans.ttf");
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font")?;
     let root = SVGBackend::new(FILE, (960, 360)).into_drawing_area();
