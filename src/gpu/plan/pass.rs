@@ -192,7 +192,10 @@ impl Pass {
                 v.width = shape.width;
                 v.lanes = shape.lanes;
                 v.rounds = shape.rounds;
-                if v.written_out() {
+                // A row that one invocation keeps is written out with its loss. With options besides that took SwiftShader
+                // minutes to compile, and tens of gigabytes.
+                let light = |t: &Term| t.plain && matches!(t.target, TargetLayout::Labels(_));
+                if v.written_out() && (v.lanes > 1 || v.terms.iter().all(light)) {
                     v.held = shape.held;
                     v.group = shape.group;
                 }
