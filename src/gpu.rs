@@ -169,14 +169,17 @@ pub fn optional_features() -> wgpu::Features {
     wgpu::Features::SUBGROUP
 }
 
-/// The size of the subgroups of a device, if kernels may use them and rely on it; else 1. Workgroups are whole subgroups
-/// then, of which invocations are numbered in order.
+/// The size of the subgroups of a device, if kernels may use them; else 1. That invocations of a subgroup are numbered one
+/// after the other, and workgroups are whole subgroups, no specification promises; all drivers that are known do so, and
+/// `verify` would see it. In a browser a shader has to ask for subgroups, in words that naga refuses.
 fn subgroup_of(device: &wgpu::Device) -> u32 {
     let info = device.adapter_info();
     let one_size = info.subgroup_min_size == info.subgroup_max_size;
-    match device.features().contains(wgpu::Features::SUBGROUP) && one_size {
-        true if info.subgroup_min_size.is_power_of_two() => info.subgroup_min_size,
-        _ => 1,
+    let usable = device.features().contains(wgpu::Features::SUBGROUP)
+        && info.backend != wgpu::Backend::BrowserWebGpu;
+    match usable && one_size && info.subgroup_min_size.is_power_of_two() {
+        true => info.subgroup_min_size,
+        false => 1,
     }
 }
 

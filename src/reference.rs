@@ -143,7 +143,7 @@ fn sum_up(
 }
 
 /// The most additions that one number goes through when `leaves` leaves are summed. Within a leaf at most 32: of rows in a
-/// row; of elements on a CPU 2 levels of a pack, runs of 16, 8 of those, and 3 levels, where hardware has 2, 4 and 8 levels.
+/// row; of elements on a CPU 4 of a pack, 16 of those, 8 of those, and 3 levels, where hardware has 4, 4 and 8.
 /// Then each of 32 threads adds runs of 16, runs of 16 of those, runs of 16 of those, what comes of that, and the four
 /// together; then 5 levels, where hardware has an eighth of the last runs and 8 levels.
 pub fn sum_depth(leaves: usize) -> f64 {

@@ -123,8 +123,8 @@ fn tanh_fine(x: f32) -> f32 {
 }
 
 // x^y for y >= 0, with 0^0 = 1; of a negative x only where y is whole, else NaN. Relative error
-// (|y·log x|·(5 + 4) + 6 + 4)u; never below the smallest normal number for x other than 0, so that an infinity it meets
-// stays one.
+// (|y·log x|·(5 + 4) + 6 + 4)u; but for y = 1 never below the smallest normal number for x other than 0, so that an infinity it
+// meets stays one.
 fn power(x: f32, y: f32) -> f32 {
     if (y == 0.0) {
         return 1.0;

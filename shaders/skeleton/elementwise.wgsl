@@ -1,8 +1,9 @@
 // One workgroup sums one leaf: 4,096 consecutive elements, in packs. An invocation adds up packs, runs of UNROLL of them,
-// and blocks of up to 8 runs.
+// and blocks of up to 16 packs.
 
 const RUNS: u32 = PACKS / UNROLL;
-const BLOCK: u32 = min(RUNS, 8u);
+// 16 packs.
+const BLOCK: u32 = min(RUNS, 16u / UNROLL);
 
 // Where pack `p` of an invocation begins: SIDE packs lie side by side.
 fn pack_begin(leaf: u32, p: u32, tid: u32) -> u32 {
@@ -34,8 +35,12 @@ fn main(
         sums = sums_zero();
     }
     // A loop that hardly ever begins.
-    for (var p = select(0u, PACKS, fine); p < PACKS; p++) {
-        sums = visit_careful(pack_begin(leaf, p, tid), f, sums);
+    for (var b = select(0u, PACKS, fine); b < PACKS; b += 16u) {
+        var block = sums_zero();
+        for (var p = b; p < min(b + 16u, PACKS); p++) {
+            block = visit_careful(pack_begin(leaf, p, tid), f, block);
+        }
+        sums = sums_add(sums, block);
     }
     sums_put(tid, leaf, sums);
 }

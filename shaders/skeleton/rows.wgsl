@@ -46,6 +46,10 @@ fn main(
             if (SECOND) {
                 s2 = merged2(tid, gather2(row, x, s, share_begin(lane), end));
             }
+            if (IN_PLACE && LANES > 1u) {
+                // Everybody has read the logit of the label, before somebody writes over it.
+                storageBarrier();
+            }
             if (lane == 0u && !silent) {
                 say_losses(row, x, s, s2);
             }

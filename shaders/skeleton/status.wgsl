@@ -46,14 +46,6 @@ fn seen_of(bits: u32) -> u32 {
     return select(infinite, SEEN_NAN, nan_bits(bits));
 }
 
-// The same for many numbers, of whose bits the largest is known as signed and as unsigned integers. Beside a NaN an
-// infinity may go unseen, which changes nothing.
-fn seen_among(hi: i32, lo: u32) -> u32 {
-    return select(0u, SEEN_NAN, hi > i32(INF_BITS) || lo > (INF_BITS | 0x80000000u))
-        | select(0u, SEEN_INF, hi == i32(INF_BITS))
-        | select(0u, SEEN_NEG_INF, lo == (INF_BITS | 0x80000000u));
-}
-
 fn finite_of(bits: u32) -> f32 {
     return select(0.0, bitcast<f32>(bits), finite_bits(bits));
 }

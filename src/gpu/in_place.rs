@@ -1,7 +1,7 @@
 //! Gradients that take the place of their inputs: half the memory of large logits, and no copy.
 
 use super::bind::{TermIo, View, Views};
-use super::plan::Part;
+use super::plan::{LONG, Part};
 use super::{Bound, Gpu, Plan};
 use crate::error::{Error, Result};
 use crate::layout::{Layout, TargetLayout};
@@ -30,12 +30,13 @@ pub struct InPlaceIo<'a> {
 }
 
 impl Gpu {
-    /// Prepares `loss` for `layout`, with the gradient by each input written over that input. Numbers are those of
-    /// [`plan`](Gpu::plan), but for rounding where another plan is chosen: a row of logits with a label is not split among
-    /// workgroups, because one could overwrite the label's logit before another has read it.
+    /// Prepares `loss` for `layout`, with the gradient by each input written over that input. Results differ from those of
+    /// [`plan`](Gpu::plan) by rounding only: the losses of elements are added up in another order, and a row of logits with a
+    /// label is not split among workgroups, because one could overwrite the label's logit before another has read it.
     ///
     /// # Errors
-    /// As `plan`; [`Error::Mismatch`] for a layout without gradient, and for labels at class axis 1.
+    /// As `plan`; [`Error::Mismatch`] for a layout without gradient, and for labels at class axis 1; [`Error::TooLarge`] for
+    /// rows of 2²⁰ columns and more with labels.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn plan_in_place(&self, loss: &dyn Loss, layout: &Layout) -> Result<InPlacePlan> {
         self.block_on(self.plan_in_place_async(loss, layout))
@@ -66,8 +67,18 @@ impl Gpu {
         if !layout.gradient {
             return refused("a layout with gradient", "one without");
         }
-        if part.units.inner > 1 && matches!(layout.target, TargetLayout::Labels(_)) {
-            return refused("labels with the classes on the last axis", "class axis 1");
+        if matches!(layout.target, TargetLayout::Labels(_)) {
+            if part.units.inner > 1 {
+                return refused("labels with the classes on the last axis", "class axis 1");
+            }
+            // Such rows are split, because one workgroup would go round its loops too often.
+            if part.units.cols >= LONG {
+                return Err(Error::TooLarge {
+                    what: format!("columns of {} with labels, in place", info.name),
+                    limit: LONG as u64 - 1,
+                    found: part.units.cols as u64,
+                });
+            }
         }
         let slots = vec![part.geometry.elements; part.inputs.len()];
         Ok(InPlacePlan(self.plan_parts(vec![part], slots).await?))
@@ -75,9 +86,29 @@ impl Gpu {
 }
 
 impl InPlacePlan {
-    /// What it does, as a plan: its name, dispatches and bytes.
-    pub fn plan(&self) -> &Plan {
-        &self.0
+    /// As [`Plan::layout`].
+    pub fn layout(&self) -> &Layout {
+        self.0.layout()
+    }
+
+    /// As [`Plan::name`].
+    pub fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    /// As [`Plan::dispatches`].
+    pub fn dispatches(&self) -> usize {
+        self.0.dispatches()
+    }
+
+    /// As [`Plan::scratch_bytes`].
+    pub fn scratch_bytes(&self) -> u64 {
+        self.0.scratch_bytes()
+    }
+
+    /// As [`Plan::data_bytes`], where an input is read and written.
+    pub fn data_bytes(&self) -> u64 {
+        self.0.data_bytes()
     }
 
     /// Attaches buffers, as [`Plan::bind`] does. What it returns overwrites the inputs whenever it is encoded.

@@ -11,8 +11,9 @@ use super::{Gpu, Kernel};
 use crate::error::{Error, Result};
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout};
 use crate::loss::{Family, Info, Loss, OptionValue};
+pub(super) use choice::LONG;
+use choice::SHORT;
 pub use choice::Tuning;
-use choice::{LONG, SHORT};
 use std::fmt;
 use steps::Planner;
 
@@ -21,7 +22,7 @@ use steps::Planner;
 pub enum PlanKind {
     /// Element by element, a workgroup for 4,096 of them.
     Elementwise,
-    /// Several rows a workgroup, a slice of 2 to 32 invocations each.
+    /// Several rows a workgroup, a slice of 1 to 32 invocations each.
     Short,
     /// One workgroup a row, or two where rows of 16-bit numbers share a word.
     Workgroup,

@@ -210,6 +210,7 @@ impl Variant {
             self.subgroup = 1;
             self.side = 1;
         }
+        self.in_place &= self.stage.says_grads();
         if self.stage.is_main() {
             if !self.stage.says_grads() {
                 self.accumulate.fill(false);
@@ -686,6 +687,7 @@ fn declarations(text: &mut String, v: &Variant) {
     line!(text, "const APART: u32 = {apart}u;");
     for (name, value) in [
         ("GRADIENT", v.gradient),
+        ("IN_PLACE", v.in_place),
         ("SECOND", v.by_rows() && v.second()),
     ] {
         line!(text, "const {name}: bool = {value};");

@@ -36,7 +36,7 @@ pub(super) const SHORT: usize = 256;
 
 /// From so many columns on a row has several workgroups: one would go round its loops too often, and add too much up in
 /// a row.
-pub(super) const LONG: usize = 1 << 20;
+pub(in crate::gpu) const LONG: usize = 1 << 20;
 
 /// Packs that an invocation keeps, and words: every element of them is written out, three times, and has to be compiled;
 /// and they lie in registers.

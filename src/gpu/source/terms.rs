@@ -98,11 +98,15 @@ pub(super) fn quick(info: &Info) -> bool {
 
 /// The fields of a struct of a loss's file, each `f32` or `u32`.
 pub(crate) fn fields(info: &Info, name: &str) -> Vec<(String, String)> {
+    fields_of(info.wgsl, name)
+}
+
+fn fields_of(text: &str, name: &str) -> Vec<(String, String)> {
     let head = format!("struct {name} {{");
-    let Some(start) = info.wgsl.find(&head) else {
+    let Some(start) = text.find(&head) else {
         return Vec::new();
     };
-    let body = &info.wgsl[start + head.len()..];
+    let body = &text[start + head.len()..];
     let body = &body[..body.find('}').unwrap_or(0)];
     let code = |l: &str| l.split("//").next().unwrap_or("").trim().to_string();
     body.lines()
@@ -112,6 +116,23 @@ pub(crate) fn fields(info: &Info, name: &str) -> Vec<(String, String)> {
             Some((name.into(), ty.into()))
         })
         .collect()
+}
+
+/// Words of a struct, and of those in it, which a loss's file declares or what several share does.
+fn struct_words(info: &Info, name: &str) -> usize {
+    let shared = super::PIECES;
+    let own = fields_of(info.wgsl, name);
+    let all = if own.is_empty() {
+        fields_of(shared, name)
+    } else {
+        own
+    };
+    all.iter()
+        .map(|(_, ty)| match ty.as_str() {
+            "f32" | "u32" | "i32" | "bool" => 1,
+            ty => struct_words(info, ty).max(1),
+        })
+        .sum()
 }
 
 /// What an elementwise loss keeps of a row: the sum of its losses, and which of them are not finite.
@@ -132,7 +153,7 @@ pub(crate) fn words(v: &Variant) -> [usize; 2] {
 pub(crate) fn context_words(v: &Variant) -> usize {
     let of = |t: &Part<'_>| match t.elementwise() {
         true => 3,
-        false => 8 + t.info.inputs.len() + 3 + fields(t.info, "Ready").len(),
+        false => 8 + t.info.inputs.len() + 3 + struct_words(t.info, "Ready"),
     };
     parts(v).iter().map(of).sum()
 }

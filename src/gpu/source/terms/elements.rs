@@ -122,7 +122,7 @@ fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "fn visit_careful(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
-         var sums = run;\n    var even = GRAD_ZERO;\n    \
+         var sums = sums_zero();\n    var even = GRAD_ZERO;\n    \
          for (var k = i; k < min(i + PACK, mine.n); k++) {{\n        \
          let in = load_inputs(k);"
     );
@@ -155,7 +155,7 @@ fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
              if (odd || k + 1u == mine.n) {{ store_grads(k & ~1u, even, v.grad, odd); }}"
         );
     }
-    line!(text, "    }}\n    return sums;\n}}");
+    line!(text, "    }}\n    return sums_add(run, sums);\n}}");
 }
 
 /// Packs of one loss written out, for finite numbers: all loads come first, so that they are under way together, and only

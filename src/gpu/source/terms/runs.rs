@@ -380,6 +380,10 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         }
         false => line!(text, "    let s2 = all2_identity();"),
     }
+    if v.in_place {
+        // Everybody has read the logit of the label, before somebody writes over it.
+        line!(text, "    storageBarrier();");
+    }
     line!(
         text,
         "    if (lane == 0u && !silent) {{ say_losses(row, x, s, s2); }}"
