@@ -5,7 +5,9 @@
 use crate::support::{self, Recipe, Rng};
 use wgloss::gpu::PlanKind;
 use wgloss::loss::{Info, Loss};
-use wgloss::{Batch, ClassAxis, DType, Family, Gpu, LabelType, Outcome, Reduction, verify};
+use wgloss::{
+    Batch, ClassAxis, CrossEntropy, DType, Family, Gpu, LabelType, Outcome, Reduction, verify,
+};
 
 /// A shape, and how small bindings and dispatches are made to cut it. Workgroups in one dimension come as a
 /// square number at most, so they cannot be as few as one likes.
@@ -169,6 +171,27 @@ fn reruns_and_cuts_change_no_bit() {
         wrong.len(),
         wrong[..wrong.len().min(8)].join("\n")
     );
+}
+
+/// Rows that one invocation keeps, and whose losses it adds up: on a CPU, in f32, with class indices and default options.
+#[test]
+fn kept_rows_change_no_bit_in_chunks() {
+    let Some(gpu) = support::gpu() else { return };
+    let loss = CrossEntropy::default();
+    for cols in [2, 10, 16] {
+        let recipe = Recipe {
+            labels: Some(LabelType::I64),
+            ..Recipe::new([9002, cols])
+        };
+        let batch = support::batch(&loss, &recipe, &mut Rng::new("kept rows"));
+        let whole = run(&gpu, &loss, &batch);
+        let check = verify::check(&loss, &batch, &whole).expect("good");
+        assert_eq!(check.complaint, None, "{cols} columns");
+        let lowered = gpu.with_limits(LABELS, 64);
+        assert!(dispatches(&lowered, &loss, &batch) > dispatches(&gpu, &loss, &batch));
+        let cut = run(&lowered, &loss, &batch);
+        assert_eq!(difference(&whole, &cut), None, "{cols} columns");
+    }
 }
 
 #[test]

@@ -192,10 +192,11 @@ impl Pass {
                 v.width = shape.width;
                 v.lanes = shape.lanes;
                 v.rounds = shape.rounds;
-                // A row that one invocation keeps is written out with its loss. With options besides that took SwiftShader
-                // minutes to compile, and tens of gigabytes.
+                // A row that one invocation keeps is written out with its loss. With options besides, or two rows of 10
+                // columns in bf16, that took SwiftShader minutes to compile, and tens of gigabytes.
                 let light = |t: &Term| t.plain && matches!(t.target, TargetLayout::Labels(_));
-                if v.written_out() && (v.lanes > 1 || v.terms.iter().all(light)) {
+                let light = v.dtype == DType::F32 && v.terms.iter().all(light);
+                if v.written_out() && (v.lanes > 1 || light) {
                     v.held = shape.held;
                     v.group = shape.group;
                 }

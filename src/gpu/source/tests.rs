@@ -1,8 +1,8 @@
 //! Every text that can be composed, held against naga, Tint and WebGPU's default limits. No device is needed.
 
 use super::{
-    DIVISOR, HEAD, LOSS, Losses, Named, PARAMS, Params, Stage, TERM_PARAMS, TOTAL, Term,
-    TermParams, UPSTREAM, Variant, compose, list_option, terms,
+    COUNTED_SUM, COUNTED_VALID, DIVISOR, HEAD, LOSS, Losses, Named, PARAMS, Params, Stage,
+    TERM_PARAMS, TOTAL, Term, TermParams, UPSTREAM, Variant, compose, list_option, terms,
 };
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Family, Info, OptionKind, TargetKind};
@@ -252,16 +252,29 @@ fn validated(what: &str, text: &str) -> Result<Module, String> {
     Ok(module)
 }
 
+/// Bytes of a type of workgroup memory, where a bool takes a word; naga counts it as one byte.
+fn bytes_of(module: &Module, ty: naga::Handle<naga::Type>) -> u32 {
+    match &module.types[ty].inner {
+        TypeInner::Scalar(naga::Scalar::BOOL) => 4,
+        TypeInner::Struct { members, .. } => members.iter().map(|m| bytes_of(module, m.ty)).sum(),
+        TypeInner::Array {
+            base,
+            size: naga::ArraySize::Constant(n),
+            ..
+        } => n.get() * bytes_of(module, *base),
+        inner => inner.size(module.to_ctx()),
+    }
+}
+
 /// What of WebGPU's default limits a module breaks.
 fn over_limits(module: &Module) -> Option<String> {
     let globals = || module.global_variables.iter();
     let buffers = globals().filter(|(_, g)| matches!(g.space, AddressSpace::Storage { .. }));
     let buffers = buffers.count();
-    let size = |g: &naga::GlobalVariable| module.types[g.ty].inner.size(module.to_ctx());
     let workgroup: u32 = globals()
         .filter(|(_, g)| g.space == AddressSpace::WorkGroup)
         // Each may be padded to 16 bytes.
-        .map(|(_, g)| size(g).next_multiple_of(16))
+        .map(|(_, g)| bytes_of(module, g.ty).next_multiple_of(16))
         .sum();
     let invocations = module.entry_points.iter();
     let invocations = invocations.map(|e| e.workgroup_size.iter().product::<u32>());
@@ -406,6 +419,8 @@ fn the_words_of_the_status_are_the_shaders() {
         ("UPSTREAM", UPSTREAM),
         ("LOSS", LOSS),
         ("TOTAL", TOTAL),
+        ("COUNTED_SUM", COUNTED_SUM as usize),
+        ("COUNTED_VALID", COUNTED_VALID as usize),
     ] {
         let line = format!("const {name}: u32 = {word}u;");
         assert!(text.contains(&line), "{line}");
