@@ -4,6 +4,9 @@
 //   dloss/dx = (1 - t)·sigma(x) - p·t·sigma(-x)
 // Every part is 0 or of one sign for t in [0, 1], so nothing cancels.
 
+// With default options much arithmetic without a branch: more packs at a time.
+const STRAIGHT: bool = true;
+
 fn term(e: Elem) -> Term {
     var t = e.t;
     let smoothing = params.opt_label_smoothing;

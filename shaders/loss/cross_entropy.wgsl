@@ -86,8 +86,18 @@ fn peak_merge(a: Peak, b: Peak) -> Peak {
     return Peak(max(a.m, b.m));
 }
 
+fn peak_at(s: Stat) -> Peak {
+    return Peak(s.m);
+}
+
 fn stat_at(p: Peak) -> Stat {
     return Stat(p.m, 0.0, 0.0, 0.0, 0u);
+}
+
+// The same, relative to an m that is not below its own.
+fn stat_moved(a: Stat, p: Peak) -> Stat {
+    let shift = select(exp_below(a.m - p.m), 1.0, a.m == p.m);
+    return Stat(p.m, a.s * shift, a.q, ce_moved(a, p.m), a.bits);
 }
 
 fn stat_of(e: Elem, r: Row, p: Peak) -> Stat {
@@ -163,14 +173,29 @@ fn row_loss(r: Row, stat: Stat) -> f32 {
 
 struct Ready {
     m: f32,
-    // 1/s
+    // 1/s, and q/s
     part: f32,
+    pull: f32,
     q: f32,
     lse: f32,
 }
 
 fn row_ready(r: Row, s: Stat) -> Ready {
-    return Ready(s.m, 1.0 / s.s, ce_whole(r, s).q, s.m + ln(s.s));
+    let part = 1.0 / s.s;
+    let q = ce_whole(r, s).q;
+    return Ready(s.m, part, q * part, q, s.m + ln(s.s));
+}
+
+// Rows without a NaN whose logits are taken as they are. Of q/s neither overflows nor underflows what matters.
+const QUICK_TOP: u32 = INF_BITS;
+
+fn quick_ready(r: Row, s: Stat, y: Ready) -> bool {
+    let as_they_are = params.opt_temperature == 1.0 && params.opt_z_loss == 0.0 && !ce_capped();
+    return as_they_are && (y.q == 0.0 || y.q >= 1e-20);
+}
+
+fn quick_grad(e: Elem, r: Row, y: Ready) -> Grad {
+    return Grad(exp_below(e.x - y.m) * y.pull - ce_wanted(e, r));
 }
 
 fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {

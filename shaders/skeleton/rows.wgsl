@@ -1,5 +1,6 @@
-// A slice of a workgroup takes a group of rows: one, or two where two rows of 16-bit numbers share a word. Each row's
-// statistic is merged over the slice, then the gradient written; that of two rows together in pairs.
+// A slice of a workgroup takes ROUNDS groups of rows, one after the other: a group is one row, or two where two rows of
+// 16-bit numbers share a word. Each row's statistic is merged over the slice, then the gradient written; that of two
+// rows together in pairs.
 
 const SLICES: u32 = WIDTH / LANES;
 const KEPT: u32 = select(1u, 2u * SLICES, GROUP == 2u);
@@ -30,11 +31,11 @@ fn main(
     let slice = tid / LANES;
     let f = factors();
     for (var round = 0u; round < ROUNDS; round++) {
-        let begin = ((wid.y * nwg.x + wid.x) * ROUNDS + round) * SLICES * GROUP;
+        let begin = ((wid.y * nwg.x + wid.x) * SLICES * ROUNDS + round) * GROUP;
         if (begin >= params.rows) {
             break;
         }
-        let first = begin + slice * GROUP;
+        let first = begin + slice * ROUNDS * GROUP;
         for (var k = 0u; k < GROUP; k++) {
             // Barriers are for everybody: a slice beyond the last row takes that once more and keeps silent.
             let row = min(first + k, params.rows - 1u);

@@ -307,7 +307,38 @@ impl Variant {
     }
 
     /// Whether its loss has a quick statistic that is used here.
-    pub(crate) fn quick(&self) -> bool {
+    fn quick(&self) -> bool {
+        self.quick_loss().is_some_and(terms::quick)
+    }
+
+    /// Whether its loss has a quick gradient that is used here.
+    fn quick_grads(&self) -> bool {
+        self.quick_loss().is_some_and(terms::quick_grad)
+    }
+
+    /// Packs that are loaded before the first is looked at, in plain arithmetic, and for a gradient: as many results have
+    /// to be kept as well. A careful gradient beside a plain one is hardly ever used; it only has to be compiled.
+    fn quick_unroll(&self) -> u32 {
+        self.unroll.min(2)
+    }
+
+    fn grads_unroll(&self) -> u32 {
+        match self.quick_grads() {
+            true => 1,
+            false => self.unroll.min(2),
+        }
+    }
+
+    /// Whether it has one elementwise loss, of much arithmetic without a branch.
+    pub(crate) fn straight(&self) -> bool {
+        match self.terms.as_slice() {
+            [term] => term.plain && term.loss.is_some_and(|l| terms::straight(l.0)),
+            _ => false,
+        }
+    }
+
+    /// The loss whose quick functions are used, if it has any.
+    fn quick_loss(&self) -> Option<&'static Info> {
         match self.terms.as_slice() {
             // An input for each, in order: its gradients are not added up.
             [
@@ -318,9 +349,9 @@ impl Variant {
                 },
             ] => {
                 let own = inputs.iter().copied().eq(0..l.0.inputs.len());
-                own && self.by_rows() && !self.stage.is_strided() && terms::quick(l.0)
+                (own && self.by_rows() && !self.stage.is_strided()).then_some(l.0)
             }
-            _ => false,
+            _ => None,
         }
     }
 
@@ -553,12 +584,17 @@ const TREE: &str = include_str!("../../shaders/skeleton/tree.wgsl");
 const GATHER: &str = include_str!("../../shaders/skeleton/gather.wgsl");
 const AGAIN: &str = include_str!("../../shaders/skeleton/again.wgsl");
 const SLICES: &str = include_str!("../../shaders/skeleton/slices.wgsl");
-const PLAIN: &str = include_str!("../../shaders/skeleton/plain.wgsl");
-const QUICK: &str = include_str!("../../shaders/skeleton/quick.wgsl");
 
 /// The WGSL of a kernel. The losses' files come first, so that the line numbers of the first stay true.
 pub(crate) fn compose(v: &Variant) -> String {
-    let again = if v.quick() { QUICK } else { PLAIN };
+    let gather = match v.quick() {
+        true => include_str!("../../shaders/skeleton/gather_quick.wgsl"),
+        false => include_str!("../../shaders/skeleton/gather_plain.wgsl"),
+    };
+    let grads = match v.quick_grads() {
+        true => include_str!("../../shaders/skeleton/grads_quick.wgsl"),
+        false => include_str!("../../shaders/skeleton/grads_plain.wgsl"),
+    };
     let beside = match v.near() {
         1 => "fn beside(x: f32, by: u32) -> f32 { return x; }\n",
         _ => "fn beside(x: f32, by: u32) -> f32 { return subgroupShuffleXor(x, by); }\n",
@@ -581,14 +617,16 @@ pub(crate) fn compose(v: &Variant) -> String {
         Stage::Rows => &[
             GATHER,
             AGAIN,
-            again,
+            gather,
+            grads,
             SLICES,
             include_str!("../../shaders/skeleton/rows.wgsl"),
         ],
         Stage::SplitStat | Stage::SplitStat2 | Stage::SplitGrad => &[
             GATHER,
             AGAIN,
-            again,
+            gather,
+            grads,
             SLICES,
             include_str!("../../shaders/skeleton/split.wgsl"),
         ],

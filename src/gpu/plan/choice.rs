@@ -2,7 +2,7 @@
 //! figures behind it are in `benches/RESULTS.md`.
 
 use super::PlanKind;
-use crate::gpu::source::PACK;
+use crate::gpu::source::{PACK, Variant};
 use crate::layout::Geometry;
 use crate::loss::Family;
 
@@ -130,7 +130,9 @@ impl Tuning {
                     lanes: 1,
                     held,
                     group: if held > 0 { group } else { 1 },
-                    rounds: 16,
+                    // Each invocation has so many rows in a row. An odd number of those it reads twice: invocations that
+                    // are a power of two of bytes apart would drive each other's rows out of the cache.
+                    rounds: if held > 0 { 16 } else { 21 },
                 }
             }
             (PlanKind::Short, Tuning::Wide) => {
@@ -148,7 +150,8 @@ impl Tuning {
                 lanes: 8,
                 held: 0,
                 group: 1,
-                rounds: 1,
+                // So that a workgroup has something to do: 32,768 columns.
+                rounds: (32_768 / columns.max(1)).clamp(1, 16),
             },
             // As many invocations as there are packs: the others would only wait.
             (_, Tuning::Wide) => {
@@ -174,11 +177,14 @@ impl Tuning {
     }
 
     /// Packs that an invocation loads before it looks at the first: what hardware has under way at once. An adapter on the
-    /// CPU gains by it too, but for the careful loops of rows, which it only has to compile.
-    pub(super) fn unroll(self, kind: PlanKind, written_out: bool) -> u32 {
+    /// CPU gains by it where arithmetic waits for arithmetic, and loses where there is none; careful loops of rows it only
+    /// has to compile.
+    pub(super) fn unroll(self, kind: PlanKind, v: &Variant) -> u32 {
         match (self, kind) {
-            (Tuning::Wide, _) | (_, PlanKind::Elementwise) => 2,
-            (Tuning::Narrow, _) if written_out => 2,
+            (Tuning::Wide, _) => 2,
+            (Tuning::Narrow, PlanKind::Elementwise) if v.straight() => 4,
+            (Tuning::Narrow, PlanKind::Elementwise) => 2,
+            (Tuning::Narrow, _) if v.written_out() => 4,
             (Tuning::Narrow, _) => 1,
         }
     }

@@ -175,7 +175,7 @@ impl Pass {
             terms: terms.collect(),
         };
         let cols = self.units.cols;
-        v.unroll = tuning.unroll(self.kind, v.written_out());
+        v.unroll = tuning.unroll(self.kind, &v);
         let whole_packs = |n: usize| n.is_multiple_of(PACK as usize);
         match (self.kind, stage) {
             (PlanKind::Strided, _) => {

@@ -13,7 +13,7 @@ use crate::loss::{Family, Info, OptionInfo, OptionKind, OptionValue};
 pub(super) use access::raw_words;
 use access::{access, bad_weights, element, inputs};
 use rows::{contexts, gathering, row_gradients, row_losses, statistics};
-use runs::{quick_runs, runs};
+use runs::{quick_grads, quick_runs, runs};
 use std::fmt::Write;
 
 /// Names that the description of a loss gives, beside those of its file.
@@ -94,6 +94,16 @@ pub(super) fn peak(info: &Info) -> bool {
 /// Whether a loss has a statistic by plain arithmetic beside the careful one.
 pub(super) fn quick(info: &Info) -> bool {
     info.wgsl.contains("struct Quick {")
+}
+
+/// Whether a loss has a gradient by plain arithmetic beside the careful one.
+pub(super) fn quick_grad(info: &Info) -> bool {
+    info.wgsl.contains("fn quick_grad(")
+}
+
+/// Whether a loss says that with default options it is much arithmetic without a branch.
+pub(super) fn straight(info: &Info) -> bool {
+    info.wgsl.contains("const STRAIGHT: bool = true;")
 }
 
 /// The fields of a struct of a loss's file, each `f32` or `u32`.
@@ -396,10 +406,14 @@ pub(super) fn functions(text: &mut String, v: &Variant) {
         row_losses(text, v, &parts);
         row_gradients(text, v, &parts);
         runs(text, v, &parts);
-        if let [part] = parts.as_slice()
-            && v.quick()
-        {
-            quick_runs(text, v, part);
+        if let [part] = parts.as_slice() {
+            line!(text, "const QUICK_PACKS: u32 = {}u;", v.quick_unroll());
+            if v.quick() {
+                quick_runs(text, v, part);
+            }
+            if v.quick_grads() {
+                quick_grads(text, v, part);
+            }
         }
     }
 }

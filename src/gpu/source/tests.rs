@@ -125,7 +125,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                 held: 0,
                 group: 1,
                 rounds: [1, 16][random(2)],
-                unroll: [1, 2][random(2)],
+                unroll: [1, 2, 4][random(3)],
                 side: [1, 4][random(2)],
                 heads: 1,
                 aliased,

@@ -163,7 +163,6 @@ fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 fn plain(text: &mut String, v: &Variant, part: &Part<'_>) {
     let s = &part.s;
     let parts = std::slice::from_ref(part);
-    let bad = bad_weights(v, part);
     line!(
         text,
         "struct Plain {{ l: f32, top: u32, bad: u32, grad: GradBits }}"
@@ -181,66 +180,9 @@ fn plain(text: &mut String, v: &Variant, part: &Part<'_>) {
     line!(
         text,
         "    return Plain(w{s} * t{s}.loss, x{s}.top, {}, {});\n}}",
-        bad.clone().unwrap_or("0u".into()),
+        bad_weights(v, part).unwrap_or("0u".into()),
         close_sums(v)
     );
-    line!(
-        text,
-        "fn visit_pack(raw: Raw, i: u32, f: Factors, run: Sums) -> Sums {{\n    var sums = run;"
-    );
-    for k in 0..PACK {
-        let at = match part.needs_place() {
-            true => {
-                line!(text, "    let at{k} = place(i + {k}u);");
-                format!("at{k}.x, at{k}.y")
-            }
-            false => "0u, 0u".into(),
-        };
-        let visit = format!("visit_plain({}, {at}, f)", unpacked(v, "raw", k));
-        match v.wide || k == 0 {
-            true => line!(text, "    let v{k} = {visit};"),
-            // What lies beyond the end adds nothing.
-            false => line!(
-                text,
-                "    var v{k} = {visit};\n    \
-                 if (i + {k}u >= mine.n) {{\n        \
-                 v{k}.l = 0.0;\n        v{k}.top = 0u;\n        v{k}.bad = 0u;\n    }}"
-            ),
-        }
-    }
-    let all = |f: &dyn Fn(u32) -> String| (0..PACK).map(f).collect::<Vec<_>>();
-    match part.term.losses {
-        Losses::Summed => line!(
-            text,
-            "    sums.l{s} += {};",
-            tree(&all(&|k| format!("v{k}.l")), "+")
-        ),
-        _ => line!(
-            text,
-            "    store_losses{s}(i, mine.n, array<u32, PACK>({}));",
-            all(&|k| format!("bitcast<u32>(v{k}.l)")).join(", ")
-        ),
-    }
-    line!(
-        text,
-        "    sums.top{s} = max(sums.top{s}, {});",
-        maximum(&all(&|k| format!("v{k}.top")))
-    );
-    if bad.is_some() {
-        line!(
-            text,
-            "    sums.bad{s} += {};",
-            tree(&all(&|k| format!("v{k}.bad")), "+")
-        );
-    }
-    if v.gradient {
-        line!(
-            text,
-            "    store_pack(i, mine.n, array<GradBits, PACK>({}));",
-            all(&|k| format!("v{k}.grad")).join(", ")
-        );
-    }
-    line!(text, "    return sums;\n}}");
     let unroll = v.packs().min(v.unroll);
     line!(text, "const UNROLL: u32 = {unroll}u;");
     line!(
@@ -248,20 +190,24 @@ fn plain(text: &mut String, v: &Variant, part: &Part<'_>) {
         "fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
          let last = (mine.n - 1u) / PACK * PACK;\n    var sums = run;"
     );
-    let at = |u: u32| format!("i + {u}u * APART");
     for u in 0..unroll {
         line!(
             text,
-            "    let r{u} = load_raw(min({}, last), mine.n);",
-            at(u)
+            "    let i{u} = i + {u}u * APART;\n    let r{u} = load_raw(min(i{u}, last), mine.n);"
         );
     }
+    // Much arithmetic comes before the first of its packs is stored: a store by invocations one after the other is so
+    // long that a CPU does not see the next pack's arithmetic beyond it.
+    if v.straight() {
+        (0..unroll).for_each(|u| visit_pack(text, v, part, u));
+    }
     for u in 0..unroll {
-        line!(
-            text,
-            "    if ({0} < mine.n) {{ sums = visit_pack(r{u}, {0}, f, sums); }}",
-            at(u)
-        );
+        line!(text, "    if (i{u} < mine.n) {{");
+        if !v.straight() {
+            visit_pack(text, v, part, u);
+        }
+        sum_pack(text, v, part, u);
+        line!(text, "    }}");
     }
     line!(text, "    return sums;\n}}");
     // The sum of losses that are not finite is none either.
@@ -270,4 +216,67 @@ fn plain(text: &mut String, v: &Variant, part: &Part<'_>) {
         "fn sums_fine(sums: Sums, f: Factors) -> bool {{\n    \
          return f.ok{s} && sums.top{s} < INF_BITS && finite_bits(bitcast<u32>(sums.l{s}));\n}}"
     );
+}
+
+/// The losses and gradients of the elements of pack `u`.
+fn visit_pack(text: &mut String, v: &Variant, part: &Part<'_>, u: u32) {
+    for k in 0..PACK {
+        let at = match part.needs_place() {
+            true => {
+                line!(text, "    let at{u}_{k} = place(i{u} + {k}u);");
+                format!("at{u}_{k}.x, at{u}_{k}.y")
+            }
+            false => "0u, 0u".into(),
+        };
+        let visit = format!("visit_plain({}, {at}, f)", unpacked(v, &format!("r{u}"), k));
+        match v.wide || k == 0 {
+            true => line!(text, "    let v{u}_{k} = {visit};"),
+            // What lies beyond the end adds nothing.
+            false => line!(
+                text,
+                "    var v{u}_{k} = {visit};\n    \
+                 if (i{u} + {k}u >= mine.n) {{\n        \
+                 v{u}_{k}.l = 0.0;\n        v{u}_{k}.top = 0u;\n        v{u}_{k}.bad = 0u;\n    }}"
+            ),
+        }
+    }
+}
+
+/// Adds up what pack `u` has to say, and stores what is stored.
+fn sum_pack(text: &mut String, v: &Variant, part: &Part<'_>, u: u32) {
+    let s = &part.s;
+    let all = |f: &dyn Fn(String) -> String| -> Vec<_> {
+        (0..PACK).map(|k| f(format!("v{u}_{k}"))).collect()
+    };
+    match part.term.losses {
+        Losses::Summed => line!(
+            text,
+            "    sums.l{s} += {};",
+            tree(&all(&|v| format!("{v}.l")), "+")
+        ),
+        _ => line!(
+            text,
+            "    store_losses{s}(i{u}, mine.n, array<u32, PACK>({}));",
+            all(&|v| format!("bitcast<u32>({v}.l)")).join(", ")
+        ),
+    }
+    line!(
+        text,
+        "    sums.top{s} = max(sums.top{s}, {});",
+        maximum(&all(&|v| format!("{v}.top")))
+    );
+    if bad_weights(v, part).is_some() {
+        line!(
+            text,
+            "    sums.bad{s} += {};",
+            tree(&all(&|v| format!("{v}.bad")), "+")
+        );
+    }
+    if v.gradient {
+        line!(
+            text,
+            "    store_pack(i{u}, mine.n, array<GradBits, PACK>({}));",
+            all(&|v| format!("{v}.grad")).join(", ")
+        );
+    }
 }

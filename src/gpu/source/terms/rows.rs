@@ -115,7 +115,9 @@ fn peaks(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     match with.is_empty() {
         true => line!(
             text,
-            "struct Peaks {{ none: u32 }}\nfn peaks_identity() -> Peaks {{ return Peaks(0u); }}"
+            "struct Peaks {{ none: u32 }}\n\
+             fn peaks_identity() -> Peaks {{ return Peaks(0u); }}\n\
+             fn peaks_of(a: All) -> Peaks {{ return Peaks(0u); }}"
         ),
         false => {
             line!(
@@ -127,6 +129,16 @@ fn peaks(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
                 text,
                 "fn peaks_identity() -> Peaks {{ return Peaks({}); }}",
                 joined(&|s| format!("peak_identity{s}()"))
+            );
+            line!(
+                text,
+                "fn peaks_of(a: All) -> Peaks {{ return Peaks({}); }}",
+                joined(&|s| format!("peak_at{s}(a.s{s})"))
+            );
+            line!(
+                text,
+                "fn peaks_merge(a: Peaks, b: Peaks) -> Peaks {{ return Peaks({}); }}",
+                joined(&|s| format!("peak_merge{s}(a.p{s}, b.p{s})"))
             );
         }
     }
@@ -141,6 +153,21 @@ fn peaks(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(
         text,
         "fn all_at(p: Peaks) -> All {{\n    return All({});\n}}",
+        all.join(", ")
+    );
+    // Relative to higher peaks.
+    let moved = |p: &Part<'_>| {
+        let kept = p.kept(v).map(|(name, _)| format!(", a.{name}{}", p.s));
+        let kept: String = kept.collect();
+        match p.peak() {
+            true => format!("stat_moved{0}(a.s{0}, p.p{0}){kept}", p.s),
+            false => format!("a.s{}{kept}", p.s),
+        }
+    };
+    let all: Vec<_> = parts.iter().map(moved).collect();
+    line!(
+        text,
+        "fn all_moved(a: All, p: Peaks) -> All {{\n    return All({});\n}}",
         all.join(", ")
     );
 }
@@ -345,24 +372,19 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "alias RowContext = {context};");
     let place = "in: Inputs, i: u32, row_here: u32, col_here: u32, x: RowContext";
     if parts.iter().any(Part::peak) {
-        line!(
-            text,
-            "fn peaks_add(p: Peaks, {place}) -> Peaks {{\n    var out = p;"
-        );
+        line!(text, "fn peaks_one({place}) -> Peaks {{");
         open_place(text, v, parts);
-        for part in parts.iter().filter(|p| p.peak()) {
-            let s = &part.s;
-            line!(
-                text,
-                "    out.p{s} = peak_merge{s}(out.p{s}, peak_of{s}(elem{s}(in, row, col, x.c{s}.label).e, x.c{s}.r));"
-            );
-        }
-        line!(text, "    return out;\n}}");
+        let one = |p: &Part<'_>| {
+            let s = &p.s;
+            format!("peak_of{s}(elem{s}(in, row, col, x.c{s}.label).e, x.c{s}.r)")
+        };
+        let all: Vec<_> = parts.iter().filter(|p| p.peak()).map(one).collect();
+        line!(text, "    return Peaks({});\n}}", all.join(", "));
     }
     // A row that does not count gathers too; nobody asks what.
     line!(
         text,
-        "fn all_add(run: All, {place}, p: Peaks) -> All {{\n    var one = run;"
+        "fn all_one({place}, p: Peaks) -> All {{\n    var one: All;"
     );
     open_place(text, v, parts);
     for part in parts {
@@ -408,7 +430,7 @@ pub(super) fn gathering(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         }
         line!(text, "        one.top{s} = l.top;{bad}\n    }}");
     }
-    line!(text, "    return all_join(run, one);\n}}");
+    line!(text, "    return one;\n}}");
     recount(text, v, parts);
     line!(
         text,

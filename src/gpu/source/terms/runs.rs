@@ -55,41 +55,99 @@ fn emit(text: &mut String, groups: &[Group], each: &dyn Fn(&Item) -> String) {
     }
 }
 
-/// Gathers `groups` of the row that is `x` into a variable: the peaks first, where a loss has them; then everything
-/// relative to those, 16 elements to a sum.
-fn gather(text: &mut String, parts: &[Part<'_>], groups: &[Group], x: &str, into: &str) {
-    line!(text, "    var p_{into} = peaks_identity();");
+/// Gathers `groups` of the row that is `x` into a variable, on top of what is in `before`: the peaks first, where a loss
+/// has them; then everything relative to those, 16 elements to a sum. Neighbours meet first, so that little waits for
+/// the step before.
+fn gather(
+    text: &mut String,
+    parts: &[Part<'_>],
+    groups: &[Group],
+    x: &str,
+    before: &str,
+    into: &str,
+) {
+    line!(text, "    var p_{into} = peaks_of({before});");
     // Unpacked once for both.
     let named;
     let groups = match parts.iter().any(Part::peak) {
         false => groups,
         true => {
             named = named_inputs(text, groups, into);
-            emit(text, &named, &|item| {
-                format!("p_{into} = peaks_add(p_{into}, {});", item.args(x))
-            });
+            let peak = format!("p_{into}");
+            joined(
+                text,
+                &named,
+                &highest,
+                (&peak, "peaks_merge", "peaks_identity()"),
+                &|item| format!("peaks_one({})", item.args(x)),
+            );
             &named
         }
     };
-    line!(text, "    var {into} = all_at(p_{into});");
-    let elements: usize = groups.iter().map(|g| g.items.len()).sum();
-    if elements <= 16 {
-        emit(text, groups, &|item| {
-            format!("{into} = all_add({into}, {}, p_{into});", item.args(x))
-        });
-        return;
-    }
+    line!(text, "    var {into} = all_moved({before}, p_{into});");
+    let one = |item: &Item| format!("all_one({}, p_{into})", item.args(x));
+    let nothing = format!("all_at(p_{into})");
+    // 16 elements to a sum.
     let each = 16 / groups[0].items.len().clamp(1, 16);
-    for (k, some) in groups.chunks(each.max(1)).enumerate() {
-        line!(text, "    var {into}_{k} = all_at(p_{into});");
-        emit(text, some, &|item| {
-            format!(
-                "{into}_{k} = all_add({into}_{k}, {}, p_{into});",
-                item.args(x)
-            )
-        });
-        line!(text, "    {into} = all_join({into}, {into}_{k});");
+    for some in groups.chunks(each.max(1)) {
+        joined(text, some, &sum, (into, "all_join", &nothing), &one);
     }
+}
+
+/// Joins what `one` says of each element to a variable: elements that are there together first, and all of them before
+/// what the variable was.
+fn joined(
+    text: &mut String,
+    groups: &[Group],
+    together: &dyn Fn(&[String]) -> String,
+    (into, join, nothing): (&str, &str, &str),
+    one: &dyn Fn(&Item) -> String,
+) {
+    line!(text, "    {{ var part = {nothing};");
+    for (k, group) in groups.iter().enumerate() {
+        if let Some(there) = &group.there {
+            line!(text, "    if ({there}) {{");
+        }
+        let (sure, rest): (Vec<_>, Vec<_>) = group.items.iter().partition(|i| i.there.is_none());
+        if !sure.is_empty() {
+            let sure = together(&sure.into_iter().map(one).collect::<Vec<_>>());
+            match (k, &group.there) {
+                (0, None) => line!(text, "    part = {sure};"),
+                _ => line!(text, "    part = {join}(part, {sure});"),
+            }
+        }
+        for item in rest {
+            let there = item.there.as_deref().unwrap_or("true");
+            line!(
+                text,
+                "    if ({there}) {{ part = {join}(part, {}); }}",
+                one(item)
+            );
+        }
+        if group.there.is_some() {
+            line!(text, "    }}");
+        }
+    }
+    line!(text, "    {into} = {join}({into}, part); }}");
+}
+
+/// The sum of statistics: neighbours first.
+fn sum(of: &[String]) -> String {
+    match of {
+        [one] => one.clone(),
+        _ => {
+            let (a, b) = of.split_at(of.len() / 2);
+            format!("all_join({}, {})", sum(a), sum(b))
+        }
+    }
+}
+
+/// The highest of peaks, one after the other from a number on: a driver that has to expect a NaN in both of two numbers
+/// takes three instructions for their maximum.
+fn highest(of: &[String]) -> String {
+    let start = "peaks_identity()".to_string();
+    of.iter()
+        .fold(start, |a, b| format!("peaks_merge({a}, {b})"))
 }
 
 /// Declares the inputs of all elements, and gives the elements by those names.
@@ -161,6 +219,7 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         false => (1, PACK),
     };
     line!(text, "const UNROLL: u32 = {unroll}u;");
+    line!(text, "const GRADS_UNROLL: u32 = {unroll}u;");
     let place = "row: u32, x: RowContext, c: u32, end: u32";
     let open = |text: &mut String| {
         line!(
@@ -174,15 +233,15 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     open(text);
     match parts.iter().any(Part::peak) {
         true => {
-            line!(text, "        let p = peaks_add(peaks_identity(), {args});");
+            line!(text, "        let p = peaks_one({args});");
             line!(
                 text,
-                "        run = all_merge(run, all_add(all_at(p), {args}, p));\n    }}"
+                "        run = all_merge(run, all_one({args}, p));\n    }}"
             );
         }
         false => line!(
             text,
-            "        run = all_add(run, {args}, peaks_identity());\n    }}"
+            "        run = all_join(run, all_one({args}, peaks_identity()));\n    }}"
         ),
     }
     line!(text, "    return all_merge(all, run);\n}}");
@@ -222,9 +281,9 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 /// A few packs of one row; its columns end at `end`, a whole number of packs after the first
 /// pack of all.
 fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    let unroll = v.unroll;
-    line!(text, "const UNROLL: u32 = {unroll}u;");
-    let open = |text: &mut String| {
+    line!(text, "const UNROLL: u32 = {}u;", v.unroll);
+    line!(text, "const GRADS_UNROLL: u32 = {}u;", v.grads_unroll());
+    let open = |text: &mut String, unroll: u32| {
         if unroll > 1 {
             line!(text, "    let last = (end - 1u) / PACK * PACK;");
         }
@@ -242,7 +301,7 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             );
         }
     };
-    let groups: Vec<_> = (0..unroll)
+    let groups: Vec<_> = (0..v.unroll)
         .map(|u| Group {
             there: (u > 0).then(|| format!("c{u} < end")),
             items: (0..PACK)
@@ -259,15 +318,15 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         .collect();
     let place = "row: u32, x: RowContext, c: u32, end: u32";
     line!(text, "fn gather_run(all: All, {place}) -> All {{");
-    open(text);
-    gather(text, parts, &groups, "x", "run");
-    line!(text, "    return all_merge(all, run);\n}}");
+    open(text, v.unroll);
+    gather(text, parts, &groups, "x", "all", "run");
+    line!(text, "    return run;\n}}");
     line!(
         text,
         "fn gather2_run(all: All2, {place}, s: All) -> All2 {{"
     );
     if v.second() {
-        open(text);
+        open(text, v.unroll);
         gather2(text, &groups, "x", "s", "run");
         line!(text, "    return all2_merge(all, run);\n}}");
     } else {
@@ -278,8 +337,8 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         "fn grads_run({place}, s: All, s2: All2, y: Common) {{"
     );
     if v.gradient {
-        open(text);
-        grads(text, &groups, "stop");
+        open(text, v.grads_unroll());
+        grads(text, &groups[..v.grads_unroll() as usize], "stop");
     }
     line!(text, "}}");
 }
@@ -314,8 +373,8 @@ fn columns(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let place = "row: u32, x: RowContext, c: u32, end: u32";
     line!(text, "fn gather_run(all: All, {place}) -> All {{");
     open(text);
-    gather(text, parts, &groups, "x", "run");
-    line!(text, "    return all_merge(all, run);\n}}");
+    gather(text, parts, &groups, "x", "all", "run");
+    line!(text, "    return run;\n}}");
     line!(
         text,
         "fn gather2_run(all: All2, {place}, s: All) -> All2 {{"
@@ -367,7 +426,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     };
     // All but the last pack of an invocation is sure to be there.
     let read = packs(&|j| (j + 1 == v.held).then(|| format!("c{j} < mine.cols")));
-    gather(text, parts, &read, "x", "own");
+    gather(text, parts, &read, "x", "all_identity()", "own");
     line!(
         text,
         "    recount(row, x, c0, select(mine.cols, 0u, silent), own);"
@@ -435,7 +494,7 @@ fn whole_rows(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         let (x, s, s2) = (format!("x_{k}"), format!("s_{k}"), format!("s2_{k}"));
         line!(text, "    let {x} = context_of(first + {k}u);");
         let read = groups(k * cols..(k + 1) * cols);
-        gather(text, parts, &read, &x, &s);
+        gather(text, parts, &read, &x, "all_identity()", &s);
         line!(text, "    recount(first + {k}u, {x}, 0u, {cols}u, {s});");
         match v.second() {
             true => gather2(text, &read, &x, &s, &s2),
@@ -452,9 +511,26 @@ fn whole_rows(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "}}");
 }
 
-/// A few packs by the quick statistic, and their gradients where the whole row is one for it.
+/// The arguments of element `k` of pack `u`, of those that `quick_packs` loads.
+fn quick_item(v: &Variant, u: u32, k: u32) -> String {
+    let input = unpacked(v, &format!("r{u}"), k);
+    format!("{input}, element_of(row, c{u}) + {k}u, row, c{u} + {k}u, x")
+}
+
+/// Loads a few packs.
+fn quick_packs(text: &mut String, v: &Variant) {
+    line!(text, "    let stop = element_of(row, end - 1u) + 1u;");
+    for u in 0..v.quick_unroll() {
+        line!(
+            text,
+            "    let c{u} = c + {u}u * APART;\n    let r{u} = load_raw(element_of(row, min(c{u}, end - 1u)), stop);"
+        );
+    }
+}
+
+/// A few packs by the quick statistic.
 pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
-    let (s, unroll) = (&part.s, v.unroll);
+    let s = &part.s;
     let bad = bad_weights(v, part).unwrap_or("0u".into());
     let kept = part.kept(v).map(|(name, _)| match name {
         "f" => ", 0u".into(),
@@ -478,39 +554,16 @@ pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
         "    let l = elem{s}(in, row, col, x.c{s}.label);\n    \
          return QuickRun(quick_of{s}(l.e), l.top, {bad});\n}}"
     );
-    line!(text, "fn quick_one_grad({place}, y: Common) -> GradBits {{");
-    open_place(text, v, slice::from_ref(part));
-    line!(
-        text,
-        "    let d = quick_grad{s}(elem{s}(in, row, col, x.c{s}.label).e, x.c{s}.r, y.y{s});"
-    );
-    let bits = |name: &&str| format!("bitcast<u32>(d.{name} * y.w{s})");
-    let bits: Vec<_> = part.info.inputs.iter().map(bits).collect();
-    line!(text, "    return GradBits({});\n}}", bits.join(", "));
-    let one = |u: u32, k: u32| {
-        let input = unpacked(v, &format!("r{u}"), k);
-        format!("{input}, element_of(row, c{u}) + {k}u, row, c{u} + {k}u, x")
-    };
-    line!(text, "const QUICK_UNROLL: u32 = {unroll}u;");
-    let open = |text: &mut String| {
-        line!(text, "    let stop = element_of(row, end - 1u) + 1u;");
-        for u in 0..unroll {
-            line!(
-                text,
-                "    let c{u} = c + {u}u * APART;\n    let r{u} = load_raw(element_of(row, min(c{u}, end - 1u)), stop);"
-            );
-        }
-    };
     line!(
         text,
         "fn quick_run(run: QuickRun, row: u32, x: RowContext, c: u32, end: u32) -> QuickRun {{"
     );
     line!(text, "    var out = run;");
-    open(text);
-    for u in 0..unroll {
+    quick_packs(text, v);
+    for u in 0..v.quick_unroll() {
         let mut all = Vec::new();
         for k in 0..PACK {
-            let one = format!("quick_one({})", one(u, k));
+            let one = format!("quick_one({})", quick_item(v, u, k));
             let sure = u == 0 && (k == 0 || v.wide);
             line!(
                 text,
@@ -533,6 +586,21 @@ pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
         line!(text, "    out = quick_join(out, quick_join({sum}));");
     }
     line!(text, "    return out;\n}}");
+}
+
+/// The gradients of a few packs by plain arithmetic, and of which rows they are right.
+pub(super) fn quick_grads(text: &mut String, v: &Variant, part: &Part<'_>) {
+    let s = &part.s;
+    let place = "in: Inputs, i: u32, row_here: u32, col_here: u32, x: RowContext";
+    line!(text, "fn quick_one_grad({place}, y: Common) -> GradBits {{");
+    open_place(text, v, slice::from_ref(part));
+    line!(
+        text,
+        "    let d = quick_grad{s}(elem{s}(in, row, col, x.c{s}.label).e, x.c{s}.r, y.y{s});"
+    );
+    let bits = |name: &&str| format!("bitcast<u32>(d.{name} * y.w{s})");
+    let bits: Vec<_> = part.info.inputs.iter().map(bits).collect();
+    line!(text, "    return GradBits({});\n}}", bits.join(", "));
     line!(
         text,
         "fn quick_row(x: RowContext, s: All, y: Common) -> bool {{\n    \
@@ -543,10 +611,10 @@ pub(super) fn quick_runs(text: &mut String, v: &Variant, part: &Part<'_>) {
         "fn quick_grads_run(row: u32, x: RowContext, c: u32, end: u32, y: Common) {{"
     );
     if v.gradient {
-        open(text);
-        for u in 0..unroll {
+        quick_packs(text, v);
+        for u in 0..v.quick_unroll() {
             let all: Vec<_> = (0..PACK)
-                .map(|k| format!("quick_one_grad({}, y)", one(u, k)))
+                .map(|k| format!("quick_one_grad({}, y)", quick_item(v, u, k)))
                 .collect();
             let stored = format!(
                 "store_pack(element_of(row, c{u}), stop, array<GradBits, PACK>({}));",
