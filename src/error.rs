@@ -57,6 +57,18 @@ pub enum Error {
         /// Its value.
         value: f64,
     },
+    /// A number among the samples of a metric that means nothing there.
+    #[error("{what}: expected {expected}, found {found} at index {index}")]
+    BadSample {
+        /// `input` or `target`.
+        what: &'static str,
+        /// What would mean something.
+        expected: String,
+        /// 0-based index of the first such number.
+        index: usize,
+        /// The number.
+        found: String,
+    },
     /// Class indices outside `0..classes` that are not `ignore_index`.
     #[error(
         "target: expected class indices below {classes}{ignored}, found {count} outside, the first in row {first_row}"

@@ -33,6 +33,7 @@ mod error;
 pub mod gpu;
 mod layout;
 pub mod loss;
+pub mod metric;
 pub mod reference;
 mod tensor;
 pub mod verify;

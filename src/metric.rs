@@ -1,0 +1,132 @@
+//! Evaluation metrics: what of predictions is right, as scikit-learn counts it. Nothing here knows a GPU.
+//!
+//! A task — [`Binary`], [`Multiclass`], [`Multilabel`], [`Regression`] — is a struct of options, and makes [`Samples`] into
+//! all figures of its kind at once, in f64. [`all`] says what each figure is.
+//!
+//! A figure that is undefined is `None`, with its reason in `undefined`: an area under a curve where there is one class
+//! only, a ratio of nothing to nothing. Averages count an undefined precision, recall or F1 as 0, and leave out an
+//! undefined area. Scores are ordered by their bits: subnormals are distinct, −0 is 0; a NaN among them is an error.
+
+mod binary;
+mod calibration;
+mod confusion;
+mod multiclass;
+mod multilabel;
+mod notes;
+mod ranking;
+mod regression;
+mod samples;
+
+pub use binary::{Binary, BinaryFigures};
+pub use calibration::{CALIBRATION_BINS, CalibrationBin};
+pub use confusion::{Cells, ConfusionMatrix, Normalize, Scores};
+pub use multiclass::{ClassFigures, Multiclass, MulticlassFigures};
+pub use multilabel::{LabelFigures, Multilabel, MultilabelFigures};
+pub use notes::Undefined;
+pub use ranking::{OperatingPoint, OperatingPoints, PrecisionRecallCurve, Ranking, RocCurve};
+pub use regression::{Regression, RegressionFigures};
+pub use samples::{InputKind, Samples};
+
+/// What is predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// Two classes.
+    Binary,
+    /// One of several classes.
+    Multiclass,
+    /// Any of several labels.
+    Multilabel,
+    /// Numbers.
+    Regression,
+}
+
+impl Task {
+    /// All of them.
+    pub const ALL: [Task; 4] = [
+        Task::Binary,
+        Task::Multiclass,
+        Task::Multilabel,
+        Task::Regression,
+    ];
+
+    /// `binary`, `multiclass`, `multilabel` or `regression`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Task::Binary => "binary",
+            Task::Multiclass => "multiclass",
+            Task::Multilabel => "multilabel",
+            Task::Regression => "regression",
+        }
+    }
+}
+
+/// What a figure is.
+#[derive(Debug)]
+pub struct Figure {
+    /// Its name, as in JSON.
+    pub name: &'static str,
+    /// The tasks that have it.
+    pub tasks: &'static [Task],
+    /// What it is.
+    pub formula: &'static str,
+    /// The function whose figures it reproduces; empty where there is none.
+    pub agrees: &'static str,
+}
+
+macro_rules! figures {
+    ($($name:literal [$($Task:ident)*] $formula:literal, $agrees:literal;)*) => {
+        const FIGURES: &[Figure] = &[$(Figure {
+            name: $name,
+            tasks: &[$(Task::$Task),*],
+            formula: $formula,
+            agrees: $agrees,
+        }),*];
+    };
+}
+
+figures! {
+    "confusion_matrix" [Binary Multiclass Multilabel] "samples of true class r that were taken for class c; binary [[tn, fp], [fn, tp]]",
+        "sklearn.metrics.confusion_matrix";
+    "accuracy" [Binary Multiclass Multilabel] "Σ_c matrix[c][c] / n", "sklearn.metrics.accuracy_score";
+    "precision" [Binary Multiclass Multilabel] "tp / (tp + fp)", "sklearn.metrics.precision_score";
+    "recall" [Binary Multiclass Multilabel] "tp / (tp + fn)", "sklearn.metrics.recall_score";
+    "specificity" [Binary] "tn / (tn + fp)", "sklearn.metrics.recall_score(pos_label=0)";
+    "f1" [Binary Multiclass Multilabel] "2·tp / (2·tp + fp + fn)", "sklearn.metrics.f1_score";
+    "support" [Multiclass Multilabel] "tp + fn", "sklearn.metrics.precision_recall_fscore_support";
+    "balanced_accuracy" [Binary Multiclass] "mean of recall over the classes in truth", "sklearn.metrics.balanced_accuracy_score";
+    "mcc" [Binary Multiclass] "(hits·n − Σ t·p) / √((n² − Σ p²)·(n² − Σ t²)), t and p the sums of rows and columns",
+        "sklearn.metrics.matthews_corrcoef";
+    "cohen_kappa" [Binary Multiclass] "(hits·n − Σ t·p) / (n² − Σ t·p)", "sklearn.metrics.cohen_kappa_score";
+    "top_k" [Multiclass] "share of samples with #(x_j > x_y) + #(x_j = x_y and j < y) < k",
+        "sklearn.metrics.top_k_accuracy_score, but for ties";
+    "roc_auc" [Binary Multiclass Multilabel] "share of pairs of a positive and a negative sample with the higher score at the positive one, ties half; of classes one against the rest",
+        "sklearn.metrics.roc_auc_score";
+    "average_precision" [Binary Multilabel] "Σ_i (R_i − R_{i−1})·P_i over the distinct scores downwards",
+        "sklearn.metrics.average_precision_score";
+    "log_loss" [Binary Multiclass] "mean of −log p_y; probabilities are clipped at f32's epsilon, logits are not",
+        "sklearn.metrics.log_loss";
+    "brier" [Binary] "mean of (p − y)²", "sklearn.metrics.brier_score_loss";
+    "ece" [Binary Multiclass] "Σ_b |Σ_{i in b} (hit_i − p_i)| / n over the bins b = min(⌊15p⌋, 14); p of the positive, or of the predicted class", "";
+    "operating_points" [Binary] "the threshold of the highest F1; the highest with recall ≥ r; that of the most recall with precision ≥ p", "";
+    "micro" [Multiclass Multilabel] "precision, recall and F1 of all elements together",
+        "sklearn.metrics.precision_recall_fscore_support(average=\"micro\")";
+    "macro" [Multiclass Multilabel] "their means over classes that are in truth or prediction, or over all labels",
+        "sklearn.metrics.precision_recall_fscore_support(average=\"macro\")";
+    "weighted" [Multiclass Multilabel] "their means by support",
+        "sklearn.metrics.precision_recall_fscore_support(average=\"weighted\")";
+    "subset_accuracy" [Multilabel] "share of samples all of whose labels were predicted and no other", "sklearn.metrics.accuracy_score";
+    "hamming_loss" [Multilabel] "share of elements that were predicted wrongly", "sklearn.metrics.hamming_loss";
+    "mse" [Regression] "mean of (y − ŷ)²", "sklearn.metrics.mean_squared_error";
+    "rmse" [Regression] "√mse", "sklearn.metrics.root_mean_squared_error";
+    "mae" [Regression] "mean of |y − ŷ|", "sklearn.metrics.mean_absolute_error";
+    "r2" [Regression] "1 − Σ (y − ŷ)² / Σ (y − mean y)²", "sklearn.metrics.r2_score";
+    "mape" [Regression] "mean of |y − ŷ| / max(|y|, 2⁻⁵²)", "sklearn.metrics.mean_absolute_percentage_error";
+    "max_error" [Regression] "max |y − ŷ|", "sklearn.metrics.max_error";
+    "explained_variance" [Regression] "1 − Var(y − ŷ) / Var(y)", "sklearn.metrics.explained_variance_score";
+    "pearson_r" [Regression] "Cov(y, ŷ) / √(Var(y)·Var(ŷ))", "scipy.stats.pearsonr";
+}
+
+/// Every figure, in the order of the tasks.
+pub fn all() -> &'static [Figure] {
+    FIGURES
+}

@@ -1,0 +1,103 @@
+//! How good probabilities are: log loss, Brier score, calibration.
+
+use super::notes::Notes;
+
+/// Equal bins between 0 and 1 of the calibration error.
+pub const CALIBRATION_BINS: usize = 15;
+
+/// Log loss clips probabilities this far from 0 and 1: f32's epsilon, as scikit-learn does with f32.
+const CLIP: f64 = f32::EPSILON as f64;
+
+/// The bin of a probability: `min(⌊15p⌋, 14)`.
+pub(super) fn bin(p: f64) -> usize {
+    // f32 times 15 is exact in f64, so that a probability on an edge falls where the formula says.
+    ((p * CALIBRATION_BINS as f64) as usize).min(CALIBRATION_BINS - 1)
+}
+
+/// `−log p`, clipped.
+pub(super) fn clipped(p: f64) -> f64 {
+    -p.clamp(CLIP, 1.0 - CLIP).ln()
+}
+
+/// `log(1 + e^x)`.
+pub(super) fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// `1 / (1 + e^−x)`, without overflow.
+pub(super) fn sigmoid(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    match x >= 0.0 {
+        true => 1.0 / (1.0 + e),
+        false => e / (1.0 + e),
+    }
+}
+
+/// `log Σ e^x`, −inf where there is nothing.
+pub(super) fn log_sum_exp(x: impl Iterator<Item = f64> + Clone) -> f64 {
+    let top = x.clone().fold(f64::NEG_INFINITY, f64::max);
+    match top.is_infinite() {
+        true => top,
+        false => top + x.map(|v| (v - top).exp()).sum::<f64>().ln(),
+    }
+}
+
+/// A bin of the reliability diagram.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CalibrationBin {
+    /// Samples in it, or what their weights sum to.
+    pub weight: f64,
+    /// The sum of their probabilities.
+    pub confidence: f64,
+    /// Those of them that are what the probability is of.
+    pub hits: f64,
+}
+
+/// What probabilities add up to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Calibration {
+    pub bins: [CalibrationBin; CALIBRATION_BINS],
+    pub weight: f64,
+    pub log_loss: f64,
+    pub square: f64,
+}
+
+impl Calibration {
+    pub fn new() -> Self {
+        Calibration {
+            bins: [CalibrationBin::default(); CALIBRATION_BINS],
+            weight: 0.0,
+            log_loss: 0.0,
+            square: 0.0,
+        }
+    }
+
+    /// A sample that is what `p` is the probability of, or is not.
+    pub fn add(&mut self, p: f64, hit: bool, log_loss: f64, weight: f64) {
+        let hit = f64::from(u8::from(hit));
+        let b = &mut self.bins[bin(p)];
+        b.weight += weight;
+        b.confidence += weight * p;
+        b.hits += weight * hit;
+        self.weight += weight;
+        // A loss without a bound times no weight is none.
+        if weight != 0.0 {
+            self.log_loss += weight * log_loss;
+        }
+        self.square += weight * (p - hit) * (p - hit);
+    }
+
+    pub fn log_loss(&self, notes: &mut Notes) -> Option<f64> {
+        notes.ratio("log_loss", self.log_loss, self.weight, "no sample has a weight")
+    }
+
+    pub fn brier(&self, notes: &mut Notes) -> Option<f64> {
+        notes.ratio("brier", self.square, self.weight, "no sample has a weight")
+    }
+
+    /// `Σ_bins |Σ (hit − p)| / n`.
+    pub fn ece(&self, notes: &mut Notes) -> Option<f64> {
+        let gaps = self.bins.iter().map(|b| (b.hits - b.confidence).abs());
+        notes.ratio("ece", gaps.sum(), self.weight, "no sample has a weight")
+    }
+}

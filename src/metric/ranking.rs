@@ -1,0 +1,231 @@
+//! Figures of an order of scores: curves, areas under them, operating points. Everything is made of one list, the distinct
+//! scores from the highest on with what they hold of each class, so that ties count as one step.
+
+use super::notes::Notes;
+
+/// The samples of one score: how many, or what their weights sum to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Step {
+    pub score: f64,
+    pub positive: f64,
+    pub negative: f64,
+}
+
+/// Distinct scores from the highest to the lowest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking {
+    steps: Vec<Step>,
+    /// All positive and negative samples, summed from the highest score on, as the last step has them.
+    positives: f64,
+    negatives: f64,
+}
+
+/// The receiver operating characteristic, as scikit-learn's `roc_curve(drop_intermediate=False)` gives it: from the
+/// threshold +inf, which nothing reaches, through every distinct score downwards.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RocCurve {
+    /// `fp / negatives`; NaN where there are none.
+    pub fpr: Vec<f64>,
+    /// `tp / positives`; NaN where there are none.
+    pub tpr: Vec<f64>,
+    /// The scores; the first is +inf.
+    pub thresholds: Vec<f64>,
+}
+
+/// Precision against recall, as scikit-learn's `precision_recall_curve` gives it: every distinct score upwards, then the
+/// point with precision 1 and recall 0, which has no threshold.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PrecisionRecallCurve {
+    /// `tp / (tp + fp)`.
+    pub precision: Vec<f64>,
+    /// `tp / positives`; 1 where there are none.
+    pub recall: Vec<f64>,
+    /// The scores.
+    pub thresholds: Vec<f64>,
+}
+
+/// A threshold and what comes of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OperatingPoint {
+    /// Samples of this score and higher ones are taken for positive.
+    pub threshold: f64,
+    /// Their share that is.
+    pub precision: f64,
+    /// The share of the positive ones among them.
+    pub recall: f64,
+    /// The harmonic mean of the two.
+    pub f1: f64,
+}
+
+/// What is asked of operating points, and what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct OperatingPoints {
+    /// The highest F1.
+    pub max_f1: Option<OperatingPoint>,
+    /// The highest threshold with enough recall.
+    pub recall_at: Option<OperatingPoint>,
+    /// The most recall with enough precision.
+    pub precision_at: Option<OperatingPoint>,
+}
+
+/// −0 as +0: they are the same score, though their bits differ.
+fn plain(score: f64) -> f64 {
+    score + 0.0
+}
+
+impl Ranking {
+    /// Of samples `(score, positive, weight)`, none of whose scores is a NaN. Those of weight 0 count for nothing, and
+    /// make no step.
+    pub(super) fn new(samples: impl Iterator<Item = (f64, bool, f64)>) -> Ranking {
+        let mut all: Vec<_> = samples.filter(|s| s.2 != 0.0).collect();
+        // By bits: a device that flushes subnormals would take them for 0. Weights of equal scores are added in one order
+        // whatever order the samples came in.
+        let key = |s: &(f64, bool, f64)| (plain(s.0), s.1, s.2);
+        all.sort_unstable_by(|a, b| {
+            let (a, b) = (key(a), key(b));
+            let ties = || a.1.cmp(&b.1).then(a.2.total_cmp(&b.2));
+            b.0.total_cmp(&a.0).then_with(ties)
+        });
+        let mut steps: Vec<Step> = Vec::new();
+        for (score, positive, weight) in all {
+            let score = plain(score);
+            match steps.last_mut() {
+                Some(last) if last.score == score => {}
+                _ => steps.push(Step {
+                    score,
+                    positive: 0.0,
+                    negative: 0.0,
+                }),
+            }
+            if let Some(last) = steps.last_mut() {
+                match positive {
+                    true => last.positive += weight,
+                    false => last.negative += weight,
+                }
+            }
+        }
+        let mut ranking = Ranking {
+            steps,
+            positives: 0.0,
+            negatives: 0.0,
+        };
+        if let Some((_, tp, fp)) = ranking.points().last() {
+            (ranking.positives, ranking.negatives) = (tp, fp);
+        }
+        ranking
+    }
+
+    /// Each score with what is at it and above: true and false positives.
+    fn points(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
+        self.steps.iter().scan((0.0, 0.0), |(tp, fp), step| {
+            *tp += step.positive;
+            *fp += step.negative;
+            Some((step.score, *tp, *fp))
+        })
+    }
+
+    /// The area under the ROC curve: the share of pairs of a positive and a negative sample in which the positive one has
+    /// the higher score, ties counting half.
+    pub(super) fn roc_auc(&self, figure: &str, notes: &mut Notes) -> Option<f64> {
+        // Twice the area in units of pairs; of counts a whole number, exact up to 2^53.
+        let mut before = 0.0;
+        let mut area = 0.0;
+        for step in &self.steps {
+            area += step.negative * (2.0 * before + step.positive);
+            before += step.positive;
+        }
+        let pairs = self.positives * self.negatives;
+        notes.ratio(figure, 0.5 * area, pairs, "one class only")
+    }
+
+    /// Average precision: `Σ (R_i − R_{i−1})·P_i` over the thresholds downwards, a sum of steps and no trapezoids.
+    pub(super) fn average_precision(&self, figure: &str, notes: &mut Notes) -> Option<f64> {
+        if self.positives == 0.0 || self.negatives == 0.0 {
+            return notes.none(figure, "one class only");
+        }
+        let steps = self.points().zip(&self.steps);
+        let sum: f64 = steps
+            .map(|((_, tp, fp), step)| step.positive * (tp / (tp + fp)))
+            .sum();
+        Some(sum / self.positives)
+    }
+
+    /// The ROC curve.
+    pub fn roc_curve(&self) -> RocCurve {
+        let mut curve = RocCurve {
+            fpr: vec![0.0 / self.negatives],
+            tpr: vec![0.0 / self.positives],
+            thresholds: vec![f64::INFINITY],
+        };
+        for (score, tp, fp) in self.points() {
+            curve.fpr.push(fp / self.negatives);
+            curve.tpr.push(tp / self.positives);
+            curve.thresholds.push(score);
+        }
+        curve
+    }
+
+    /// The precision-recall curve.
+    pub fn precision_recall_curve(&self) -> PrecisionRecallCurve {
+        let mut curve = PrecisionRecallCurve::default();
+        for (score, tp, fp) in self.points() {
+            curve.precision.push(tp / (tp + fp));
+            curve.recall.push(match self.positives == 0.0 {
+                true => 1.0,
+                false => tp / self.positives,
+            });
+            curve.thresholds.push(score);
+        }
+        curve.precision.reverse();
+        curve.recall.reverse();
+        curve.thresholds.reverse();
+        curve.precision.push(1.0);
+        curve.recall.push(0.0);
+        curve
+    }
+
+    /// The points of highest F1, of at least `recall`, and of at least `precision`; of equal ones the highest threshold.
+    pub(super) fn operating_points(
+        &self,
+        recall: f64,
+        precision: f64,
+        notes: &mut Notes,
+    ) -> OperatingPoints {
+        if self.positives == 0.0 {
+            for name in ["max_f1", "recall_at", "precision_at"] {
+                notes.none::<()>(format!("operating_points.{name}"), "no positive sample");
+            }
+            return OperatingPoints::default();
+        }
+        let mut found = OperatingPoints::default();
+        for (threshold, tp, fp) in self.points() {
+            let here = OperatingPoint {
+                threshold,
+                precision: tp / (tp + fp),
+                recall: tp / self.positives,
+                f1: 2.0 * tp / (tp + fp + self.positives),
+            };
+            let better = |best: Option<OperatingPoint>, by: fn(&OperatingPoint) -> f64| {
+                best.is_none_or(|best| by(&here) > by(&best))
+            };
+            if better(found.max_f1, |p| p.f1) {
+                found.max_f1 = Some(here);
+            }
+            if found.recall_at.is_none() && here.recall >= recall {
+                found.recall_at = Some(here);
+            }
+            if here.precision >= precision && better(found.precision_at, |p| p.recall) {
+                found.precision_at = Some(here);
+            }
+        }
+        if found.recall_at.is_none() {
+            notes.none::<()>("operating_points.recall_at", "no threshold has that recall");
+        }
+        // With precision 0 asked for, a point without a hit would do; it is the best only where nothing is found at all.
+        if found.precision_at.is_none() {
+            let why = "no threshold has that precision";
+            notes.none::<()>("operating_points.precision_at", why);
+        }
+        found
+    }
+}
