@@ -1,8 +1,9 @@
-"""Golden values for the losses: what the well-known libraries themselves compute.
+"""Golden values for the losses: what the well-known libraries themselves compute. Those of the metrics, which this
+script writes too, have a format of their own, that stands in `metrics.py`.
 
     python3 -m venv .venv && . .venv/bin/activate
     pip install -r tests/golden/requirements.txt
-    python tests/golden/generate.py            # every loss
+    python tests/golden/generate.py            # every loss, and the metrics
     python tests/golden/generate.py huber bce  # only these
 
 Writes `<loss>.json` beside this script, one file per loss, one case per line. Every
@@ -94,6 +95,7 @@ import sys
 import classification
 import divergences
 import embeddings
+import metrics
 import sets
 from common import *  # what every collector needs, numpy and torch among it
 
@@ -859,10 +861,13 @@ def main(names):
     collectors = {name: (Elementwise, build) for name, build in ELEMENTWISE.items()}
     collectors["cross_entropy"] = (CrossEntropy, cross_entropy)
     collectors |= classification.LOSSES | divergences.LOSSES | embeddings.LOSSES | sets.LOSSES
-    unknown = [name for name in names if name not in collectors]
+    unknown = [name for name in names if name not in collectors and name != "metrics"]
     if unknown:
         sys.exit(f"no such loss: {', '.join(unknown)}")
-    for name in names or collectors:
+    for name in names or [*collectors, "metrics"]:
+        if name == "metrics":
+            metrics.main()
+            continue
         collector, build = collectors[name]
         cases = collector(name)
         build(cases)
