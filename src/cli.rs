@@ -10,6 +10,7 @@ mod error;
 pub mod files;
 mod list;
 mod loss;
+pub mod metrics;
 mod mistakes;
 mod options;
 mod plot;
@@ -19,7 +20,7 @@ mod progress;
 mod verify;
 
 pub use bench::table as bench_table;
-pub use list::markdown_table;
+pub use list::{markdown_table, metrics_table};
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(args),
         Command::Adapters(args) => adapters::run(args),
         Command::Loss(args) => loss::run(args),
+        Command::Metrics(args) => metrics::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Plot(args) => plot::run(args),

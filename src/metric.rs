@@ -60,6 +60,31 @@ impl Task {
     }
 }
 
+/// What a figure is worked out from, beside the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// Predicted labels, or what a threshold or the highest score makes of scores.
+    Predictions,
+    /// Scores in an order: scores, probabilities or logits.
+    Scores,
+    /// Probabilities, or logits.
+    Probabilities,
+    /// Predicted numbers.
+    Numbers,
+}
+
+impl Needs {
+    /// The sentence for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Needs::Predictions => "scores, probabilities, logits or labels",
+            Needs::Scores => "scores, probabilities or logits",
+            Needs::Probabilities => "probabilities or logits",
+            Needs::Numbers => "numbers",
+        }
+    }
+}
+
 /// What a figure is.
 #[derive(Debug)]
 pub struct Figure {
@@ -67,6 +92,8 @@ pub struct Figure {
     pub name: &'static str,
     /// The tasks that have it.
     pub tasks: &'static [Task],
+    /// What it is worked out from.
+    pub needs: Needs,
     /// What it is.
     pub formula: &'static str,
     /// The function whose figures it reproduces; empty where there is none.
@@ -74,10 +101,11 @@ pub struct Figure {
 }
 
 macro_rules! figures {
-    ($($name:literal [$($Task:ident)*] $formula:literal, $agrees:literal;)*) => {
+    ($($name:literal [$($Task:ident)*] $Needs:ident $formula:literal, $agrees:literal;)*) => {
         const FIGURES: &[Figure] = &[$(Figure {
             name: $name,
             tasks: &[$(Task::$Task),*],
+            needs: Needs::$Needs,
             formula: $formula,
             agrees: $agrees,
         }),*];
@@ -85,45 +113,62 @@ macro_rules! figures {
 }
 
 figures! {
-    "confusion_matrix" [Binary Multiclass Multilabel] "samples of true class r that were taken for class c; binary [[tn, fp], [fn, tp]]",
+    "confusion_matrix" [Binary Multiclass Multilabel] Predictions "samples of true class r that were taken for class c; binary [[tn, fp], [fn, tp]]",
         "sklearn.metrics.confusion_matrix";
-    "accuracy" [Binary Multiclass Multilabel] "Σ_c matrix[c][c] / n", "sklearn.metrics.accuracy_score";
-    "precision" [Binary Multiclass Multilabel] "tp / (tp + fp)", "sklearn.metrics.precision_score";
-    "recall" [Binary Multiclass Multilabel] "tp / (tp + fn)", "sklearn.metrics.recall_score";
-    "specificity" [Binary] "tn / (tn + fp)", "sklearn.metrics.recall_score(pos_label=0)";
-    "f1" [Binary Multiclass Multilabel] "2·tp / (2·tp + fp + fn)", "sklearn.metrics.f1_score";
-    "support" [Multiclass Multilabel] "tp + fn", "sklearn.metrics.precision_recall_fscore_support";
-    "balanced_accuracy" [Binary Multiclass] "mean of recall over the classes in truth", "sklearn.metrics.balanced_accuracy_score";
-    "mcc" [Binary Multiclass] "(hits·n − Σ t·p) / √((n² − Σ p²)·(n² − Σ t²)), t and p the sums of rows and columns",
+    "accuracy" [Binary Multiclass Multilabel] Predictions "Σ_c matrix[c][c] / n", "sklearn.metrics.accuracy_score";
+    "precision" [Binary Multiclass Multilabel] Predictions "tp / (tp + fp)", "sklearn.metrics.precision_score";
+    "recall" [Binary Multiclass Multilabel] Predictions "tp / (tp + fn)", "sklearn.metrics.recall_score";
+    "specificity" [Binary] Predictions "tn / (tn + fp)", "sklearn.metrics.recall_score(pos_label=0)";
+    "f1" [Binary Multiclass Multilabel] Predictions "2·tp / (2·tp + fp + fn)", "sklearn.metrics.f1_score";
+    "support" [Multiclass Multilabel] Predictions "tp + fn", "sklearn.metrics.precision_recall_fscore_support";
+    "balanced_accuracy" [Binary Multiclass] Predictions "mean of recall over the classes in truth", "sklearn.metrics.balanced_accuracy_score";
+    "mcc" [Binary Multiclass] Predictions "(hits·n − Σ t·p) / √((n² − Σ p²)·(n² − Σ t²)), t and p the sums of rows and columns",
         "sklearn.metrics.matthews_corrcoef";
-    "cohen_kappa" [Binary Multiclass] "(hits·n − Σ t·p) / (n² − Σ t·p)", "sklearn.metrics.cohen_kappa_score";
-    "top_k" [Multiclass] "share of samples with #(x_j > x_y) + #(x_j = x_y and j < y) < k",
+    "cohen_kappa" [Binary Multiclass] Predictions "(hits·n − Σ t·p) / (n² − Σ t·p)", "sklearn.metrics.cohen_kappa_score";
+    "top_k" [Multiclass] Scores "share of samples with #(x_j > x_y) + #(x_j = x_y and j < y) < k",
         "sklearn.metrics.top_k_accuracy_score, but for ties";
-    "roc_auc" [Binary Multiclass Multilabel] "share of pairs of a positive and a negative sample with the higher score at the positive one, ties half; of classes one against the rest",
+    "roc_auc" [Binary Multiclass Multilabel] Scores "share of pairs of a positive and a negative sample with the higher score at the positive one, ties half; of classes one against the rest",
         "sklearn.metrics.roc_auc_score";
-    "average_precision" [Binary Multilabel] "Σ_i (R_i − R_{i−1})·P_i over the distinct scores downwards",
+    "average_precision" [Binary Multilabel] Scores "Σ_i (R_i − R_{i−1})·P_i over the distinct scores downwards",
         "sklearn.metrics.average_precision_score";
-    "log_loss" [Binary Multiclass] "mean of −log p_y; probabilities are clipped at f32's epsilon, logits are not",
+    "log_loss" [Binary Multiclass] Probabilities "mean of −log p_y; probabilities are clipped at f32's epsilon, logits are not",
         "sklearn.metrics.log_loss";
-    "brier" [Binary] "mean of (p − y)²", "sklearn.metrics.brier_score_loss";
-    "ece" [Binary Multiclass] "Σ_b |Σ_{i in b} (hit_i − p_i)| / n over the bins b = min(⌊15p⌋, 14); p of the positive, or of the predicted class", "";
-    "operating_points" [Binary] "the threshold of the highest F1; the highest with recall ≥ r; that of the most recall with precision ≥ p", "";
-    "micro" [Multiclass Multilabel] "precision, recall and F1 of all elements together",
+    "brier" [Binary] Probabilities "mean of (p − y)²", "sklearn.metrics.brier_score_loss";
+    "ece" [Binary Multiclass] Probabilities "Σ_b |Σ_{i in b} (hit_i − p_i)| / n over the bins b = min(⌊15p⌋, 14); p of the positive, or of the predicted class", "";
+    "operating_points" [Binary] Scores "the threshold of the highest F1; the highest with recall ≥ r; that of the most recall with precision ≥ p", "";
+    "micro" [Multiclass Multilabel] Predictions "precision, recall and F1 of all elements together",
         "sklearn.metrics.precision_recall_fscore_support(average=\"micro\")";
-    "macro" [Multiclass Multilabel] "their means over classes that are in truth or prediction, or over all labels",
+    "macro" [Multiclass Multilabel] Predictions "their means over classes that are in truth or prediction, or over all labels",
         "sklearn.metrics.precision_recall_fscore_support(average=\"macro\")";
-    "weighted" [Multiclass Multilabel] "their means by support",
+    "weighted" [Multiclass Multilabel] Predictions "their means by support",
         "sklearn.metrics.precision_recall_fscore_support(average=\"weighted\")";
-    "subset_accuracy" [Multilabel] "share of samples all of whose labels were predicted and no other", "sklearn.metrics.accuracy_score";
-    "hamming_loss" [Multilabel] "share of elements that were predicted wrongly", "sklearn.metrics.hamming_loss";
-    "mse" [Regression] "mean of (y − ŷ)²", "sklearn.metrics.mean_squared_error";
-    "rmse" [Regression] "√mse", "sklearn.metrics.root_mean_squared_error";
-    "mae" [Regression] "mean of |y − ŷ|", "sklearn.metrics.mean_absolute_error";
-    "r2" [Regression] "1 − Σ (y − ŷ)² / Σ (y − mean y)²", "sklearn.metrics.r2_score";
-    "mape" [Regression] "mean of |y − ŷ| / max(|y|, 2⁻⁵²)", "sklearn.metrics.mean_absolute_percentage_error";
-    "max_error" [Regression] "max |y − ŷ|", "sklearn.metrics.max_error";
-    "explained_variance" [Regression] "1 − Var(y − ŷ) / Var(y)", "sklearn.metrics.explained_variance_score";
-    "pearson_r" [Regression] "Cov(y, ŷ) / √(Var(y)·Var(ŷ))", "scipy.stats.pearsonr";
+    "subset_accuracy" [Multilabel] Predictions "share of samples all of whose labels were predicted and no other", "sklearn.metrics.accuracy_score";
+    "hamming_loss" [Multilabel] Predictions "share of elements that were predicted wrongly", "sklearn.metrics.hamming_loss";
+    "mse" [Regression] Numbers "mean of (y − ŷ)²", "sklearn.metrics.mean_squared_error";
+    "rmse" [Regression] Numbers "√mse", "sklearn.metrics.root_mean_squared_error";
+    "mae" [Regression] Numbers "mean of |y − ŷ|", "sklearn.metrics.mean_absolute_error";
+    "r2" [Regression] Numbers "1 − Σ (y − ŷ)² / Σ (y − mean y)²", "sklearn.metrics.r2_score";
+    "mape" [Regression] Numbers "mean of |y − ŷ| / max(|y|, 2⁻⁵²)", "sklearn.metrics.mean_absolute_percentage_error";
+    "max_error" [Regression] Numbers "max |y − ŷ|", "sklearn.metrics.max_error";
+    "explained_variance" [Regression] Numbers "1 − Var(y − ŷ) / Var(y)", "sklearn.metrics.explained_variance_score";
+    "pearson_r" [Regression] Numbers "Cov(y, ŷ) / √(Var(y)·Var(ŷ))", "scipy.stats.pearsonr";
+}
+
+impl Figure {
+    /// The options that it depends on, with their defaults.
+    pub fn options(&self) -> Vec<(&'static str, &'static str)> {
+        let thresholds = [Task::Binary, Task::Multilabel];
+        match self.name {
+            "operating_points" => vec![("recall", "0.95"), ("precision", "0.95")],
+            "top_k" => vec![("top_k", "none")],
+            _ if self.needs == Needs::Predictions
+                && self.tasks.iter().any(|t| thresholds.contains(t)) =>
+            {
+                vec![("threshold", "0.5, of logits 0")]
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Every figure, in the order of the tasks.

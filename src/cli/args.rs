@@ -2,6 +2,7 @@
 
 use super::device::Choice;
 use crate::layout::Reduction;
+use crate::metric::{InputKind, Task};
 use crate::tensor::DType;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -24,6 +25,8 @@ pub enum Command {
     Adapters(Plain),
     /// One loss of arrays in files, with its gradients
     Loss(Box<LossArgs>),
+    /// Evaluation metrics of predictions in files, as scikit-learn defines them
+    Metrics(MetricsArgs),
     /// Every kernel against the CPU reference, on this device
     Verify(VerifyArgs),
     /// How long losses take, over a copy of the least bytes that have to move
@@ -122,6 +125,72 @@ pub struct LossArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "FILE is a .npy, .npz:key or .safetensors:key.\n\
+                  binary       input and target [N]; labels are 0 and 1\n\
+                  multiclass   input [N, C], or [N] with --from labels; target [N]\n\
+                  multilabel   input and target [N, L]; the target is 0 or 1\n\
+                  regression   input and target of the same shape\n\
+                  `wgloss list` has the figures.")]
+pub struct MetricsArgs {
+    /// What is predicted
+    #[arg(value_name = "TASK", value_parser = PossibleValuesParser::new(Task::ALL.map(Task::name)).map(task))]
+    pub task: Task,
+
+    /// What was predicted: scores, or labels
+    #[arg(long, value_name = "FILE")]
+    pub input: String,
+
+    /// What is true
+    #[arg(long, value_name = "FILE")]
+    pub target: String,
+
+    /// One weight per sample
+    #[arg(long, value_name = "FILE")]
+    pub weight: Option<String>,
+
+    /// What the input is: scores have an order and nothing else [default: scores]
+    #[arg(long, value_name = "KIND",
+          value_parser = PossibleValuesParser::new(InputKind::ALL.map(InputKind::name)).map(input_kind))]
+    pub from: Option<InputKind>,
+
+    /// From where on a score is taken for positive [default: 0.5, of logits 0]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = number)]
+    pub threshold: Option<f64>,
+
+    /// The recall that an operating point is asked for [default: 0.95]
+    #[arg(long, value_name = "R", value_parser = share)]
+    pub recall: Option<f64>,
+
+    /// The precision that an operating point is asked for [default: 0.95]
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub precision: Option<f64>,
+
+    /// For which k the share of samples is wanted whose class is among the k highest; several with commas between
+    #[arg(long, value_name = "K", value_delimiter = ',', value_parser = count)]
+    pub top_k: Vec<usize>,
+
+    /// The number of classes, where labels do not say it
+    #[arg(long, value_name = "C", value_parser = count)]
+    pub classes: Option<usize>,
+
+    /// The label of samples to pass over
+    #[arg(long, value_name = "I", allow_hyphen_values = true)]
+    pub ignore_index: Option<i64>,
+
+    /// auto, gpu, cpu (the f64 reference) or a part of an adapter's name
+    #[arg(long, default_value = "auto", value_parser = NonEmptyStringValueParser::new().map(Choice::from))]
+    pub device: Choice,
+
+    /// Where to write the ROC and precision-recall curves, as .npz
+    #[arg(long, value_name = "FILE")]
+    pub curves: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Losses by name; all of them where none is given
     #[arg(value_name = "NAME")]
@@ -215,6 +284,30 @@ fn count(text: &str) -> Result<usize, &'static str> {
     match text.parse() {
         Ok(n) if n > 0 => Ok(n),
         _ => Err("expected a whole number of at least 1"),
+    }
+}
+
+fn task(name: String) -> Task {
+    let named = Task::ALL.into_iter().find(|t| t.name() == name);
+    named.unwrap_or(Task::Binary)
+}
+
+fn input_kind(name: String) -> InputKind {
+    let named = InputKind::ALL.into_iter().find(|k| k.name() == name);
+    named.unwrap_or_default()
+}
+
+fn number(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(v) if !v.is_nan() => Ok(v),
+        _ => Err("expected a number"),
+    }
+}
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(v) if (0.0..=1.0).contains(&v) => Ok(v),
+        _ => Err("expected a number in [0, 1]"),
     }
 }
 

@@ -5,16 +5,79 @@ use super::error::Failure;
 use super::options::takes;
 use super::print;
 use crate::loss::{Family, Info, OptionInfo, OptionValue, TargetKind, all};
+use crate::metric::{self, Figure};
 use serde_json::{Value, json};
 
 /// Lists every loss.
 pub fn run(args: &Plain) -> Result<(), Failure> {
     if args.json {
         let losses: Vec<_> = all().iter().map(|info| object(info)).collect();
-        return print::json(&json!({ "losses": losses, "metrics": [] }));
+        let metrics: Vec<_> = metric::all().iter().map(figure).collect();
+        return print::json(&json!({ "losses": losses, "metrics": metrics }));
     }
-    let blocks: Vec<_> = all().iter().map(|info| block(info)).collect();
+    let mut blocks: Vec<_> = all().iter().map(|info| block(info)).collect();
+    blocks.extend(metric::all().iter().map(figure_block));
     print::out(&blocks.join("\n\n"))
+}
+
+fn tasks(figure: &Figure) -> Vec<&'static str> {
+    figure.tasks.iter().map(|t| t.name()).collect()
+}
+
+/// A metric, with the options of `wgloss metrics` that it has.
+fn figure(figure: &Figure) -> Value {
+    json!({
+        "name": figure.name,
+        "tasks": tasks(figure),
+        "inputs": figure.needs.name(),
+        "options": figure
+            .options()
+            .into_iter()
+            .map(|(name, default)| json!({ "name": name, "default": default }))
+            .collect::<Vec<_>>(),
+        "formula": figure.formula,
+        "agrees_with": (!figure.agrees.is_empty()).then_some(figure.agrees),
+    })
+}
+
+fn figure_block(figure: &Figure) -> String {
+    let mut rows = vec![
+        ("metric", figure.formula.to_string()),
+        ("tasks", tasks(figure).join(", ")),
+        ("from", figure.needs.name().to_string()),
+    ];
+    let options = figure.options().into_iter();
+    rows.extend(options.map(|(name, default)| (name, format!("default {default}"))));
+    if !figure.agrees.is_empty() {
+        rows.push(("agrees with", figure.agrees.to_string()));
+    }
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|(k, v)| vec![format!("  {k}"), v])
+        .collect();
+    format!("{}\n{}", figure.name, print::table(&rows))
+}
+
+/// Every figure of the metrics, as a table in Markdown.
+pub fn metrics_table() -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut lines = vec![
+        "| figure | tasks | what it is | agrees with |".to_string(),
+        "| --- | --- | --- | --- |".to_string(),
+    ];
+    lines.extend(metric::all().iter().map(|f| {
+        let agrees = match f.agrees {
+            "" => String::new(),
+            agrees => format!("`{}`", cell(agrees)),
+        };
+        format!(
+            "| `{}` | {} | {} | {agrees} |",
+            f.name,
+            tasks(f).join(", "),
+            cell(f.formula),
+        )
+    }));
+    lines.join("\n") + "\n"
 }
 
 /// Every loss with its options and defaults, its formula, and the libraries it agrees with, as a table in

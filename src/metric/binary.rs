@@ -130,9 +130,8 @@ impl Binary {
         for &(i, t) in &kept {
             matrix.add(t, predicted[i].unwrap_or(0), weight(i));
         }
-        let ranking = (!labels).then(|| {
-            Ranking::new(kept.iter().map(|&(i, t)| (scores[i], t == 1, weight(i))))
-        });
+        let ranking = (!labels)
+            .then(|| Ranking::new(kept.iter().map(|&(i, t)| (scores[i], t == 1, weight(i)))));
         let calibration = self.calibration(&kept, &scores, weight);
         let threshold = (!labels).then_some(threshold);
         Ok(self.finish(matrix, threshold, ranking, calibration))
@@ -175,8 +174,12 @@ impl Binary {
             f1,
         } = Hits::of(&matrix, 1).scores("", notes);
         let negatives = matrix.support(0);
-        let specificity =
-            notes.ratio("specificity", matrix.get(0, 0), negatives, "no negative sample");
+        let specificity = notes.ratio(
+            "specificity",
+            matrix.get(0, 0),
+            negatives,
+            "no negative sample",
+        );
         let balanced_accuracy = matrix.balanced_accuracy(notes);
         let (mcc, cohen_kappa) = (matrix.mcc(notes), matrix.cohen_kappa(notes));
         let (roc_auc, average_precision, operating_points) = match &ranking {

@@ -88,7 +88,12 @@ impl Calibration {
     }
 
     pub fn log_loss(&self, notes: &mut Notes) -> Option<f64> {
-        notes.ratio("log_loss", self.log_loss, self.weight, "no sample has a weight")
+        notes.ratio(
+            "log_loss",
+            self.log_loss,
+            self.weight,
+            "no sample has a weight",
+        )
     }
 
     pub fn brier(&self, notes: &mut Notes) -> Option<f64> {

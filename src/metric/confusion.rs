@@ -132,7 +132,12 @@ impl ConfusionMatrix {
 
     /// `Σ_c matrix[c][c] / n`.
     pub(super) fn accuracy(&self, notes: &mut Notes) -> Option<f64> {
-        notes.ratio("accuracy", self.hits(), self.total(), "no sample has a weight")
+        notes.ratio(
+            "accuracy",
+            self.hits(),
+            self.total(),
+            "no sample has a weight",
+        )
     }
 
     /// The mean, over the classes that are there in truth, of the share of each that was found.
@@ -188,9 +193,8 @@ impl ConfusionMatrix {
                 }
             }
             Cells::Weights(_) => {
-                let (t, p): (Vec<_>, Vec<_>) = (0..n)
-                    .map(|c| (self.support(c), self.predicted(c)))
-                    .unzip();
+                let (t, p): (Vec<_>, Vec<_>) =
+                    (0..n).map(|c| (self.support(c), self.predicted(c))).unzip();
                 let all: f64 = t.iter().sum();
                 // What is one class only is so whatever rounding says.
                 let constant = |v: &[f64]| v.iter().filter(|v| **v > 0.0).count() < 2;
@@ -265,9 +269,8 @@ impl Hits {
     /// `before` goes before the names of what is undefined.
     pub fn scores(self, before: &str, notes: &mut Notes) -> Scores {
         let Hits { tp, fp, missed } = self;
-        let mut ratio = |name: &str, a: f64, b: f64, why| {
-            notes.ratio(format!("{before}{name}"), a, b, why)
-        };
+        let mut ratio =
+            |name: &str, a: f64, b: f64, why| notes.ratio(format!("{before}{name}"), a, b, why);
         Scores {
             precision: ratio("precision", tp, tp + fp, "never predicted"),
             recall: ratio("recall", tp, tp + missed, "not in the truth"),

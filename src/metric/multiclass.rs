@@ -153,9 +153,7 @@ impl Multiclass {
         };
         if self.input != InputKind::Labels {
             return match samples.shape.as_slice() {
-                [_, .., c] if *c > 0 => {
-                    fits(*c, "input", format!("the shape {:?}", samples.shape))
-                }
+                [_, .., c] if *c > 0 => fits(*c, "input", format!("the shape {:?}", samples.shape)),
                 _ => Err(Error::mismatch(
                     "input",
                     "the shape [N, C]",
@@ -178,7 +176,9 @@ impl Multiclass {
         };
         let top = largest(Some(&samples.input), None)
             .max(largest(samples.target.as_ref(), self.ignore_index));
-        Ok(top.and_then(|t| usize::try_from(t).ok()).map_or(1, |t| t.saturating_add(1)))
+        Ok(top
+            .and_then(|t| usize::try_from(t).ok())
+            .map_or(1, |t| t.saturating_add(1)))
     }
 
     /// What orders samples by the probability of class `c`: that, or of logits `x_c` less the log-sum-exp of the others,
@@ -280,14 +280,21 @@ impl Multiclass {
         );
         let micro = whole.scores("micro.", notes);
         // A class that is nowhere says nothing.
-        let seen: Vec<_> = hits.iter().map(|h| f64::from(u8::from(!h.absent()))).collect();
+        let seen: Vec<_> = hits
+            .iter()
+            .map(|h| f64::from(u8::from(!h.absent())))
+            .collect();
         let macro_average = Scores::mean(&scores, &seen, "macro.", notes);
         let weighted = Scores::mean(&scores, &support, "weighted.", notes);
         let balanced_accuracy = matrix.balanced_accuracy(notes);
         let (mcc, cohen_kappa) = (matrix.mcc(notes), matrix.cohen_kappa(notes));
         let aucs: Vec<_> = per_class.iter().map(|c| c.roc_auc).collect();
         let ones = vec![1.0; classes];
-        let why = if rankings.is_empty() { NO_SCORES } else { "no class has one" };
+        let why = if rankings.is_empty() {
+            NO_SCORES
+        } else {
+            "no class has one"
+        };
         let roc_auc_macro = mean_of_defined(&aucs, &ones, "roc_auc_ovr.macro", why, notes);
         let roc_auc_weighted = mean_of_defined(&aucs, &support, "roc_auc_ovr.weighted", why, notes);
         let (log_loss, ece) = match &calibration {
@@ -327,7 +334,10 @@ pub(super) fn mean_of_defined(
     why: &'static str,
     notes: &mut Notes,
 ) -> Option<f64> {
-    let there = of.iter().zip(weights).filter_map(|(v, w)| Some(((*v)?, *w)));
+    let there = of
+        .iter()
+        .zip(weights)
+        .filter_map(|(v, w)| Some(((*v)?, *w)));
     let (sum, whole) = there.fold((0.0, 0.0), |(s, n), (v, w)| (s + v * w, n + w));
     notes.ratio(figure, sum, whole, why)
 }

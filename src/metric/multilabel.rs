@@ -1,6 +1,6 @@
 //! Several labels, of which each sample has any number.
 
-use super::binary::{NO_SCORES};
+use super::binary::NO_SCORES;
 use super::confusion::{ConfusionMatrix, Hits, Scores};
 use super::multiclass::mean_of_defined;
 use super::notes::{Notes, Undefined};
@@ -71,7 +71,11 @@ impl Multilabel {
         let labels = match samples.shape.as_slice() {
             [_, .., l] if *l > 0 => *l,
             shape => {
-                return Err(Error::mismatch("input", "the shape [N, L]", format!("{shape:?}")));
+                return Err(Error::mismatch(
+                    "input",
+                    "the shape [N, L]",
+                    format!("{shape:?}"),
+                ));
             }
         };
         let n = samples.count(labels)?;
@@ -80,8 +84,7 @@ impl Multilabel {
         let ordered = self.input != InputKind::Labels;
         let (scores, predicted) = match ordered {
             false => {
-                let input =
-                    Samples::indices("input", Some(&samples.input), n * labels, 2, None)?;
+                let input = Samples::indices("input", Some(&samples.input), n * labels, 2, None)?;
                 (Vec::new(), input.into_iter().flatten().collect())
             }
             true => {
@@ -100,7 +103,9 @@ impl Multilabel {
         let mut hits = Vec::new();
         for l in 0..labels {
             let column = (0..n).map(|i| (i, i * labels + l));
-            let there: Vec<_> = column.filter_map(|(i, at)| Some((i, at, truth[at]?))).collect();
+            let there: Vec<_> = column
+                .filter_map(|(i, at)| Some((i, at, truth[at]?)))
+                .collect();
             let mut matrix = ConfusionMatrix::new(2, weights.is_some());
             for &(i, at, t) in &there {
                 matrix.add(t, predicted[at], weight(i));
@@ -111,7 +116,10 @@ impl Multilabel {
                 true => {
                     let one = |&(i, at, t): &(usize, usize, usize)| (scores[at], t == 1, weight(i));
                     let ranking = Ranking::new(there.iter().map(one));
-                    (ranking.roc_auc(&auc, notes), ranking.average_precision(&ap, notes))
+                    (
+                        ranking.roc_auc(&auc, notes),
+                        ranking.average_precision(&ap, notes),
+                    )
                 }
                 false => (notes.none(auc, NO_SCORES), notes.none(ap, NO_SCORES)),
             };
@@ -149,10 +157,17 @@ impl Multilabel {
             fp: 0.0,
             missed: 0.0,
         };
-        let micro = hits.into_iter().fold(none, Hits::plus).scores("micro.", notes);
+        let micro = hits
+            .into_iter()
+            .fold(none, Hits::plus)
+            .scores("micro.", notes);
         let macro_average = Scores::mean(&scores, &ones, "macro.", notes);
         let weighted = Scores::mean(&scores, &support, "weighted.", notes);
-        let why = if ordered { "no label has one" } else { NO_SCORES };
+        let why = if ordered {
+            "no label has one"
+        } else {
+            NO_SCORES
+        };
         let mut means = |name: &str, of: fn(&LabelFigures) -> Option<f64>| {
             let of: Vec<_> = per_label.iter().map(of).collect();
             [("macro", &ones), ("weighted", &support)]

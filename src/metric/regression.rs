@@ -14,6 +14,8 @@ pub struct Regression {}
 pub struct RegressionFigures {
     /// Samples, or the sum of their weights.
     pub n: f64,
+    /// Whether there are weights.
+    pub weighted: bool,
     /// `mean (y − ŷ)²`.
     pub mse: Option<f64>,
     /// `√mse`.
@@ -56,7 +58,9 @@ impl Regression {
         let mse = mean("mse", &|i| (y[i] - x[i]).powi(2));
         let rmse = mean("rmse", &|i| (y[i] - x[i]).powi(2)).map(f64::sqrt);
         let mae = mean("mae", &|i| (y[i] - x[i]).abs());
-        let mape = mean("mape", &|i| (y[i] - x[i]).abs() / y[i].abs().max(f64::EPSILON));
+        let mape = mean("mape", &|i| {
+            (y[i] - x[i]).abs() / y[i].abs().max(f64::EPSILON)
+        });
         let largest = (0..n).map(|i| (y[i] - x[i]).abs()).fold(0.0, f64::max);
         // Means first, then squares of what is left, so that a large mean takes no digits.
         let center = |f: &dyn Fn(usize) -> f64| if total == 0.0 { 0.0 } else { sum(f) / total };
@@ -91,6 +95,7 @@ impl Regression {
             .map(|r| r.clamp(-1.0, 1.0));
         Ok(RegressionFigures {
             n: total,
+            weighted: samples.weight.is_some(),
             mse,
             rmse,
             mae,

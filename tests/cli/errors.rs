@@ -28,6 +28,12 @@ fn bench() -> Bench {
     bench.save("w3.npy", &[3], halves(3));
     bench.save("c2.npy", &[2], halves(2));
     bench.save("cbad.npy", &[3], Data::F32(vec![1.0, 1.0, f32::INFINITY]));
+    bench.save("s.npy", &[4], Data::F32(vec![0.1, 0.9, 0.5, 0.4]));
+    bench.save("b.npy", &[4], Data::I64(vec![0, 1, 1, 0]));
+    bench.save("snan.npy", &[4], Data::F32(vec![0.1, 0.9, f32::NAN, 0.4]));
+    bench.save("p.npy", &[4], Data::F32(vec![0.1, 1.5, 0.5, 0.4]));
+    bench.save("empty.npy", &[0], halves(0));
+    bench.save("nobody.npy", &[0], Data::I64(Vec::new()));
     bench.write("text.npy", b"not an array");
     bench.write("cut.npy", b"\x93NUMPY\x01\x00\x76\x00{'descr'");
     bench.write("text.txt", b"1 2 3");
@@ -37,6 +43,7 @@ fn bench() -> Bench {
 }
 
 const CE: &str = "loss cross_entropy --input x.npy --target y.npy";
+const BINARY: &str = "metrics binary --input s.npy --target b.npy --device cpu";
 const MSE: &str = "loss mse --input x.npy --target t.npy";
 
 /// What follows the first two words of a command line, and what the message has to say.
@@ -44,7 +51,87 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     // The parser's.
     ("", "", &["requires a subcommand"]),
     ("", "nonsense", &["nonsense"]),
-    ("", "metrics", &["metrics"]),
+    ("", "metrics", &["required"]),
+    ("", "metrics binary", &["--input"]),
+    (
+        "",
+        "metrics ranking --input s.npy --target b.npy",
+        &["ranking", "multilabel"],
+    ),
+    (BINARY, "--from logit", &["logit", "logits"]),
+    (BINARY, "--threshold high", &["high", "expected a number"]),
+    (BINARY, "--recall 1.5", &["1.5", "[0, 1]"]),
+    (BINARY, "--top-k 1", &["--top-k", "binary"]),
+    (BINARY, "--classes 2", &["--classes", "binary"]),
+    (BINARY, "--weight w.npy", &["w.npy", "-1", "index 1"]),
+    (BINARY, "--weight w3.npy", &["w3.npy", "[4]", "[3]"]),
+    (BINARY, "--curves c.npy", &["c.npy", ".npz"]),
+    (BINARY, "--curves nowhere/c.npz", &["nowhere"]),
+    (
+        "metrics binary --input b.npy --target b.npy --device cpu",
+        "--from labels --threshold 0.5",
+        &["--threshold", "scores", "labels"],
+    ),
+    (
+        "metrics binary --target b.npy --device cpu",
+        "--input snan.npy",
+        &["snan.npy", "NaN", "index 2"],
+    ),
+    (
+        "metrics binary --target b.npy --device cpu",
+        "--from probs --input p.npy",
+        &["p.npy", "1.5", "index 1"],
+    ),
+    (
+        "metrics binary --target b.npy --device cpu",
+        "--from labels --input s.npy",
+        &["s.npy", "integer"],
+    ),
+    (
+        "metrics binary --target b.npy --device cpu",
+        "--input x1.npy",
+        &["b.npy", "[12]", "[4]"],
+    ),
+    (
+        "metrics binary --input s.npy --device cpu",
+        "--target far.npy",
+        &["far.npy", "below 2", "found 3", "index 1"],
+    ),
+    (
+        "metrics binary --input s.npy --device cpu",
+        "--target floats.npy",
+        &["floats.npy", "integer"],
+    ),
+    (
+        "metrics binary --device cpu",
+        "--input empty.npy --target nobody.npy",
+        &["empty.npy", "at least one sample"],
+    ),
+    (
+        "metrics multiclass --target b.npy --device cpu",
+        "--input s.npy",
+        &["s.npy", "[N, C]", "[4]"],
+    ),
+    (
+        "metrics multiclass --target y.npy --device cpu",
+        "--input x.npy",
+        &["y.npy", "-100", "index 3"],
+    ),
+    (
+        "metrics multiclass --target y.npy --device cpu",
+        "--input x.npy --ignore-index -100 --classes 4",
+        &["x.npy", "4 classes"],
+    ),
+    (
+        "metrics multilabel --target b.npy --device cpu",
+        "--input s.npy",
+        &["s.npy", "[N, L]", "[4]"],
+    ),
+    (
+        "metrics regression --target b.npy --device cpu",
+        "--input snan.npy",
+        &["snan.npy", "finite", "index 2"],
+    ),
     ("", "list --nonsense", &["--nonsense"]),
     ("", "loss", &["required"]),
     ("", "loss mse", &["--input"]),

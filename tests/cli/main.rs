@@ -10,6 +10,7 @@ mod errors;
 mod files;
 mod files_hostile;
 mod files_support;
+mod metrics;
 mod output;
 mod plot;
 mod readme;

@@ -11,7 +11,11 @@ use super::bench::{Bench, digits};
 fn losses_are_listed() {
     let bench = Bench::without_driver();
     let out = bench.json("list");
-    assert_eq!(out["metrics"], json!([]));
+    let metrics = out["metrics"].as_array().unwrap();
+    assert_eq!(metrics.len(), wgloss::metric::all().len());
+    let auc = metrics.iter().find(|m| m["name"] == "roc_auc").unwrap();
+    assert_eq!(auc["tasks"], json!(["binary", "multiclass", "multilabel"]));
+    assert_eq!(auc["inputs"], "scores, probabilities or logits");
     let losses = out["losses"].as_array().unwrap();
     let named = |name: &str| losses.iter().find(|l| l["name"] == name).unwrap();
     assert_eq!(losses.len(), wgloss::loss::all().len());
@@ -40,8 +44,16 @@ fn losses_are_listed() {
         assert!(people.stdout.contains(&format!("{name}: ")));
         assert!(table.contains(&format!("\n| `{name}` | ")));
     }
+    for metric in metrics {
+        let name = metric["name"].as_str().unwrap();
+        assert!(
+            people.stdout.contains(&format!("\n{name}\n  metric ")),
+            "{name}"
+        );
+    }
     // Four cells in every row, whatever bars a formula has.
-    for row in table.lines() {
+    let metrics = wgloss::cli::metrics_table();
+    for row in table.lines().chain(metrics.lines()) {
         assert_eq!(row.replace("\\|", "").matches('|').count(), 5, "{row}");
     }
 }

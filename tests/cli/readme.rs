@@ -2,17 +2,12 @@
 
 use std::fs;
 
-const BEGIN: &str = "<!-- losses: rendered from the registry, held to it by a test -->\n";
-const END: &str = "<!-- end of losses -->";
-
-/// `WGLOSS_BLESS=1` writes the table instead of comparing it.
-#[test]
-fn the_table_of_losses_is_the_registry() {
+/// What stands between two comments has to be `table`. `WGLOSS_BLESS=1` writes it instead of comparing.
+fn holds(begin: &str, end: &str, table: &str) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = fs::read_to_string(path).expect("README.md");
-    let start = readme.find(BEGIN).expect("where the table begins") + BEGIN.len();
-    let end = readme.find(END).expect("where the table ends");
-    let table = wgloss::cli::markdown_table();
+    let start = readme.find(begin).expect("where the table begins") + begin.len();
+    let end = readme.find(end).expect("where the table ends");
     if std::env::var_os("WGLOSS_BLESS").is_some() {
         let text = format!("{}{table}{}", &readme[..start], &readme[end..]);
         fs::write(path, text).expect("README.md is writable");
@@ -22,6 +17,20 @@ fn the_table_of_losses_is_the_registry() {
         &readme[start..end],
         table,
         "run this test with WGLOSS_BLESS=1"
+    );
+}
+
+#[test]
+fn the_tables_are_the_registries() {
+    holds(
+        "<!-- losses: rendered from the registry, held to it by a test -->\n",
+        "<!-- end of losses -->",
+        &wgloss::cli::markdown_table(),
+    );
+    holds(
+        "<!-- metrics: rendered from the registry, held to it by a test -->\n",
+        "<!-- end of metrics -->",
+        &wgloss::cli::metrics_table(),
     );
 }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use rawzip::ZipArchiveWriter;
 use tempfile::{Builder, TempPath};
 
 use super::error::one_line;
@@ -100,6 +101,21 @@ impl Outputs {
     ) -> Result<(), FileError> {
         let file = one_line(&path.to_string_lossy());
         self.put(file, path, ending, bytes, &[] as &[u8], |item| [*item])
+    }
+
+    /// Writes an archive of arrays of double-precision floats with one axis, to appear at `path`, which has to end in
+    /// `.npz`. They are stored as they are, as `numpy.savez` does it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`add`](Self::add).
+    pub fn add_npz(&mut self, path: &Path, arrays: &[(&str, Vec<f64>)]) -> Result<(), FileError> {
+        let bytes = archive(arrays).map_err(|reason| FileError::Io {
+            file: one_line(&path.to_string_lossy()),
+            action: "write",
+            reason,
+        })?;
+        self.add_bytes(path, ".npz", &bytes)
     }
 
     fn write<T, const N: usize>(
@@ -296,6 +312,25 @@ fn header(descr: &str, shape: &[usize]) -> Option<Vec<u8>> {
     header.extend(size.to_le_bytes());
     header.extend(text.into_bytes());
     Some(header)
+}
+
+/// A zip archive of `.npy` arrays.
+fn archive(arrays: &[(&str, Vec<f64>)]) -> io::Result<Vec<u8>> {
+    let zip = |e: rawzip::Error| io::Error::other(e);
+    let mut archive = ZipArchiveWriter::new(Vec::new());
+    for (name, data) in arrays {
+        let start = header("<f8", &[data.len()]).ok_or(io::ErrorKind::InvalidInput)?;
+        let name = format!("{name}.npy");
+        let (mut entry, config) = archive.new_file(&name).start().map_err(zip)?;
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(&start)?;
+        for item in data {
+            writer.write_all(&item.to_le_bytes())?;
+        }
+        let (_, descriptor) = writer.finish().map_err(zip)?;
+        entry.finish(descriptor).map_err(zip)?;
+    }
+    archive.finish().map_err(zip)
 }
 
 fn write<T, const N: usize>(

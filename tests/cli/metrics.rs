@@ -1,0 +1,317 @@
+//! Metrics: the reference against scikit-learn, and the command around it.
+
+use super::bench::{Bench, doubles, f32s};
+use half::{bf16, f16};
+use serde_json::{Value, json};
+use wgloss::cli::files::Data;
+use wgloss::cli::metrics;
+use wgloss::metric::{
+    Binary, InputKind, Multiclass, Multilabel, PrecisionRecallCurve, Regression, RocCurve, Samples,
+};
+use wgloss::{Labels, Target, Values};
+
+/// Both sides sum in f64, each by formulas of its own.
+const RELATIVE: f64 = 1e-12;
+/// What is left of numbers of about 1 that cancel, as in a correlation of nearly 0.
+const ABSOLUTE: f64 = 1e-15;
+
+fn number(v: &Value) -> Option<f64> {
+    match v.as_str() {
+        Some("inf") => Some(f64::INFINITY),
+        Some("-inf") => Some(f64::NEG_INFINITY),
+        Some("NaN") => Some(f64::NAN),
+        _ => v.as_f64(),
+    }
+}
+
+fn numbers(v: &Value) -> Vec<f64> {
+    let list = v.as_array().expect("a list");
+    list.iter().map(|v| number(v).expect("a number")).collect()
+}
+
+fn labels(v: &Value) -> Labels<'static> {
+    let all: Vec<i64> = numbers(v).iter().map(|&l| l as i64).collect();
+    all.into()
+}
+
+fn values(v: &Value, dtype: &str) -> Values<'static> {
+    let all = numbers(v);
+    match dtype {
+        "f32" => all.iter().map(|&v| v as f32).collect::<Vec<_>>().into(),
+        "f16" => {
+            let all: Vec<_> = all.iter().map(|&v| f16::from_f64(v)).collect();
+            all.into()
+        }
+        "bf16" => {
+            let all: Vec<_> = all.iter().map(|&v| bf16::from_f64(v)).collect();
+            all.into()
+        }
+        other => panic!("scores of {other}"),
+    }
+}
+
+/// The figures of a golden case, and the curves where there are any.
+fn evaluate(case: &Value) -> (Value, Option<(RocCurve, PrecisionRecallCurve)>) {
+    let args = &case["args"];
+    let input = match args["from"].as_str() {
+        None => InputKind::Scores,
+        Some(name) => *InputKind::ALL
+            .iter()
+            .find(|k| k.name() == name)
+            .expect("a kind"),
+    };
+    let shape: Vec<usize> = numbers(&case["input"]["shape"])
+        .iter()
+        .map(|&d| d as usize)
+        .collect();
+    let dtype = case["dtype"].as_str().expect("a type");
+    let data = &case["input"]["data"];
+    let task = case["task"].as_str().expect("a task");
+    let (input_data, target) = match task {
+        "regression" => (
+            Target::Values(values(data, dtype)),
+            // Not always of the input's type.
+            Target::Values(numbers(&case["target"]["data"]).into()),
+        ),
+        _ => (
+            match input {
+                InputKind::Labels => Target::Labels(labels(data)),
+                _ => Target::Values(values(data, dtype)),
+            },
+            Target::Labels(labels(&case["target"]["data"])),
+        ),
+    };
+    let samples = Samples {
+        shape,
+        input: input_data,
+        target: Some(target),
+        weight: (!case["weight"].is_null()).then(|| numbers(&case["weight"]).into()),
+    };
+    let threshold = number(&args["threshold"]);
+    let ignore_index = args["ignore_index"].as_i64();
+    let figures = match task {
+        "binary" => {
+            let binary = Binary {
+                input,
+                threshold,
+                recall: number(&args["recall"]).unwrap_or(0.95),
+                precision: number(&args["precision"]).unwrap_or(0.95),
+                ignore_index,
+            };
+            let figures = binary.figures(&samples);
+            let figures = figures.unwrap_or_else(|e| panic!("{}: {e}", case["name"]));
+            let curves = |r: &wgloss::metric::Ranking| (r.roc_curve(), r.precision_recall_curve());
+            return (
+                metrics::binary(&figures),
+                figures.ranking.as_ref().map(curves),
+            );
+        }
+        "multiclass" => Multiclass {
+            input,
+            classes: args["classes"].as_u64().map(|c| c as usize),
+            top_k: match args["top_k"].is_null() {
+                true => Vec::new(),
+                false => numbers(&args["top_k"])
+                    .iter()
+                    .map(|&k| k as usize)
+                    .collect(),
+            },
+            ignore_index,
+        }
+        .figures(&samples)
+        .map(|f| metrics::multiclass(&f)),
+        "multilabel" => Multilabel {
+            input,
+            threshold,
+            ignore_index,
+        }
+        .figures(&samples)
+        .map(|f| metrics::multilabel(&f)),
+        "regression" => Regression {}
+            .figures(&samples)
+            .map(|f| metrics::regression(&f)),
+        other => panic!("the task {other}"),
+    };
+    let figures = figures.unwrap_or_else(|e| panic!("{}: {e}", case["name"]));
+    (figures, None)
+}
+
+fn close(want: f64, got: f64) -> bool {
+    want == got
+        || (want.is_nan() && got.is_nan())
+        || (got - want).abs() <= RELATIVE * want.abs() + ABSOLUTE
+}
+
+/// Where `got` is not what is wanted: every key of `want` has to be there, whole numbers exactly.
+fn compare(at: &str, want: &Value, got: &Value, lines: &mut Vec<String>) {
+    let mut wrong = || lines.push(format!("{at}: expected {want}, found {got}"));
+    match (want, got) {
+        (Value::Object(want), Value::Object(got)) => {
+            for (key, want) in want.iter().filter(|(key, _)| *key != "undefined") {
+                let none = Value::String("nothing".into());
+                compare(
+                    &format!("{at}.{key}"),
+                    want,
+                    got.get(key).unwrap_or(&none),
+                    lines,
+                );
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (i, (want, got)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{at}.{i}"), want, got, lines);
+            }
+        }
+        (Value::Number(a), Value::Number(b)) if a.is_u64() && b.is_u64() => {
+            if a != b {
+                wrong();
+            }
+        }
+        _ => match (number(want), number(got)) {
+            (Some(a), Some(b)) if close(a, b) => {}
+            (None, None) if want == got => {}
+            _ => wrong(),
+        },
+    }
+}
+
+fn golden() -> Vec<Value> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/metrics.json");
+    let text = std::fs::read_to_string(path).expect("golden values");
+    let all: Value = serde_json::from_str(&text).expect("JSON");
+    all["cases"].as_array().expect("cases").clone()
+}
+
+#[test]
+fn the_reference_agrees_with_scikit_learn() {
+    let cases = golden();
+    assert!(cases.len() >= 150, "{}", cases.len());
+    let mut lines = Vec::new();
+    for case in &cases {
+        let name = case["name"].as_str().expect("a name");
+        let (got, curves) = evaluate(case);
+        compare(name, &case["expect"], &got, &mut lines);
+        // What is undefined is said to be.
+        let want: Vec<_> = case["expect"]["undefined"]
+            .as_array()
+            .expect("names")
+            .iter()
+            .map(|v| v.as_str().expect("a name"))
+            .collect();
+        let mut found: Vec<_> = got["undefined"]
+            .as_object()
+            .expect("reasons")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        // Averages of areas are more than was asked for.
+        found.retain(|f| {
+            !["macro.", "weighted."].iter().any(|a| {
+                f.starts_with(a) && (f.ends_with("roc_auc") || f.ends_with("average_precision"))
+            })
+        });
+        found.sort();
+        if want != found {
+            lines.push(format!(
+                "{name}: undefined: expected {want:?}, found {found:?}"
+            ));
+        }
+        if let Some(want) = case["curves"].as_object() {
+            let (roc, pr) = curves.expect("curves");
+            let all = [
+                ("fpr", roc.fpr),
+                ("tpr", roc.tpr),
+                ("roc_thresholds", roc.thresholds),
+                ("precision", pr.precision),
+                ("recall", pr.recall),
+                ("pr_thresholds", pr.thresholds),
+            ];
+            for (key, got) in all {
+                let want = numbers(&want[key]);
+                let same =
+                    want.len() == got.len() && want.iter().zip(&got).all(|(a, b)| close(*a, *b));
+                if !same {
+                    lines.push(format!("{name}: {key}: expected {want:?}, found {got:?}"));
+                }
+            }
+        }
+    }
+    assert!(
+        lines.is_empty(),
+        "{} figures are wrong, the first:\n{}",
+        lines.len(),
+        lines[..lines.len().min(30)].join("\n")
+    );
+}
+
+#[test]
+fn the_command_says_what_the_library_does() {
+    let bench = Bench::without_driver();
+    bench.save("s.npy", &[6], f32s(&[0.9, 0.8, 0.8, 0.3, 0.3, 0.1]));
+    bench.save(
+        "y.npy",
+        &[6],
+        Data::Bool(vec![true, false, true, true, false, false]),
+    );
+    bench.save("w.npy", &[6], Data::F64(vec![1.0, 0.5, 2.0, 0.0, 1.0, 1.0]));
+    let line = "metrics binary --input s.npy --target y.npy --from probs --curves c.npz";
+    let out = bench.json(&format!("{line} --device cpu"));
+    assert_eq!(out["confusion_matrix"], json!([[2, 1], [1, 2]]));
+    assert_eq!(out["device"], "cpu");
+    // 9 pairs: 3 + 2½ + 1½ of them in order.
+    assert_eq!(out["roc_auc"], 7.0 / 9.0);
+    assert_eq!(
+        out["operating_points"]["max_f1"]["threshold"],
+        f64::from(0.3f32)
+    );
+    let curve = |name: &str| doubles(&bench.load(&format!("c.npz:{name}"))).to_vec();
+    assert_eq!(curve("fpr"), [0.0, 0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0]);
+    assert_eq!(curve("tpr"), [0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0, 1.0]);
+    assert_eq!(curve("roc_thresholds")[0], f64::INFINITY);
+    assert_eq!(curve("precision").last(), Some(&1.0));
+    assert_eq!(curve("pr_thresholds").len() + 1, curve("recall").len());
+    // Weights make sums of counts, and one that is 0 takes its sample out of the curves.
+    let out = bench.json(&format!("{line} --weight w.npy --device cpu"));
+    assert_eq!(out["confusion_matrix"], json!([[2.0, 0.5], [0.0, 3.0]]));
+    assert_eq!((&out["n"], &out["positives"]), (&json!(5.5), &json!(3.0)));
+    // What is only an order has no probabilities.
+    let out = bench.json("metrics binary --input s.npy --target y.npy --device cpu");
+    assert_eq!(out["log_loss"], Value::Null);
+    assert!(out["undefined"]["log_loss"].is_string());
+    let people = bench.run("metrics binary --input s.npy --target y.npy --recall 0.6 --device cpu");
+    assert_eq!((people.code, people.stderr.as_str()), (0, ""));
+    for line in [
+        "ROC AUC            0.7778",
+        "recall ≥ 0.6",
+        "log loss                -",
+    ] {
+        assert!(people.stdout.contains(line), "{}", people.stdout);
+    }
+    assert!(
+        people
+            .stdout
+            .contains("undefined, scores and labels are no probabilities: log_loss")
+    );
+}
+
+#[test]
+fn labels_are_predictions_too() {
+    let bench = Bench::without_driver();
+    bench.save("p.npy", &[5], Data::U8(vec![0, 2, 1, 1, 2]));
+    bench.save("y.npy", &[5], Data::I64(vec![0, 2, 2, 1, -1]));
+    let line = "metrics multiclass --from labels --input p.npy --target y.npy --ignore-index -1 --device cpu";
+    let out = bench.json(line);
+    assert_eq!(
+        out["confusion_matrix"],
+        json!([[1, 0, 0], [0, 1, 0], [0, 1, 1]])
+    );
+    assert_eq!((&out["n"], &out["accuracy"]), (&json!(4), &json!(0.75)));
+    assert_eq!(out["roc_auc_ovr"]["per_class"], json!([null, null, null]));
+    let wider = bench.json(&format!("{line} --classes 4"));
+    assert_eq!(wider["per_class"][3]["precision"], Value::Null);
+    assert_eq!(wider["macro"], out["macro"]);
+    // A device that has no kernels for it is not passed over in silence.
+    let refused = bench.run(&line.replace("--device cpu", "--device gpu"));
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("metrics on a GPU"));
+}
