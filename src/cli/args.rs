@@ -185,6 +185,14 @@ pub struct MetricsArgs {
     #[arg(long, value_name = "FILE")]
     pub curves: Option<PathBuf>,
 
+    /// The folder for pictures, as SVG and as PNG: confusion matrix, ROC, precision and recall, reliability
+    #[arg(long, value_name = "DIR")]
+    pub plot: Option<PathBuf>,
+
+    /// Names of the classes, or labels, in the report and the pictures, with commas between
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub class_names: Vec<String>,
+
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,7 @@
 //! `wgloss metrics`.
 
 mod json;
+mod plot;
 mod report;
 
 pub use json::{binary, multiclass, multilabel, regression};
@@ -105,6 +106,17 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     let spinner = Spinner::start("working out");
     let figures = figures(args, kind, &samples).map_err(blame)?;
     drop(spinner);
+    let classes = match &figures {
+        Figures::Binary(..) => 2,
+        Figures::Multiclass(f) => f.per_class.len(),
+        Figures::Multilabel(f) => f.per_label.len(),
+        Figures::Regression(_) => 0,
+    };
+    let named = args.class_names.len();
+    if named != 0 && named != classes {
+        let expected = format!("{classes} names");
+        return Err(Failure::usage("--class-names", expected, named.to_string()));
+    }
     let mut outputs = Outputs::new();
     if let (Some(path), Figures::Binary(f, _)) = (&args.curves, &figures) {
         outputs.add_npz(path, &curves(f))?;
@@ -118,11 +130,22 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     if let Value::Object(object) = &mut value {
         object.insert("device".into(), device.name().into());
     }
+    let pictures = match &args.plot {
+        Some(_) => super::plot::files(&plot::pictures(&figures, &args.class_names))?,
+        None => Vec::new(),
+    };
     match args.json {
         true => print::json(&value)?,
-        false => print::out(&report::text(&figures, &super::loss::device_line(&device)))?,
+        false => print::out(&report::text(
+            &figures,
+            &args.class_names,
+            &super::loss::device_line(&device),
+        ))?,
     }
-    Ok(outputs.commit()?)
+    match &args.plot {
+        Some(dir) => super::plot::write(dir, &pictures, &mut outputs),
+        None => Ok(outputs.commit()?),
+    }
 }
 
 fn figures(args: &MetricsArgs, input: InputKind, samples: &Samples<'_>) -> crate::Result<Figures> {
@@ -180,6 +203,12 @@ fn refuse_what_does_not_fit(args: &MetricsArgs) -> Result<(), Failure> {
             task != Regression,
         ),
         ("--from", args.from.is_some(), task != Regression),
+        ("--plot", args.plot.is_some(), task != Regression),
+        (
+            "--class-names",
+            !args.class_names.is_empty(),
+            task != Regression,
+        ),
     ];
     let labels = args.from == Some(InputKind::Labels);
     let scored = [

@@ -1,5 +1,6 @@
 //! `wgloss plot`: losses and their derivatives as pictures.
 
+pub(super) mod canvas;
 mod curves;
 mod draw;
 mod png;
@@ -20,30 +21,43 @@ pub fn run(args: &PlotArgs) -> Result<(), Failure> {
 
 fn losses(dir: &Path) -> Result<(), Failure> {
     let pictures = curves::all()?;
-    let mut files = Vec::new();
-    for picture in &pictures {
-        let svg = draw::svg(picture)?.into_bytes();
-        files.push((&picture.name, ".svg", svg));
-        files.push((&picture.name, ".png", draw::png(picture)?));
-    }
-    let made = make(dir)?;
-    let mut outputs = Outputs::new();
-    let written = files
-        .iter()
-        .try_for_each(|(name, ending, bytes)| {
-            outputs.add_bytes(&dir.join(format!("{name}{ending}")), ending, bytes)
-        })
-        .and_then(|()| outputs.commit());
-    if written.is_err() && made {
-        // It is empty again. If not even this works, the error that led here says more.
-        let _ = fs::remove_dir(dir);
-    }
-    written?;
+    let files = files(&pictures)?;
+    write(dir, &files, &mut Outputs::new())?;
     print::out(&format!(
         "{} pictures, each as .svg and .png, in {}",
         pictures.len(),
         one_line(&dir.to_string_lossy())
     ))
+}
+
+/// A picture's file: its name, its ending, and what is in it.
+pub(super) type Drawing = (String, &'static str, Vec<u8>);
+
+/// Draws every scene as SVG and as PNG.
+pub(super) fn files<S: canvas::Scene>(scenes: &[S]) -> Result<Vec<Drawing>, Failure> {
+    let mut files = Vec::new();
+    for scene in scenes {
+        let name = scene.name().to_string();
+        files.push((name.clone(), ".svg", canvas::svg(scene)?.into_bytes()));
+        files.push((name, ".png", canvas::png(scene)?));
+    }
+    Ok(files)
+}
+
+/// Writes pictures into `dir`, which is made if it is not there, together with what is in `outputs` already.
+pub(super) fn write(dir: &Path, files: &[Drawing], outputs: &mut Outputs) -> Result<(), Failure> {
+    let made = make(dir)?;
+    let written = files
+        .iter()
+        .try_for_each(|(name, ending, bytes)| {
+            outputs.add_bytes(&dir.join(format!("{name}{ending}")), ending, bytes)
+        })
+        .and_then(|()| std::mem::take(outputs).commit());
+    if written.is_err() && made {
+        // It is empty again. If not even this works, the error that led here says more.
+        let _ = fs::remove_dir(dir);
+    }
+    Ok(written?)
 }
 
 /// Makes the folder, unless it is there.

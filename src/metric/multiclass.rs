@@ -23,7 +23,7 @@ pub struct Multiclass {
 }
 
 /// Figures of one class.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClassFigures {
     /// Precision, recall and F1.
     pub scores: Scores,
@@ -31,6 +31,8 @@ pub struct ClassFigures {
     pub support: f64,
     /// The area under the ROC curve of this class against all others.
     pub roc_auc: Option<f64>,
+    /// The distinct scores of this class, from which its curves are made; `None` for labels.
+    pub ranking: Option<Ranking>,
 }
 
 /// Figures of several classes. What is undefined is `None`, and `undefined` says why.
@@ -141,7 +143,7 @@ impl Multiclass {
             };
             rankings = (0..classes).map(of).collect();
         }
-        Ok(self.finish(matrix, &ranks, &rankings, calibration))
+        Ok(self.finish(matrix, &ranks, rankings, calibration))
     }
 
     fn class_count(&self, samples: &Samples<'_>) -> Result<usize> {
@@ -236,7 +238,7 @@ impl Multiclass {
         &self,
         matrix: ConfusionMatrix,
         ranks: &[f64],
-        rankings: &[Ranking],
+        rankings: Vec<Ranking>,
         calibration: Option<Calibration>,
     ) -> MulticlassFigures {
         let mut notes = Notes::default();
@@ -256,17 +258,24 @@ impl Multiclass {
         let top_k = asked.collect();
         let hits: Vec<_> = (0..classes).map(|c| Hits::of(&matrix, c)).collect();
         let support: Vec<_> = (0..classes).map(|c| matrix.support(c)).collect();
+        let why = match rankings.is_empty() {
+            true => NO_SCORES,
+            false => "no class has one",
+        };
+        let mut rankings = rankings.into_iter();
         let mut per_class = Vec::new();
         for c in 0..classes {
+            let ranking = rankings.next();
             let scores = hits[c].scores(&format!("per_class.{c}."), notes);
             let figure = format!("roc_auc_ovr.per_class.{c}");
             per_class.push(ClassFigures {
                 scores,
                 support: support[c],
-                roc_auc: match rankings.get(c) {
+                roc_auc: match &ranking {
                     Some(r) => r.roc_auc(&figure, notes),
                     None => notes.none(figure, NO_SCORES),
                 },
+                ranking,
             });
         }
         let scores: Vec<_> = per_class.iter().map(|c| c.scores).collect();
@@ -290,11 +299,6 @@ impl Multiclass {
         let (mcc, cohen_kappa) = (matrix.mcc(notes), matrix.cohen_kappa(notes));
         let aucs: Vec<_> = per_class.iter().map(|c| c.roc_auc).collect();
         let ones = vec![1.0; classes];
-        let why = if rankings.is_empty() {
-            NO_SCORES
-        } else {
-            "no class has one"
-        };
         let roc_auc_macro = mean_of_defined(&aucs, &ones, "roc_auc_ovr.macro", why, notes);
         let roc_auc_weighted = mean_of_defined(&aucs, &support, "roc_auc_ovr.weighted", why, notes);
         let (log_loss, ece) = match &calibration {

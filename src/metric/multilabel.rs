@@ -32,6 +32,8 @@ pub struct LabelFigures {
     pub roc_auc: Option<f64>,
     /// Average precision.
     pub average_precision: Option<f64>,
+    /// The distinct scores, from which the curves are made; `None` for labels.
+    pub ranking: Option<Ranking>,
     /// The samples that have the label, or the sum of their weights.
     pub support: f64,
 }
@@ -112,16 +114,13 @@ impl Multilabel {
             }
             let before = format!("per_label.{l}.");
             let [auc, ap] = ["roc_auc", "average_precision"].map(|f| format!("{before}{f}"));
-            let (roc_auc, average_precision) = match ordered {
-                true => {
-                    let one = |&(i, at, t): &(usize, usize, usize)| (scores[at], t == 1, weight(i));
-                    let ranking = Ranking::new(there.iter().map(one));
-                    (
-                        ranking.roc_auc(&auc, notes),
-                        ranking.average_precision(&ap, notes),
-                    )
-                }
-                false => (notes.none(auc, NO_SCORES), notes.none(ap, NO_SCORES)),
+            let ranking = ordered.then(|| {
+                let one = |&(i, at, t): &(usize, usize, usize)| (scores[at], t == 1, weight(i));
+                Ranking::new(there.iter().map(one))
+            });
+            let (roc_auc, average_precision) = match &ranking {
+                Some(r) => (r.roc_auc(&auc, notes), r.average_precision(&ap, notes)),
+                None => (notes.none(auc, NO_SCORES), notes.none(ap, NO_SCORES)),
             };
             let of = Hits::of(&matrix, 1);
             hits.push(of);
@@ -132,6 +131,7 @@ impl Multilabel {
                 scores: of.scores(&before, notes),
                 roc_auc,
                 average_precision,
+                ranking,
                 support: matrix.support(1),
                 confusion_matrix: matrix,
             });

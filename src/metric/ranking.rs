@@ -150,6 +150,17 @@ impl Ranking {
         Some(sum / self.positives)
     }
 
+    /// The false positive rate at an operating point of this order.
+    pub fn false_positive_rate(&self, point: &OperatingPoint) -> f64 {
+        let at = self.points().find(|p| p.0 == point.threshold);
+        at.map_or(f64::NAN, |(_, _, fp)| fp / self.negatives)
+    }
+
+    /// The share of positive samples.
+    pub fn prevalence(&self) -> f64 {
+        self.positives / (self.positives + self.negatives)
+    }
+
     /// The ROC curve.
     pub fn roc_curve(&self) -> RocCurve {
         let mut curve = RocCurve {

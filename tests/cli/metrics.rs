@@ -315,3 +315,49 @@ fn labels_are_predictions_too() {
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("metrics on a GPU"));
 }
+
+#[test]
+fn pictures_of_what_there_is() {
+    let bench = Bench::without_driver();
+    bench.save("s.npy", &[6], f32s(&[0.9, 0.8, 0.8, 0.3, 0.3, 0.1]));
+    bench.save("y.npy", &[6], Data::U8(vec![1, 0, 1, 1, 0, 0]));
+    bench.save("ones.npy", &[6], Data::U8(vec![1; 6]));
+    let line = "metrics binary --input s.npy --from probs --device cpu --class-names no,yes";
+    let ran = bench.run(&format!("{line} --target y.npy --plot a"));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(
+        ran.stdout.contains("truth \\ predicted  no  yes"),
+        "{}",
+        ran.stdout
+    );
+    let names = |dir: &str| {
+        let entries = std::fs::read_dir(bench.dir.path().join(dir)).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let all = ["confusion_matrix", "precision_recall", "reliability", "roc"];
+    let files: Vec<_> = all
+        .iter()
+        .flat_map(|n| [format!("{n}.png"), format!("{n}.svg")])
+        .collect();
+    assert_eq!(names("a"), files);
+    let svg = |name: &str| std::fs::read_to_string(bench.dir.path().join(name)).unwrap();
+    for text in ["AUC 0.7778", "highest F1: 0.3", "true positive rate"] {
+        assert!(svg("a/roc.svg").contains(text), "{text}");
+    }
+    assert!(svg("a/confusion_matrix.svg").contains(">\nyes\n<"));
+    // Where there is one class only there are no curves to draw.
+    bench.run(&format!("{line} --target ones.npy --plot b"));
+    assert_eq!(names("b").len(), 4);
+    let wrong = bench.run(&format!("{line},perhaps --target y.npy --plot c"));
+    assert_eq!(wrong.code, 2);
+    assert!(
+        wrong
+            .stderr
+            .contains("--class-names: expected 2 names, found 3")
+    );
+    assert!(!bench.dir.path().join("c").exists());
+}

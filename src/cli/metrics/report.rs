@@ -9,18 +9,23 @@ use crate::metric::{
 /// Up to so many classes the confusion matrix is printed; a wider one is no longer read.
 const MATRIX: usize = 20;
 
-/// The report.
-pub fn text(figures: &Figures, device: &str) -> String {
+/// The report, with names for classes or labels where there are any.
+pub fn text(figures: &Figures, names: &[String], device: &str) -> String {
+    let named = |i: usize| names.get(i).cloned().unwrap_or_else(|| i.to_string());
+    let named: &Named<'_> = &named;
     let mut blocks = match figures {
-        Figures::Binary(f, asked) => binary(f, asked),
-        Figures::Multiclass(f) => multiclass(f),
-        Figures::Multilabel(f) => multilabel(f),
+        Figures::Binary(f, asked) => binary(f, asked, named),
+        Figures::Multiclass(f) => multiclass(f, named),
+        Figures::Multilabel(f) => multilabel(f, named),
         Figures::Regression(f) => regression(f),
     };
     blocks.insert(0, device.to_string());
     blocks.retain(|b| !b.is_empty());
     blocks.join("\n\n")
 }
+
+/// What a class is called.
+type Named<'a> = dyn Fn(usize) -> String + 'a;
 
 /// A figure with four digits after the point; or, where those would be lost, as many as it has.
 fn figure(v: Option<f64>) -> String {
@@ -70,20 +75,20 @@ fn words(cells: &[&str]) -> Vec<String> {
     cells.iter().map(|c| c.to_string()).collect()
 }
 
-fn matrix(m: &ConfusionMatrix) -> String {
+fn matrix(m: &ConfusionMatrix, named: &Named<'_>) -> String {
     let n = m.classes();
     if n > MATRIX {
         return format!("confusion matrix: {n} classes, see --json");
     }
     let mut head = vec!["truth \\ predicted".to_string()];
-    head.extend((0..n).map(|c| c.to_string()));
+    head.extend((0..n).map(named));
     let cell = |r: usize, c: usize| match m.cells() {
         Cells::Counts(cells) => cells[r * n + c].to_string(),
         Cells::Weights(cells) => mass(cells[r * n + c]),
     };
     let mut rows = vec![head];
     rows.extend((0..n).map(|r| {
-        let mut row = vec![r.to_string()];
+        let mut row = vec![named(r)];
         row.extend((0..n).map(|c| cell(r, c)));
         row
     }));
@@ -123,7 +128,7 @@ fn scores(name: &str, s: &Scores) -> Vec<String> {
     ]
 }
 
-fn binary(f: &BinaryFigures, asked: &Binary) -> Vec<String> {
+fn binary(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<String> {
     let mut about = vec![("samples", mass(f.n)), ("positive", mass(f.positives))];
     if let Some(threshold) = f.threshold {
         about.push(("threshold", threshold.to_string()));
@@ -173,18 +178,18 @@ fn binary(f: &BinaryFigures, asked: &Binary) -> Vec<String> {
     };
     vec![
         list(&about),
-        matrix(&f.confusion_matrix),
+        matrix(&f.confusion_matrix, named),
         list(&all),
         points,
         undefined(&f.undefined),
     ]
 }
 
-fn multiclass(f: &MulticlassFigures) -> Vec<String> {
+fn multiclass(f: &MulticlassFigures, named: &Named<'_>) -> Vec<String> {
     let ranked = f.per_class.iter().any(|c| c.roc_auc.is_some());
     let mut rows = vec![words(&["class", "precision", "recall", "F1", "support"])];
     for (c, of) in f.per_class.iter().enumerate() {
-        let mut row = scores(&c.to_string(), &of.scores);
+        let mut row = scores(&named(c), &of.scores);
         row.push(mass(of.support));
         if ranked {
             row.push(figure(of.roc_auc));
@@ -224,12 +229,12 @@ fn multiclass(f: &MulticlassFigures) -> Vec<String> {
     vec![
         table(&rows),
         list(&all),
-        matrix(&f.confusion_matrix),
+        matrix(&f.confusion_matrix, named),
         undefined(&f.undefined),
     ]
 }
 
-fn multilabel(f: &MultilabelFigures) -> Vec<String> {
+fn multilabel(f: &MultilabelFigures, named: &Named<'_>) -> Vec<String> {
     let head = [
         "label",
         "precision",
@@ -242,7 +247,7 @@ fn multilabel(f: &MultilabelFigures) -> Vec<String> {
     ];
     let mut rows = vec![words(&head)];
     for (l, of) in f.per_label.iter().enumerate() {
-        let mut row = scores(&l.to_string(), &of.scores);
+        let mut row = scores(&named(l), &of.scores);
         row.push(mass(of.support));
         row.extend([of.accuracy, of.roc_auc, of.average_precision].map(figure));
         rows.push(row);

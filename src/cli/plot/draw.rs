@@ -1,107 +1,32 @@
-//! Draws a picture, once for SVG and once for PNG.
+//! Draws a picture of losses: two panels, of the losses and of their derivatives.
 
+use super::canvas::{Area, COLOURS, Drawn, FAINT, GRID, INK, Scene, letters, number, stroke};
 use super::curves::{Curve, Picture, Point};
-use super::png::encode;
-use crate::cli::error::Failure;
-use crate::cli::files::FileError;
-use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, register_font};
-use std::io;
 use std::ops::Range;
 
 /// Width and height, in units of an SVG.
 const SIZE: (u32, u32) = (960, 470);
-/// How many dots are drawn a unit.
-const SCALE: u32 = 4;
-/// How many of them, in both directions, become a pixel of a PNG: smooth lines and letters.
-const DOTS: u32 = 2;
 
-/// What an SVG asks for; the first is drawn into PNGs, from the file below, a part of Open Sans under the Apache licence.
-const FONT: &str = "Open Sans, DejaVu Sans, sans-serif";
-const FONT_FILE: &[u8] = include_bytes!("OpenSans.ttf");
-
-/// The palette of Okabe and Ito, which the colour-blind can tell apart, without its yellow, and two greys.
-const COLOURS: [RGBColor; 9] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 0, 0),
-    RGBColor(140, 140, 140),
-    RGBColor(150, 80, 40),
-];
-/// Dash and gap of kinds of lines; the first is solid.
-const DASHES: [(f64, f64); 5] = [(0.0, 0.0), (9.0, 4.0), (2.5, 3.0), (16.0, 5.0), (6.0, 2.5)];
-const INK: RGBColor = RGBColor(40, 40, 40);
-const FAINT: RGBColor = RGBColor(110, 110, 110);
-const GRID: RGBColor = RGBColor(228, 228, 228);
-
-/// The picture as an SVG.
-pub fn svg(picture: &Picture) -> Result<String, Failure> {
-    let (width, height) = (SIZE.0 * SCALE, SIZE.1 * SCALE);
-    let mut text = String::new();
-    {
-        let root = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
-        draw(&root, f64::from(SCALE), picture).map_err(|e| failure(picture, e))?;
+impl Scene for Picture {
+    fn name(&self) -> &str {
+        &self.name
     }
-    // Coordinates are whole numbers, so it is drawn large and shown small.
-    let drawn = format!("width=\"{width}\" height=\"{height}\"");
-    let shown = format!("width=\"{}\" height=\"{}\"", SIZE.0, SIZE.1);
-    Ok(text.replacen(&drawn, &shown, 1))
-}
 
-/// The picture as a PNG.
-pub fn png(picture: &Picture) -> Result<Vec<u8>, Failure> {
-    let (width, height) = (SIZE.0 * SCALE, SIZE.1 * SCALE);
-    let mut fine = vec![0; 3 * (width * height) as usize];
-    {
-        let root = BitMapBackend::with_buffer(&mut fine, (width, height)).into_drawing_area();
-        draw(&root, f64::from(SCALE), picture).map_err(|e| failure(picture, e))?;
+    fn size(&self) -> (u32, u32) {
+        SIZE
     }
-    let width = (width / DOTS) as usize;
-    encode(width, &coarser(&fine, width)).map_err(|e| failure(picture, e))
-}
 
-fn failure(picture: &Picture, reason: impl std::fmt::Display) -> Failure {
-    Failure::File(FileError::Io {
-        file: picture.name.clone(),
-        action: "draw the picture",
-        reason: io::Error::other(reason.to_string()),
-    })
-}
-
-/// The means of squares of dots.
-fn coarser(fine: &[u8], width: usize) -> Vec<u8> {
-    let dots = DOTS as usize;
-    let line = 3 * width * dots;
-    let square = dots * dots;
-    let mut out = Vec::with_capacity(fine.len() / square);
-    for lines in fine.chunks_exact(line * dots) {
-        for at in 0..3 * width {
-            let (x, channel) = (at / 3, at % 3);
-            let one =
-                |y: usize, i: usize| usize::from(lines[y * line + 3 * (x * dots + i) + channel]);
-            let sum: usize = (0..square).map(|k| one(k / dots, k % dots)).sum();
-            out.push(((sum + square / 2) / square) as u8);
-        }
+    fn draw<B: DrawingBackend>(&self, root: &Area<B>, k: f64) -> Drawn<B> {
+        draw(root, k, self)
     }
-    out
 }
-
-type Area<'a, B> = DrawingArea<B, Shift>;
-type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
 /// Everything, `k` dots a unit.
-fn draw<B: DrawingBackend>(root: &DrawingArea<B, Shift>, k: f64, picture: &Picture) -> Drawn<B> {
-    // Again for every picture, which changes nothing. A file that is no font would leave all text out.
-    let _ = register_font(FONT, FontStyle::Normal, FONT_FILE);
-    root.fill(&WHITE)?;
+fn draw<B: DrawingBackend>(root: &Area<B>, k: f64, picture: &Picture) -> Drawn<B> {
     let dots = |units: f64| (units * k).round() as i32;
-    let text = |size: f64, colour: &RGBColor| (FONT, size * k).into_font().color(colour);
+    let text = |size: f64, colour: &RGBColor| letters(size, k, colour);
     root.draw_text(&picture.title, &text(19.0, &INK), (dots(18.0), dots(14.0)))?;
     let below = legend(root, k, picture)?;
     let (_, rest) = root.split_vertically(dots(below));
@@ -115,13 +40,12 @@ fn draw<B: DrawingBackend>(root: &DrawingArea<B, Shift>, k: f64, picture: &Pictu
     let (left, right) = panels.split_horizontally(dots(f64::from(SIZE.0) / 2.0));
     panel(&left, k, "loss", picture, |p| p.loss)?;
     let by = format!("derivative: d loss / d {}", picture.by);
-    panel(&right, k, &by, picture, |p| p.slope)?;
-    root.present()
+    panel(&right, k, &by, picture, |p| p.slope)
 }
 
 /// A sample of each colour and of each kind of line with its name, in as many lines as it takes. Returns where it ends.
 fn legend<B: DrawingBackend>(
-    root: &DrawingArea<B, Shift>,
+    root: &Area<B>,
     k: f64,
     picture: &Picture,
 ) -> Result<f64, DrawingAreaErrorKind<B::ErrorType>> {
@@ -139,7 +63,7 @@ fn legend<B: DrawingBackend>(
     };
     let lines = picture.lines.iter().enumerate();
     let lines = lines.map(|(i, label)| (label, plain, i));
-    let style = (FONT, 14.0 * k).into_font().color(&INK);
+    let style = letters(14.0, k, &INK);
     let (mut x, mut y) = (18.0, 48.0);
     let mut any = false;
     for (label, colour, line) in colours.chain(lines) {
@@ -163,75 +87,16 @@ fn colour(which: Option<usize>) -> RGBColor {
     which.map_or(FAINT, |i| COLOURS[i % COLOURS.len()])
 }
 
-/// A line of a colour and kind.
-fn stroke<B: DrawingBackend>(
-    root: &DrawingArea<B, Shift>,
-    k: f64,
-    points: Vec<(i32, i32)>,
-    colour: RGBColor,
-    line: usize,
-) -> Drawn<B> {
-    let style = colour.stroke_width((2.2 * k).round() as u32);
-    for piece in dashed(&points, DASHES[line % DASHES.len()], k) {
-        root.draw(&PathElement::new(piece, style))?;
-    }
-    Ok(())
-}
-
-/// The pieces of a line that are drawn.
-fn dashed(points: &[(i32, i32)], (dash, gap): (f64, f64), k: f64) -> Vec<Vec<(i32, i32)>> {
-    if dash == 0.0 {
-        return vec![points.to_vec()];
-    }
-    let (dash, gap) = (dash * k, gap * k);
-    let mut pieces: Vec<Vec<(i32, i32)>> = Vec::new();
-    // How far along the pattern the line has come.
-    let mut along = 0.0;
-    for pair in points.windows(2) {
-        let (a, b) = (pair[0], pair[1]);
-        let (dx, dy) = (f64::from(b.0 - a.0), f64::from(b.1 - a.1));
-        let length = dx.hypot(dy);
-        let at = |s: f64| {
-            let part = s / length;
-            let x = f64::from(a.0) + part * dx;
-            (
-                x.round() as i32,
-                (f64::from(a.1) + part * dy).round() as i32,
-            )
-        };
-        let mut done = 0.0;
-        while done < length {
-            let inside = along < dash;
-            let left = if inside { dash } else { dash + gap } - along;
-            let step = left.min(length - done);
-            if inside {
-                if along == 0.0 || pieces.is_empty() {
-                    pieces.push(vec![at(done)]);
-                }
-                if let Some(piece) = pieces.last_mut() {
-                    piece.push(at(done + step));
-                }
-            }
-            done += step;
-            along += step;
-            if along >= dash + gap - 1e-9 {
-                along = 0.0;
-            }
-        }
-    }
-    pieces
-}
-
 /// One set of axes with a caption above, and the curves of `value`.
 fn panel<B: DrawingBackend>(
-    area: &Area<'_, B>,
+    area: &Area<B>,
     k: f64,
     caption: &str,
     picture: &Picture,
     value: fn(&Point) -> f64,
 ) -> Drawn<B> {
     let dots = |units: f64| (units * k).round() as u32;
-    let style = |size: f64, colour: &RGBColor| (FONT, size * k).into_font().color(colour);
+    let style = |size: f64, colour: &RGBColor| letters(size, k, colour);
     let across = picture.range.0..picture.range.1;
     let up = upright(&picture.curves, value);
     let mut chart = ChartBuilder::on(area)
@@ -241,11 +106,7 @@ fn panel<B: DrawingBackend>(
         .x_label_area_size(dots(24.0))
         .y_label_area_size(dots(48.0))
         .build_cartesian_2d(across, up.clone())?;
-    let number = |v: &f64| {
-        // The nearest of few digits: 0.30000000000000004 is 0.3; and no −0.
-        let v = (v * 1e6).round() / 1e6 + 0.0;
-        v.to_string().replace('-', "−")
-    };
+    let number = |v: &f64| number(*v);
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)

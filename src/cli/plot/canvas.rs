@@ -1,0 +1,184 @@
+//! What pictures have in common: how a scene becomes an SVG and a PNG, letters, colours, and kinds of lines.
+
+use super::png::encode;
+use crate::cli::error::Failure;
+use crate::cli::files::FileError;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, TextStyle, register_font};
+use std::io;
+
+/// How many dots are drawn a unit.
+const SCALE: u32 = 4;
+/// How many of them, in both directions, become a pixel of a PNG: smooth lines and letters.
+const DOTS: u32 = 2;
+
+/// What an SVG asks for; the first is drawn into PNGs, from the file below, a part of Open Sans under the Apache licence.
+pub const FONT: &str = "Open Sans, DejaVu Sans, sans-serif";
+const FONT_FILE: &[u8] = include_bytes!("OpenSans.ttf");
+
+/// The palette of Okabe and Ito, which the colour-blind can tell apart, without its yellow, and two greys.
+pub const COLOURS: [RGBColor; 9] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+    RGBColor(140, 140, 140),
+    RGBColor(150, 80, 40),
+];
+/// Dash and gap of kinds of lines; the first is solid.
+pub const DASHES: [(f64, f64); 5] = [(0.0, 0.0), (9.0, 4.0), (2.5, 3.0), (16.0, 5.0), (6.0, 2.5)];
+pub const INK: RGBColor = RGBColor(40, 40, 40);
+pub const FAINT: RGBColor = RGBColor(110, 110, 110);
+pub const GRID: RGBColor = RGBColor(228, 228, 228);
+
+pub type Area<B> = DrawingArea<B, Shift>;
+pub type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+
+/// Something to draw.
+pub trait Scene {
+    /// Of the files, without an ending.
+    fn name(&self) -> &str;
+
+    /// Width and height, in units of an SVG.
+    fn size(&self) -> (u32, u32);
+
+    /// Draws everything, `k` dots a unit.
+    fn draw<B: DrawingBackend>(&self, root: &Area<B>, k: f64) -> Drawn<B>;
+}
+
+fn paint<S: Scene, B: DrawingBackend>(scene: &S, root: &Area<B>) -> Drawn<B> {
+    // Again for every picture, which changes nothing. A file that is no font would leave all text out.
+    let _ = register_font(FONT, FontStyle::Normal, FONT_FILE);
+    root.fill(&WHITE)?;
+    scene.draw(root, f64::from(SCALE))?;
+    root.present()
+}
+
+/// The scene as an SVG.
+pub fn svg<S: Scene>(scene: &S) -> Result<String, Failure> {
+    let size = scene.size();
+    let (width, height) = (size.0 * SCALE, size.1 * SCALE);
+    let mut text = String::new();
+    {
+        let root = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
+        paint(scene, &root).map_err(|e| failure(scene, e))?;
+    }
+    // Coordinates are whole numbers, so it is drawn large and shown small.
+    let drawn = format!("width=\"{width}\" height=\"{height}\"");
+    let shown = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
+    Ok(text.replacen(&drawn, &shown, 1))
+}
+
+/// The scene as a PNG.
+pub fn png<S: Scene>(scene: &S) -> Result<Vec<u8>, Failure> {
+    let size = scene.size();
+    let (width, height) = (size.0 * SCALE, size.1 * SCALE);
+    let mut fine = vec![0; 3 * (width * height) as usize];
+    {
+        let root = BitMapBackend::with_buffer(&mut fine, (width, height)).into_drawing_area();
+        paint(scene, &root).map_err(|e| failure(scene, e))?;
+    }
+    let width = (width / DOTS) as usize;
+    encode(width, &coarser(&fine, width)).map_err(|e| failure(scene, e))
+}
+
+fn failure<S: Scene>(scene: &S, reason: impl std::fmt::Display) -> Failure {
+    Failure::File(FileError::Io {
+        file: scene.name().to_string(),
+        action: "draw the picture",
+        reason: io::Error::other(reason.to_string()),
+    })
+}
+
+/// Letters of `size` units.
+pub fn letters(size: f64, k: f64, colour: &RGBColor) -> TextStyle<'static> {
+    (FONT, size * k).into_font().color(colour)
+}
+
+/// A number with no more digits than it needs.
+pub fn number(v: f64) -> String {
+    // The nearest of few digits: 0.30000000000000004 is 0.3; and no −0.
+    let v = (v * 1e6).round() / 1e6 + 0.0;
+    v.to_string().replace('-', "−")
+}
+
+/// The means of squares of dots.
+fn coarser(fine: &[u8], width: usize) -> Vec<u8> {
+    let dots = DOTS as usize;
+    let line = 3 * width * dots;
+    let square = dots * dots;
+    let mut out = Vec::with_capacity(fine.len() / square);
+    for lines in fine.chunks_exact(line * dots) {
+        for at in 0..3 * width {
+            let (x, channel) = (at / 3, at % 3);
+            let one =
+                |y: usize, i: usize| usize::from(lines[y * line + 3 * (x * dots + i) + channel]);
+            let sum: usize = (0..square).map(|k| one(k / dots, k % dots)).sum();
+            out.push(((sum + square / 2) / square) as u8);
+        }
+    }
+    out
+}
+
+/// A line of a colour and kind.
+pub fn stroke<B: DrawingBackend>(
+    root: &Area<B>,
+    k: f64,
+    points: Vec<(i32, i32)>,
+    colour: RGBColor,
+    line: usize,
+) -> Drawn<B> {
+    let style = colour.stroke_width((2.2 * k).round() as u32);
+    for piece in dashed(&points, DASHES[line % DASHES.len()], k) {
+        root.draw(&PathElement::new(piece, style))?;
+    }
+    Ok(())
+}
+
+/// The pieces of a line that are drawn.
+fn dashed(points: &[(i32, i32)], (dash, gap): (f64, f64), k: f64) -> Vec<Vec<(i32, i32)>> {
+    if dash == 0.0 {
+        return vec![points.to_vec()];
+    }
+    let (dash, gap) = (dash * k, gap * k);
+    let mut pieces: Vec<Vec<(i32, i32)>> = Vec::new();
+    // How far along the pattern the line has come.
+    let mut along = 0.0;
+    for pair in points.windows(2) {
+        let (a, b) = (pair[0], pair[1]);
+        let (dx, dy) = (f64::from(b.0 - a.0), f64::from(b.1 - a.1));
+        let length = dx.hypot(dy);
+        let at = |s: f64| {
+            let part = s / length;
+            let x = f64::from(a.0) + part * dx;
+            (
+                x.round() as i32,
+                (f64::from(a.1) + part * dy).round() as i32,
+            )
+        };
+        let mut done = 0.0;
+        while done < length {
+            let inside = along < dash;
+            let left = if inside { dash } else { dash + gap } - along;
+            let step = left.min(length - done);
+            if inside {
+                if along == 0.0 || pieces.is_empty() {
+                    pieces.push(vec![at(done)]);
+                }
+                if let Some(piece) = pieces.last_mut() {
+                    piece.push(at(done + step));
+                }
+            }
+            done += step;
+            along += step;
+            if along >= dash + gap - 1e-9 {
+                along = 0.0;
+            }
+        }
+    }
+    pieces
+}
