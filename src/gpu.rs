@@ -5,7 +5,9 @@ mod class_weight;
 mod combined;
 mod host;
 mod in_place;
+mod kernels;
 mod plan;
+mod scores;
 pub(crate) mod source;
 
 pub use bind::{Bound, Io, TermIo, View};
@@ -13,6 +15,7 @@ pub use class_weight::{ClassWeightBound, ClassWeightPlan};
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
 pub use in_place::{InPlaceIo, InPlacePlan};
 pub use plan::{Plan, PlanKind, Tuning};
+pub use scores::{ScoreBatch, ScoreState};
 
 use crate::error::{Error, Result};
 use source::Variant;

@@ -23,7 +23,9 @@ pub use confusion::{Cells, ConfusionMatrix, Normalize, Scores};
 pub use multiclass::{ClassFigures, Multiclass, MulticlassFigures};
 pub use multilabel::{LabelFigures, Multilabel, MultilabelFigures};
 pub use notes::Undefined;
-pub use ranking::{OperatingPoint, OperatingPoints, PrecisionRecallCurve, Ranking, RocCurve};
+pub use ranking::{
+    Areas, OperatingPoint, OperatingPoints, PrecisionRecallCurve, Ranking, RocCurve,
+};
 pub use regression::{Regression, RegressionFigures};
 pub use samples::{InputKind, Samples};
 

@@ -27,6 +27,29 @@ impl<'a> View<'a> {
             size: buffer.size(),
         }
     }
+
+    /// Whether it holds `bytes`, begins at a multiple of `step`, and can be bound.
+    pub(super) fn check(&self, what: &str, bytes: u64, step: u64) -> Result<()> {
+        let fail = |expected: String, found: String| {
+            Err(Error::mismatch(format!("view of {what}"), expected, found))
+        };
+        let end = self.offset.checked_add(self.size);
+        if !self.offset.is_multiple_of(step) {
+            let expected = format!("an offset that is a multiple of {step}");
+            return fail(expected, self.offset.to_string());
+        }
+        if self.size < bytes {
+            return fail(format!("{bytes} bytes"), self.size.to_string());
+        }
+        if end.is_none_or(|e| e > self.buffer.size()) {
+            let found = format!("{} bytes from {} on", self.size, self.offset);
+            return fail(format!("a part of {} bytes", self.buffer.size()), found);
+        }
+        if !self.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+            return fail("usage STORAGE".into(), format!("{:?}", self.buffer.usage()));
+        }
+        Ok(())
+    }
 }
 
 /// The tensors of one evaluation on the GPU.

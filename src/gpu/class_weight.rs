@@ -2,19 +2,25 @@
 
 use super::Gpu;
 use super::bind::{View, buffer};
+use super::kernels::{Access, Kernels, Span, Step};
 use crate::error::{Error, Result};
 use crate::tensor::LabelType;
 
 const TEXT: &str = include_str!("../../shaders/skeleton/class_weight.wgsl");
 
-/// The WGSL for labels of a type.
-pub(super) fn compose(ty: LabelType) -> String {
+/// How a label is loaded, as two words.
+pub(super) fn load_label(ty: LabelType) -> String {
     let label = match ty {
         LabelType::U32 => "return vec2<u32>(labels[i], 0u);",
         LabelType::I32 => "let l = labels[i]; return vec2<u32>(l, 0u - (l >> 31u));",
         LabelType::I64 => "return vec2<u32>(labels[2u * i], labels[2u * i + 1u]);",
     };
-    format!("{TEXT}\nfn load_label(i: u32) -> vec2<u32> {{ {label} }}\n")
+    format!("\nfn load_label(i: u32) -> vec2<u32> {{ {label} }}\n")
+}
+
+/// The WGSL for labels of a type.
+pub(super) fn compose(ty: LabelType) -> String {
+    TEXT.to_string() + &load_label(ty)
 }
 
 #[repr(C)]
@@ -43,14 +49,13 @@ pub struct ClassWeightPlan {
     classes: usize,
     ignore: Option<i64>,
     /// To count, to add up, to weigh.
-    pipelines: [wgpu::ComputePipeline; 3],
-    layout: wgpu::BindGroupLayout,
+    kernels: Kernels<3>,
 }
 
 /// A [`ClassWeightPlan`] with its buffers, ready to be recorded.
 #[derive(Debug)]
 pub struct ClassWeightBound {
-    steps: Vec<(wgpu::ComputePipeline, wgpu::BindGroup, [u32; 2])>,
+    steps: Vec<Step>,
     counts: wgpu::Buffer,
 }
 
@@ -97,67 +102,22 @@ impl Gpu {
             }
         }
         let made = self.scoped(|| {
-            let module = self
-                .device
-                .create_shader_module(wgpu::ShaderModuleDescriptor {
-                    label: Some("wgloss class weights"),
-                    source: wgpu::ShaderSource::Wgsl(compose(ty).into()),
-                });
-            let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
-                binding,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty,
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
-                count: None,
-            };
-            let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
-            let layout = self
-                .device
-                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                    label: Some("wgloss class weights"),
-                    entries: &[
-                        entry(0, wgpu::BufferBindingType::Uniform),
-                        entry(1, storage(true)),
-                        entry(2, storage(false)),
-                        entry(3, storage(false)),
-                    ],
-                });
-            let pipeline_layout =
-                self.device
-                    .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                        label: Some("wgloss class weights"),
-                        bind_group_layouts: &[Some(&layout)],
-                        ..Default::default()
-                    });
-            let pipelines = ["tally", "total", "weigh"].map(|entry_point| {
-                self.device
-                    .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                        label: Some("wgloss class weights"),
-                        layout: Some(&pipeline_layout),
-                        module: &module,
-                        entry_point: Some(entry_point),
-                        compilation_options: wgpu::PipelineCompilationOptions {
-                            // Every word that is read has been written.
-                            zero_initialize_workgroup_memory: false,
-                            ..Default::default()
-                        },
-                        cache: None,
-                    })
-            });
-            (pipelines, layout)
+            Kernels::new(
+                self,
+                "wgloss class weights",
+                compose(ty),
+                &[Access::Read, Access::Write, Access::Write],
+                ["tally", "total", "weigh"],
+            )
         });
-        let (pipelines, layout) = made.await?;
+        let kernels = made.await?;
         Ok(ClassWeightPlan {
             gpu: self.clone(),
             ty,
             rows,
             classes,
             ignore: ignore_index,
-            pipelines,
-            layout,
+            kernels,
         })
     }
 }
@@ -184,8 +144,8 @@ impl ClassWeightPlan {
         weights: &View<'_>,
     ) -> Result<ClassWeightBound> {
         let size = self.ty.size();
-        self.check("labels", labels, self.rows as u64 * size, size)?;
-        self.check("class weights", weights, self.classes as u64 * 4, 4)?;
+        labels.check("labels", self.rows as u64 * size, size)?;
+        weights.check("class weights", self.classes as u64 * 4, 4)?;
         if labels.buffer == weights.buffer {
             return Err(Error::mismatch(
                 "view of class weights",
@@ -216,7 +176,7 @@ impl ClassWeightPlan {
             )
         };
         let (w_start, w_size, off_weights) = span(weights.offset, self.classes as u64 * 4, 4);
-        let stride = 256u64.max(u64::from(limits.uniform_alignment));
+        let stride = gpu.uniform_stride();
         let mut uniforms: Vec<u8> = Vec::new();
         let mut plans = Vec::new();
         let firsts: Vec<usize> = (0..self.rows.max(1)).step_by(most).collect();
@@ -239,11 +199,6 @@ impl ClassWeightPlan {
             let bytes = bytes.next_multiple_of(4).min(labels.buffer.size() - start);
             plans.push((start, bytes, len));
         }
-        let side = limits.groups as usize;
-        let grid = |groups: usize| {
-            let x = groups.clamp(1, side);
-            [x as u32, groups.div_ceil(x).max(1) as u32]
-        };
         let made = gpu.scoped(|| {
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
             let words = self.classes as u64 + 2;
@@ -257,59 +212,41 @@ impl ClassWeightPlan {
             );
             gpu.queue.write_buffer(&params, 0, &uniforms);
             let group = |i: usize| {
-                let (start, bytes, _) = plans[i];
-                let entry = |binding, buffer, offset, size| wgpu::BindGroupEntry {
-                    binding,
-                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer,
-                        offset,
-                        size: std::num::NonZeroU64::new(size),
-                    }),
+                let (offset, size, _) = plans[i];
+                let params = Span {
+                    buffer: &params,
+                    offset: i as u64 * stride,
+                    size: size_of::<Params>() as u64,
                 };
-                gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some("wgloss class weights"),
-                    layout: &self.layout,
-                    entries: &[
-                        entry(0, &params, i as u64 * stride, size_of::<Params>() as u64),
-                        entry(1, labels.buffer, start, bytes),
-                        entry(2, &counts, 0, 4 * words),
-                        entry(3, weights.buffer, w_start, w_size),
-                    ],
-                })
+                let labels = Span {
+                    buffer: labels.buffer,
+                    offset,
+                    size,
+                };
+                let weights = Span {
+                    buffer: weights.buffer,
+                    offset: w_start,
+                    size: w_size,
+                };
+                let buffers = [labels, Span::whole(&counts), weights];
+                self.kernels.bind(gpu, params, &buffers)
             };
-            let [tally, total, weigh] = &self.pipelines;
+            let step = |kernel: &wgpu::ComputePipeline, i: usize, groups: usize| Step {
+                pipeline: kernel.clone(),
+                group: group(i),
+                grid: gpu.plane(groups),
+            };
+            let [tally, total, weigh] = &self.kernels.pipelines;
             let mut steps = Vec::new();
             for (i, (.., len)) in plans.iter().enumerate() {
-                steps.push((tally.clone(), group(i), grid(len.div_ceil(LEAF))));
+                steps.push(step(tally, i, len.div_ceil(LEAF)));
             }
-            steps.push((total.clone(), group(0), grid(self.classes.div_ceil(LEAF))));
-            steps.push((weigh.clone(), group(0), grid(self.classes.div_ceil(256))));
+            steps.push(step(total, 0, self.classes.div_ceil(LEAF)));
+            steps.push(step(weigh, 0, self.classes.div_ceil(256)));
             (steps, counts)
         });
         let (steps, counts) = made.await?;
         Ok(ClassWeightBound { steps, counts })
-    }
-
-    fn check(&self, what: &str, view: &View<'_>, bytes: u64, step: u64) -> Result<()> {
-        let fail = |expected: String, found: String| {
-            Err(Error::mismatch(format!("view of {what}"), expected, found))
-        };
-        let end = view.offset.checked_add(view.size);
-        if !view.offset.is_multiple_of(step) {
-            let expected = format!("an offset that is a multiple of {step}");
-            return fail(expected, view.offset.to_string());
-        }
-        if view.size < bytes {
-            return fail(format!("{bytes} bytes"), view.size.to_string());
-        }
-        if end.is_none_or(|e| e > view.buffer.size()) {
-            let found = format!("{} bytes from {} on", view.size, view.offset);
-            return fail(format!("a part of {} bytes", view.buffer.size()), found);
-        }
-        if !view.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
-            return fail("usage STORAGE".into(), format!("{:?}", view.buffer.usage()));
-        }
-        Ok(())
     }
 }
 
@@ -318,14 +255,6 @@ impl ClassWeightBound {
     /// device, compiles nothing, submits nothing and reads nothing back.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         encoder.clear_buffer(&self.counts, 0, None);
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("class weights"),
-            timestamp_writes: None,
-        });
-        for (pipeline, group, [x, y]) in &self.steps {
-            pass.set_pipeline(pipeline);
-            pass.set_bind_group(0, group, &[]);
-            pass.dispatch_workgroups(*x, *y, 1);
-        }
+        Gpu::record(encoder, "class weights", &self.steps);
     }
 }

@@ -240,3 +240,31 @@ impl Ranking {
         found
     }
 }
+
+/// The areas under both curves as whole numbers, which add up in any order to the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Areas {
+    /// Twice the pairs of a positive and a negative sample of which the positive one has the higher score, and the pairs
+    /// with equal ones.
+    pub twice_pairs: u128,
+    /// The sum over positive samples of the precision at their score, in units of 2⁻³¹.
+    pub precisions: u128,
+    /// The positive samples.
+    pub positives: u64,
+    /// The negative samples.
+    pub negatives: u64,
+}
+
+impl Areas {
+    /// The area under the ROC curve, exact up to the last rounding; `None` where there is one class only.
+    pub fn roc_auc(&self) -> Option<f64> {
+        let pairs = u128::from(self.positives) * u128::from(self.negatives);
+        (pairs > 0).then(|| self.twice_pairs as f64 / (2.0 * pairs as f64))
+    }
+
+    /// Average precision, to 2⁻²² at least: each precision is a quotient in f32. `None` where there is one class only.
+    pub fn average_precision(&self) -> Option<f64> {
+        let both = self.positives > 0 && self.negatives > 0;
+        both.then(|| self.precisions as f64 / 2f64.powi(31) / self.positives as f64)
+    }
+}

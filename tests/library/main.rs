@@ -9,6 +9,7 @@ mod gradients;
 mod large;
 mod lost;
 mod properties;
+mod scores;
 mod storage;
 mod support;
 mod threads;

@@ -1,0 +1,176 @@
+// The areas under the ROC and the precision-recall curve, of sorted scores or of counted ones, as whole numbers: twice the
+// pairs of a positive and a negative sample that are in order, ties once; and the sum over positive samples of the
+// precision at their score, in units of 2^-31. Whole numbers add up in any order to the same.
+
+struct AreaParams {
+    // Workgroups of `areas`.
+    groups: u32,
+    reserved0: u32,
+    reserved1: u32,
+    reserved2: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: AreaParams;
+@group(0) @binding(1) var<storage, read> head: array<u32>;
+// Sorted words: positive samples', then negative ones'; or counts: negative samples', positive ones', and the high words
+// of both.
+@group(0) @binding(2) var<storage, read> words: array<u32>;
+// Four words for twice the pairs, four for the precisions; then positive and negative samples, two each. After them the
+// sums of each workgroup.
+@group(0) @binding(3) var<storage, read_write> result: array<u32>;
+
+const HEAD: u32 = 12u;
+
+struct Sums {
+    pairs: vec4<u32>,
+    precisions: vec4<u32>,
+}
+
+var<workgroup> shared_sums: array<Sums, WIDTH>;
+
+fn sums_add(a: Sums, b: Sums) -> Sums {
+    return Sums(add128(a.pairs, b.pairs), add128(a.precisions, b.precisions));
+}
+
+fn reduced(tid: u32, own: Sums) -> Sums {
+    shared_sums[tid] = own;
+    workgroupBarrier();
+    for (var k = WIDTH / 2u; k > 0u; k = k / 2u) {
+        if (tid < k) {
+            shared_sums[tid] = sums_add(shared_sums[tid], shared_sums[tid + k]);
+        }
+        workgroupBarrier();
+    }
+    return shared_sums[0];
+}
+
+fn put(at: u32, s: Sums) {
+    for (var k = 0u; k < 4u; k++) {
+        result[at + k] = s.pairs[k];
+        result[at + 4u + k] = s.precisions[k];
+    }
+}
+
+// How many of the words from `first` to `end` are below `word`; or, `with` equal ones, not above it.
+fn below(word: u32, first: u32, end: u32, with_equal: bool) -> u32 {
+    var low = first;
+    var high = end;
+    while (low < high) {
+        let middle = low + (high - low) / 2u;
+        let there = words[middle];
+        if (there < word || (with_equal && there == word)) {
+            low = middle + 1u;
+        } else {
+            high = middle;
+        }
+    }
+    return low - first;
+}
+
+// Positive samples one by one, each against all others by halving.
+@compute @workgroup_size(WIDTH)
+fn areas(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) nwg: vec3<u32>,
+    @builtin(local_invocation_index) tid: u32,
+) {
+    let group = wid.y * nwg.x + wid.x;
+    let positives = head[0];
+    let negatives = head[1];
+    var pairs = vec2<u32>(0u);
+    var precisions = vec2<u32>(0u);
+    if (group < params.groups) {
+        for (var i = group * WIDTH + tid; i < positives; i += params.groups * WIDTH) {
+            let word = words[i];
+            let lower = below(word, positives, positives + negatives, false);
+            let upper = lower + below(word, positives + lower, positives + negatives, true);
+            pairs = add64(add64(pairs, vec2<u32>(lower, 0u)), vec2<u32>(upper, 0u));
+            let tp = f32(positives - below(word, 0u, i, false));
+            precisions = add64(precisions, vec2<u32>(share(tp, tp + f32(negatives - lower)), 0u));
+        }
+    }
+    let all = reduced(tid, Sums(vec4<u32>(pairs, 0u, 0u), vec4<u32>(precisions, 0u, 0u)));
+    if (tid == 0u && group < params.groups) {
+        put(HEAD + group * 8u, all);
+    }
+}
+
+@compute @workgroup_size(WIDTH)
+fn finish(@builtin(local_invocation_index) tid: u32) {
+    var own = Sums(vec4<u32>(0u), vec4<u32>(0u));
+    for (var g = tid; g < params.groups; g += WIDTH) {
+        let at = HEAD + g * 8u;
+        let pairs = vec4<u32>(result[at], result[at + 1u], result[at + 2u], result[at + 3u]);
+        let precisions = vec4<u32>(result[at + 4u], result[at + 5u], result[at + 6u], result[at + 7u]);
+        own = sums_add(own, Sums(pairs, precisions));
+    }
+    let all = reduced(tid, own);
+    if (tid == 0u) {
+        put(0u, all);
+        result[8] = head[0];
+        result[9] = 0u;
+        result[10] = head[1];
+        result[11] = 0u;
+    }
+}
+
+fn counted(class_: u32, bin: u32) -> vec2<u32> {
+    let at = class_ * 65536u + bin;
+    return vec2<u32>(words[at], words[131072u + at]);
+}
+
+fn number(x: vec2<u32>) -> f32 {
+    return f32(x.y) * 4294967296.0 + f32(x.x);
+}
+
+struct Pair {
+    positive: vec2<u32>,
+    negative: vec2<u32>,
+}
+
+var<workgroup> shared_pairs: array<Pair, WIDTH>;
+
+// One workgroup: bins from the highest score down, a run of them each.
+@compute @workgroup_size(WIDTH)
+fn counted_areas(@builtin(local_invocation_index) tid: u32) {
+    let each = 65536u / WIDTH;
+    var own = Pair(vec2<u32>(0u), vec2<u32>(0u));
+    for (var j = 0u; j < each; j++) {
+        let bin = 65535u - (tid * each + j);
+        own = Pair(add64(own.positive, counted(1u, bin)), add64(own.negative, counted(0u, bin)));
+    }
+    shared_pairs[tid] = own;
+    workgroupBarrier();
+    var tp = vec2<u32>(0u);
+    var fp = vec2<u32>(0u);
+    for (var t = 0u; t < tid; t++) {
+        tp = add64(tp, shared_pairs[t].positive);
+        fp = add64(fp, shared_pairs[t].negative);
+    }
+    var sums = Sums(vec4<u32>(0u), vec4<u32>(0u));
+    for (var j = 0u; j < each; j++) {
+        let bin = 65535u - (tid * each + j);
+        let p = counted(1u, bin);
+        let n = counted(0u, bin);
+        if ((p.x | p.y | n.x | n.y) != 0u) {
+            // A negative sample here is below everything before, and ties with the positive ones here.
+            sums.pairs = add128(sums.pairs, mul64(n, add64(add64(tp, tp), p)));
+            tp = add64(tp, p);
+            fp = add64(fp, n);
+            if ((p.x | p.y) != 0u) {
+                let part = share(number(tp), number(tp) + number(fp));
+                sums.precisions = add128(sums.precisions, mul64(p, vec2<u32>(part, 0u)));
+            }
+        }
+    }
+    let all = reduced(tid, sums);
+    if (tid == 0u) {
+        put(0u, all);
+    }
+    if (tid == WIDTH - 1u) {
+        result[8] = tp.x;
+        result[9] = tp.y;
+        result[10] = fp.x;
+        result[11] = fp.y;
+    }
+}

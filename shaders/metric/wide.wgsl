@@ -1,0 +1,47 @@
+// Whole numbers of more than 32 bits, as words with the lowest first.
+
+fn add64(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    let low = a.x + b.x;
+    return vec2<u32>(low, a.y + b.y + u32(low < a.x));
+}
+
+fn mul32(a: u32, b: u32) -> vec2<u32> {
+    let al = a & 0xffffu;
+    let ah = a >> 16u;
+    let bl = b & 0xffffu;
+    let bh = b >> 16u;
+    // The middle products and what the lowest carries: below 2^34, whose two highest bits `over` is.
+    let low = al * bl;
+    let one = al * bh;
+    let two = ah * bl;
+    let middle = one + two;
+    let over = u32(middle < one);
+    let bottom = low + (middle << 16u);
+    return vec2<u32>(bottom, ah * bh + (middle >> 16u) + (over << 16u) + u32(bottom < low));
+}
+
+fn add128(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
+    var out = vec4<u32>(0u);
+    var carry = 0u;
+    for (var k = 0u; k < 4u; k++) {
+        let some = a[k] + b[k];
+        let all = some + carry;
+        carry = u32(some < a[k]) | u32(all < some);
+        out[k] = all;
+    }
+    return out;
+}
+
+fn mul64(a: vec2<u32>, b: vec2<u32>) -> vec4<u32> {
+    let low = mul32(a.x, b.x);
+    let one = mul32(a.x, b.y);
+    let two = mul32(a.y, b.x);
+    let high = mul32(a.y, b.y);
+    let outer = vec4<u32>(low, high);
+    return add128(add128(outer, vec4<u32>(0u, one, 0u)), vec4<u32>(0u, two, 0u));
+}
+
+// A share below 1 or 1 itself, in units of 2^-31.
+fn share(part: f32, whole: f32) -> u32 {
+    return u32(clamp(part / whole, 0.0, 1.0) * 2147483648.0);
+}

@@ -1,0 +1,153 @@
+//! Kernels that are not those of losses: several entry points of one text over one list of buffers.
+
+use super::Gpu;
+
+/// A module's pipelines, and how their buffers are bound: parameters at 0, then storage.
+#[derive(Debug, Clone)]
+pub(super) struct Kernels<const N: usize> {
+    pub pipelines: [wgpu::ComputePipeline; N],
+    pub layout: wgpu::BindGroupLayout,
+    label: &'static str,
+}
+
+/// A storage buffer of kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// A part of a buffer to be bound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span<'a> {
+    pub buffer: &'a wgpu::Buffer,
+    pub offset: u64,
+    pub size: u64,
+}
+
+impl<'a> Span<'a> {
+    pub fn whole(buffer: &'a wgpu::Buffer) -> Self {
+        Span {
+            buffer,
+            offset: 0,
+            size: buffer.size(),
+        }
+    }
+}
+
+impl<const N: usize> Kernels<N> {
+    /// Compiles. To be called inside [`Gpu::scoped`].
+    pub fn new(
+        gpu: &Gpu,
+        label: &'static str,
+        text: String,
+        buffers: &[Access],
+        entry_points: [&str; N],
+    ) -> Self {
+        let device = &gpu.device;
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        });
+        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+        for (i, access) in buffers.iter().enumerate() {
+            let read_only = *access == Access::Read;
+            let ty = wgpu::BufferBindingType::Storage { read_only };
+            entries.push(entry(i as u32 + 1, ty));
+        }
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(label),
+            entries: &entries,
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(label),
+            bind_group_layouts: &[Some(&layout)],
+            ..Default::default()
+        });
+        let pipelines = entry_points.map(|entry_point| {
+            device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(label),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(entry_point),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // Every word of workgroup memory is written before it is read.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            })
+        });
+        Kernels {
+            pipelines,
+            layout,
+            label,
+        }
+    }
+
+    /// Binds parameters and buffers. To be called inside [`Gpu::scoped`].
+    pub fn bind(&self, gpu: &Gpu, params: Span<'_>, buffers: &[Span<'_>]) -> wgpu::BindGroup {
+        let all = std::iter::once(&params).chain(buffers);
+        let entries: Vec<_> = all
+            .enumerate()
+            .map(|(binding, span)| wgpu::BindGroupEntry {
+                binding: binding as u32,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: span.buffer,
+                    offset: span.offset,
+                    size: std::num::NonZeroU64::new(span.size),
+                }),
+            })
+            .collect();
+        gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(self.label),
+            layout: &self.layout,
+            entries: &entries,
+        })
+    }
+}
+
+/// A dispatch to be recorded.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub pipeline: wgpu::ComputePipeline,
+    pub group: wgpu::BindGroup,
+    pub grid: [u32; 2],
+}
+
+impl Gpu {
+    /// Records `steps`, one after the other.
+    pub(super) fn record(encoder: &mut wgpu::CommandEncoder, label: &'static str, steps: &[Step]) {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some(label),
+            timestamp_writes: None,
+        });
+        for step in steps {
+            let [x, y] = step.grid;
+            pass.set_pipeline(&step.pipeline);
+            pass.set_bind_group(0, &step.group, &[]);
+            pass.dispatch_workgroups(x, y, 1);
+        }
+    }
+
+    /// So many workgroups in a plane.
+    pub(super) fn plane(&self, groups: usize) -> [u32; 2] {
+        let x = groups.clamp(1, self.limits.groups as usize);
+        [x as u32, groups.div_ceil(x).max(1) as u32]
+    }
+
+    /// What lies between the parameters of two dispatches in one buffer.
+    pub(super) fn uniform_stride(&self) -> u64 {
+        256u64.max(u64::from(self.limits.uniform_alignment))
+    }
+}
