@@ -35,6 +35,8 @@ pub struct Gpu {
     /// The invocations of every subgroup; 1 where subgroups are not used.
     subgroup: u32,
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
+    /// Those of scores.
+    scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
 }
 
 /// A compiled kernel and the layout of its bindings.
@@ -269,6 +271,7 @@ impl Gpu {
             queue,
             plan: None,
             kernels: Arc::default(),
+            scores: Arc::default(),
         }
     }
 

@@ -76,15 +76,13 @@ fn block_count() -> u32 {
     return (BUCKETS * params.tiles + TILE - 1u) / TILE;
 }
 
-var<workgroup> sums: array<u32, WIDTH>;
-
-// Sums of invocations before this one, of everybody's `x`.
+// The sum of `x` of the invocations before this one.
 fn before(tid: u32, x: u32) -> u32 {
-    sums[tid] = x;
+    columns[tid] = x;
     workgroupBarrier();
     var sum = 0u;
     for (var t = 0u; t < tid; t++) {
-        sum += sums[t];
+        sum += columns[t];
     }
     workgroupBarrier();
     return sum;

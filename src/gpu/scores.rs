@@ -7,6 +7,7 @@ use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::metric::Areas;
 use crate::tensor::{DType, LabelType};
+use std::sync::PoisonError;
 
 const WIDE: &str = include_str!("../../shaders/metric/wide.wgsl");
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
@@ -118,6 +119,15 @@ pub struct ScoreState {
     seen: usize,
     head: wgpu::Buffer,
     kept: wgpu::Buffer,
+    kernels: ScoreKernels,
+}
+
+/// What a state's kernels depend on.
+pub(super) type ScoreKey = (Tuning, DType, LabelType);
+
+/// The kernels of a state: to keep or count scores, to sort them, to sum areas up.
+#[derive(Debug, Clone)]
+pub(super) struct ScoreKernels {
     keep: Kernels<2>,
     sort: Kernels<5>,
     areas: Kernels<3>,
@@ -164,38 +174,17 @@ impl Gpu {
                 found: words,
             });
         }
+        let kernels = self.score_kernels((self.tuning, dtype, labels)).await?;
         let made = self.scoped(|| {
             let usage = wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::COPY_DST
                 | wgpu::BufferUsages::COPY_SRC;
-            let tuning = self.tuning;
             (
                 buffer(&self.device, "wgloss scores' head", 4 * HEAD, usage),
                 buffer(&self.device, "wgloss scores", 4 * words, usage),
-                Kernels::new(
-                    self,
-                    "wgloss scores",
-                    keep_text(tuning, dtype, labels),
-                    &[Access::Read, Access::Read, Access::Write, Access::Write],
-                    ["keep", "count"],
-                ),
-                Kernels::new(
-                    self,
-                    "wgloss sort",
-                    sort_text(tuning),
-                    &[Access::Read, Access::Read, Access::Write, Access::Write],
-                    ["count", "block_sums", "block_starts", "starts", "place"],
-                ),
-                Kernels::new(
-                    self,
-                    "wgloss areas",
-                    areas_text(tuning),
-                    &[Access::Read, Access::Read, Access::Write],
-                    ["areas", "finish", "counted_areas"],
-                ),
             )
         });
-        let (head, kept, keep, sort, areas) = made.await?;
+        let (head, kept) = made.await?;
         Ok(ScoreState {
             gpu: self.clone(),
             dtype,
@@ -204,10 +193,42 @@ impl Gpu {
             seen: 0,
             head,
             kept,
-            keep,
-            sort,
-            areas,
+            kernels,
         })
+    }
+
+    /// The kernels for `key`, compiled on first use.
+    async fn score_kernels(&self, key: ScoreKey) -> Result<ScoreKernels> {
+        let lock = || self.scores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kernels) = lock().get(&key) {
+            return Ok(kernels.clone());
+        }
+        let (tuning, dtype, labels) = key;
+        let made = self.scoped(|| ScoreKernels {
+            keep: Kernels::new(
+                self,
+                "wgloss scores",
+                keep_text(tuning, dtype, labels),
+                &[Access::Read, Access::Read, Access::Write, Access::Write],
+                ["keep", "count"],
+            ),
+            sort: Kernels::new(
+                self,
+                "wgloss sort",
+                sort_text(tuning),
+                &[Access::Read, Access::Read, Access::Write, Access::Write],
+                ["count", "block_sums", "block_starts", "starts", "place"],
+            ),
+            areas: Kernels::new(
+                self,
+                "wgloss areas",
+                areas_text(tuning),
+                &[Access::Read, Access::Read, Access::Write],
+                ["areas", "finish", "counted_areas"],
+            ),
+        });
+        let kernels = made.await?;
+        Ok(lock().entry(key).or_insert(kernels).clone())
     }
 }
 
@@ -289,7 +310,7 @@ impl ScoreState {
             }));
             parts.push((s_start, s_bytes, l_start, l_bytes, len));
         }
-        let [keep, count] = &self.keep.pipelines;
+        let [keep, count] = &self.kernels.keep.pipelines;
         let kernel = match self.dtype {
             DType::F32 => keep,
             DType::F16 | DType::Bf16 => count,
@@ -312,7 +333,7 @@ impl ScoreState {
                 let groups: usize = usize::div_ceil(len, TILE);
                 Step {
                     pipeline: kernel.clone(),
-                    group: self.keep.bind(gpu, params, &buffers),
+                    group: self.kernels.keep.bind(gpu, params, &buffers),
                     grid: gpu.plane(groups),
                 }
             };
@@ -443,8 +464,11 @@ impl ScoreState {
         let params = self.parameters(bytemuck::bytes_of(&params));
         let buffers = [&self.head, &self.kept, &result].map(Span::whole);
         let step = Step {
-            pipeline: self.areas.pipelines[2].clone(),
-            group: self.areas.bind(&self.gpu, Span::whole(&params), &buffers),
+            pipeline: self.kernels.areas.pipelines[2].clone(),
+            group: self
+                .kernels
+                .areas
+                .bind(&self.gpu, Span::whole(&params), &buffers),
             grid: [1, 1],
         };
         (vec![step], result)
@@ -479,7 +503,7 @@ impl ScoreState {
             }));
         }
         let params = self.parameters(&uniforms);
-        let [count, block_sums, block_starts, starts, place] = &self.sort.pipelines;
+        let [count, block_sums, block_starts, starts, place] = &self.kernels.sort.pipelines;
         let mut steps = Vec::new();
         let mut from = &self.kept;
         for digit in 0..digits {
@@ -490,7 +514,7 @@ impl ScoreState {
                 size: size_of::<SortParams>() as u64,
             };
             let buffers = [&self.head, from, to, &counts].map(Span::whole);
-            let group = self.sort.bind(gpu, params, &buffers);
+            let group = self.kernels.sort.bind(gpu, params, &buffers);
             for (pipeline, groups) in [
                 (count, tiles),
                 (block_sums, blocks),
@@ -514,8 +538,8 @@ impl ScoreState {
         };
         let params = self.parameters(bytemuck::bytes_of(&params));
         let buffers = [&self.head, from, &result].map(Span::whole);
-        let group = self.areas.bind(gpu, Span::whole(&params), &buffers);
-        let [areas, finish, _] = &self.areas.pipelines;
+        let group = self.kernels.areas.bind(gpu, Span::whole(&params), &buffers);
+        let [areas, finish, _] = &self.kernels.areas.pipelines;
         for (pipeline, grid) in [(areas, gpu.plane(groups)), (finish, [1, 1])] {
             steps.push(Step {
                 pipeline: pipeline.clone(),

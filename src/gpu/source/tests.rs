@@ -4,6 +4,7 @@ use super::{
     COUNTED_SUM, COUNTED_VALID, DIVISOR, HEAD, LOSS, Losses, Named, PARAMS, Params, Stage,
     TERM_PARAMS, TOTAL, Term, TermParams, UPSTREAM, Variant, compose, list_option, terms,
 };
+use crate::gpu::Tuning;
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Family, Info, OptionKind, TargetKind};
 use crate::tensor::{DType, LabelType};
@@ -237,6 +238,30 @@ fn everything() -> Vec<Variant> {
     single.chain(pairs()).collect()
 }
 
+/// Texts of kernels that are not those of losses, named.
+fn others() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for labels in LabelType::ALL {
+        let name = format!("class weights of {labels:?}");
+        all.push((name, crate::gpu::class_weight::compose(labels)));
+        for (tuning, dtype) in Tuning::ALL.iter().flat_map(|t| DType::ALL.map(|d| (*t, d))) {
+            let name = format!("scores {tuning:?} {dtype} {labels:?}");
+            all.push((name, crate::gpu::scores::keep_text(tuning, dtype, labels)));
+        }
+    }
+    for tuning in Tuning::ALL {
+        all.push((
+            format!("sort {tuning:?}"),
+            crate::gpu::scores::sort_text(tuning),
+        ));
+        all.push((
+            format!("areas {tuning:?}"),
+            crate::gpu::scores::areas_text(tuning),
+        ));
+    }
+    all
+}
+
 /// Parses and validates; the message names what was composed.
 fn validated(what: &str, text: &str) -> Result<Module, String> {
     let module = naga::front::wgsl::parse_str(text)
@@ -328,6 +353,12 @@ fn every_variant_is_valid_and_within_the_limits() {
         let bound: Vec<u32> = (0..=v.roles().len() as u32).collect();
         if declared.as_ref().is_some_and(|d| *d != bound) {
             wrong.push(format!("{what}: declares {declared:?}, bound {bound:?}"));
+        }
+    }
+    for (what, text) in others() {
+        match validated(&what, &text) {
+            Ok(module) => wrong.extend(over_limits(&module).map(|e| format!("{what}: {e}"))),
+            Err(e) => wrong.push(e),
         }
     }
     println!("{} texts", texts.len());
@@ -528,6 +559,7 @@ fn tint_accepts_what_is_composed() {
     for v in everything() {
         texts.entry(compose(&v)).or_insert_with(|| format!("{v:?}"));
     }
+    texts.extend(others().into_iter().map(|(what, text)| (text, what)));
     let texts: Vec<_> = texts.into_iter().collect();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());

@@ -1,0 +1,80 @@
+//! How long exact areas under the ROC and the precision-recall curve take on the device: `update` of a batch, and
+//! `compute`, milliseconds from submitting to the end of waiting. `benches/scores.py` holds scikit-learn against it.
+
+use std::time::Instant;
+use wgloss::gpu::{Gpu, View};
+use wgloss::{DType, LabelType, Result, wgpu};
+
+/// SplitMix64.
+fn bits(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn upload(gpu: &Gpu, bytes: &[u8]) -> wgpu::Buffer {
+    let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: bytes.len() as u64,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    gpu.queue().write_buffer(&buffer, 0, bytes);
+    buffer
+}
+
+fn main() -> Result<()> {
+    // `cargo bench` passes arguments of its own.
+    let rounds = 7;
+    let gpu = Gpu::new()?;
+    println!("{}", gpu.adapter_info().name);
+    println!("dtype        n  update ms  compute ms  together: least");
+    for power in [20, 22, 24] {
+        let n = 1usize << power;
+        let mut state = 1;
+        // Positive samples score higher by half of what scores spread.
+        let (mut singles, mut halves, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..n {
+            let word = bits(&mut state);
+            let label = (word & 1) as u32;
+            let noise = (word >> 40) as f32 / 16_777_216.0;
+            let score = (noise + 0.5 * label as f32) / 1.5;
+            singles.extend_from_slice(&score.to_le_bytes());
+            halves.extend_from_slice(&half::bf16::from_f32(score).to_le_bytes());
+            labels.extend_from_slice(&label.to_le_bytes());
+        }
+        let labels = upload(&gpu, &labels);
+        for (dtype, bytes) in [(DType::F32, &singles), (DType::Bf16, &halves)] {
+            let scores = upload(&gpu, bytes);
+            let mut kept = gpu.scores(dtype, LabelType::U32, n)?;
+            let batch = kept.bind(&View::whole(&scores), &View::whole(&labels), n, None)?;
+            let mut all = Vec::new();
+            for _ in 0..rounds {
+                let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                kept.reset(&mut encoder);
+                gpu.queue().submit([encoder.finish()]);
+                let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());
+                let start = Instant::now();
+                let mut encoder = gpu.device().create_command_encoder(&Default::default());
+                kept.update(&mut encoder, &batch)?;
+                gpu.queue().submit([encoder.finish()]);
+                let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());
+                let update = start.elapsed().as_secs_f64() * 1e3;
+                let areas = kept.compute()?;
+                let together = start.elapsed().as_secs_f64() * 1e3;
+                assert!(areas.roc_auc().is_some_and(|auc| auc > 0.8));
+                all.push((together, update));
+            }
+            all.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let (together, update) = all[0];
+            println!(
+                "{:<5} {n:>10}  {update:>9.1}  {:>10.1}  {together:>15.1}",
+                dtype.name(),
+                together - update
+            );
+        }
+    }
+    Ok(())
+}
