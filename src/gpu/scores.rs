@@ -12,6 +12,7 @@ use std::sync::PoisonError;
 const WIDE: &str = include_str!("../../shaders/metric/wide.wgsl");
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
 const SORT: &str = include_str!("../../shaders/metric/sort.wgsl");
+const MERGE: &str = include_str!("../../shaders/metric/merge.wgsl");
 const AREAS: &str = include_str!("../../shaders/metric/areas.wgsl");
 
 /// Samples that a workgroup takes.
@@ -22,6 +23,19 @@ const COUNTS: u64 = 4 * 65_536;
 const HEAD: u64 = 8;
 /// Words of a result before the sums of workgroups.
 const RESULT: usize = 12;
+/// How saved bytes begin: `wgsc`, then a version.
+const MAGIC: u32 = u32::from_le_bytes(*b"wgsc");
+const VERSION: u32 = 1;
+
+/// What saved bytes are of.
+fn kind(dtype: DType) -> u32 {
+    match dtype {
+        DType::F32 => 0,
+        DType::F16 => 1,
+        DType::Bf16 => 2,
+    }
+}
+
 /// The most workgroups that areas are summed by.
 const GROUPS: usize = 1024;
 
@@ -72,6 +86,10 @@ pub(super) fn sort_text(tuning: Tuning) -> String {
     text(tuning, &[SORT])
 }
 
+pub(super) fn merge_text(tuning: Tuning) -> String {
+    text(tuning, &[MERGE])
+}
+
 pub(super) fn areas_text(tuning: Tuning) -> String {
     text(tuning, &[AREAS, WIDE])
 }
@@ -96,6 +114,14 @@ struct SortParams {
     tiles: u32,
     shift: u32,
     apart: u32,
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct MergeParams {
+    capacity: u32,
+    other_capacity: u32,
+    reserved: [u32; 2],
 }
 
 #[repr(C)]
@@ -125,11 +151,12 @@ pub struct ScoreState {
 /// What a state's kernels depend on.
 pub(super) type ScoreKey = (Tuning, DType, LabelType);
 
-/// The kernels of a state: to keep or count scores, to sort them, to sum areas up.
+/// The kernels of a state: to keep or count scores, to sort them, to take in others, to sum areas up.
 #[derive(Debug, Clone)]
 pub(super) struct ScoreKernels {
     keep: Kernels<2>,
     sort: Kernels<5>,
+    merge: Kernels<3>,
     areas: Kernels<3>,
 }
 
@@ -218,6 +245,13 @@ impl Gpu {
                 sort_text(tuning),
                 &[Access::Read, Access::Read, Access::Write, Access::Write],
                 ["count", "block_sums", "block_starts", "starts", "place"],
+            ),
+            merge: Kernels::new(
+                self,
+                "wgloss merge",
+                merge_text(tuning),
+                &[Access::Read, Access::Read, Access::Write, Access::Write],
+                ["take_words", "add_counts", "take_head"],
             ),
             areas: Kernels::new(
                 self,
@@ -350,15 +384,7 @@ impl ScoreState {
     /// # Errors
     /// [`Error::TooLarge`] where there is no room for it; then nothing is recorded.
     pub fn update(&mut self, encoder: &mut wgpu::CommandEncoder, batch: &ScoreBatch) -> Result<()> {
-        let seen = self.seen.saturating_add(batch.n);
-        if seen > self.capacity {
-            return Err(Error::TooLarge {
-                what: "scores kept".into(),
-                limit: self.capacity as u64,
-                found: seen as u64,
-            });
-        }
-        self.seen = seen;
+        self.seen = self.room_for(batch.n)?;
         Gpu::record(encoder, "scores", &batch.steps);
         Ok(())
     }
@@ -370,6 +396,191 @@ impl ScoreState {
         if self.dtype != DType::F32 {
             encoder.clear_buffer(&self.kept, 0, None);
         }
+    }
+
+    /// Records that everything `other` has seen was seen here, on the same device. Allocates a few words of parameters;
+    /// submits nothing and reads nothing back. `other` stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for a state of another storage type or device; [`Error::TooLarge`] where there is no room for it;
+    /// [`Error::OutOfMemory`] and [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn merge(&mut self, encoder: &mut wgpu::CommandEncoder, other: &ScoreState) -> Result<()> {
+        let gpu = self.gpu.clone();
+        gpu.block_on(self.merge_async(encoder, other))
+    }
+
+    /// As `merge`, without blocking.
+    ///
+    /// # Errors
+    /// As `merge`.
+    pub async fn merge_async(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        other: &ScoreState,
+    ) -> Result<()> {
+        if self.dtype != other.dtype {
+            return Err(Error::mismatch(
+                "state to merge",
+                format!("scores of {}", self.dtype),
+                other.dtype.to_string(),
+            ));
+        }
+        if self.gpu.device != other.gpu.device {
+            return Err(Error::mismatch(
+                "state to merge",
+                "one on the same device",
+                "one on another: save it, and load it here",
+            ));
+        }
+        let seen = self.room_for(other.seen)?;
+        let capacity = |s: &ScoreState| (s.kept.size() / 4) as u32;
+        let [take_words, add_counts, take_head] = &self.kernels.merge.pipelines;
+        let (pipeline, words) = match self.dtype {
+            DType::F32 => (take_words, capacity(other) as usize),
+            DType::F16 | DType::Bf16 => (add_counts, COUNTS as usize / 2),
+        };
+        let gpu = &self.gpu;
+        let made = gpu.scoped(|| {
+            let params = self.parameters(bytemuck::bytes_of(&MergeParams {
+                capacity: capacity(self),
+                other_capacity: capacity(other),
+                reserved: [0; 2],
+            }));
+            let buffers = [&other.head, &other.kept, &self.head, &self.kept].map(Span::whole);
+            let group = self.kernels.merge.bind(gpu, Span::whole(&params), &buffers);
+            let step = |pipeline: &wgpu::ComputePipeline, groups: usize| Step {
+                pipeline: pipeline.clone(),
+                group: group.clone(),
+                grid: gpu.plane(groups),
+            };
+            [step(pipeline, words.div_ceil(TILE)), step(take_head, 1)]
+        });
+        Gpu::record(encoder, "merge", &made.await?);
+        self.seen = seen;
+        Ok(())
+    }
+
+    /// What is kept, to be saved or sent: a few words that say what it is, then counts or scores, little endian. Waits for
+    /// what has been submitted.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.gpu.block_on(self.to_bytes_async())
+    }
+
+    /// As `to_bytes`, without blocking.
+    ///
+    /// # Errors
+    /// As `to_bytes`.
+    pub async fn to_bytes_async(&self) -> Result<Vec<u8>> {
+        let gpu = &self.gpu;
+        let made = gpu.scoped(|| {
+            let size = 4 * HEAD + self.kept.size();
+            let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
+            let back = buffer(&gpu.device, "wgloss scores", size, usage);
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(&self.head, 0, &back, 0, 4 * HEAD);
+            encoder.copy_buffer_to_buffer(&self.kept, 0, &back, 4 * HEAD, self.kept.size());
+            gpu.queue.submit([encoder.finish()]);
+            back
+        });
+        let back = made.await?;
+        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&gpu.read(&back).await?);
+        let (head, kept) = words.split_at(HEAD as usize);
+        let mut saved = vec![MAGIC, VERSION, kind(self.dtype)];
+        saved.extend([self.seen as u64 as u32, (self.seen as u64 >> 32) as u32]);
+        saved.extend(head);
+        match self.dtype {
+            DType::F32 => {
+                let (positives, negatives) = (head[0] as usize, head[1] as usize);
+                saved.extend(kept.iter().take(positives));
+                saved.extend(kept.iter().rev().take(negatives));
+            }
+            DType::F16 | DType::Bf16 => saved.extend(kept),
+        }
+        Ok(saved.iter().flat_map(|w| w.to_le_bytes()).collect())
+    }
+
+    /// Takes the place of what is kept by what [`to_bytes`](Self::to_bytes) gave, here or elsewhere, before anything that
+    /// is submitted from now on.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for bytes that are none of a state of this storage type; [`Error::TooLarge`] where there is no
+    /// room for them: then nothing has changed. [`Error::Device`] and [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn load_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let gpu = self.gpu.clone();
+        gpu.block_on(self.load_bytes_async(bytes))
+    }
+
+    /// As `load_bytes`, without blocking.
+    ///
+    /// # Errors
+    /// As `load_bytes`.
+    pub async fn load_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
+        let wrong = |expected: &str, found: String| Err(Error::mismatch("bytes", expected, found));
+        let (words, rest) = bytes.as_chunks::<4>();
+        let words: Vec<u32> = words.iter().map(|w| u32::from_le_bytes(*w)).collect();
+        let start = 5 + HEAD as usize;
+        let Some((head, body)) = words.split_at_checked(start).filter(|_| rest.is_empty()) else {
+            return wrong("a saved state of scores", format!("{} bytes", bytes.len()));
+        };
+        if head[0] != MAGIC || head[1] != VERSION {
+            let expected = "a state of scores saved by this version";
+            return wrong(expected, format!("{:08x} {}", head[0], head[1]));
+        }
+        if head[2] != kind(self.dtype) {
+            let expected = format!("scores of {}", self.dtype);
+            return wrong(&expected, format!("kind {}", head[2]));
+        }
+        let seen = u64::from(head[3]) | u64::from(head[4]) << 32;
+        let seen = usize::try_from(seen).unwrap_or(usize::MAX);
+        if seen > self.capacity {
+            return self.full(seen);
+        }
+        let (positives, negatives) = (head[5] as usize, head[6] as usize);
+        let expected = match self.dtype {
+            DType::F32 => positives.saturating_add(negatives),
+            DType::F16 | DType::Bf16 => COUNTS as usize,
+        };
+        if body.len() != expected || (self.dtype == DType::F32 && expected > seen) {
+            return wrong(&format!("{expected} words"), body.len().to_string());
+        }
+        let written = self.gpu.scoped(|| {
+            let queue = &self.gpu.queue;
+            queue.write_buffer(&self.head, 0, bytemuck::cast_slice(&head[5..]));
+            let (front, back) = match self.dtype {
+                DType::F32 => body.split_at(positives),
+                DType::F16 | DType::Bf16 => (body, &[][..]),
+            };
+            queue.write_buffer(&self.kept, 0, bytemuck::cast_slice(front));
+            let back: Vec<u32> = back.iter().rev().copied().collect();
+            let at = self.kept.size() - 4 * back.len() as u64;
+            queue.write_buffer(&self.kept, at, bytemuck::cast_slice(&back));
+        });
+        written.await?;
+        self.seen = seen;
+        Ok(())
+    }
+
+    /// How many samples there are with `more`, if there is room.
+    fn room_for(&self, more: usize) -> Result<usize> {
+        let seen = self.seen.saturating_add(more);
+        match seen > self.capacity {
+            true => self.full(seen),
+            false => Ok(seen),
+        }
+    }
+
+    fn full<T>(&self, seen: usize) -> Result<T> {
+        Err(Error::TooLarge {
+            what: "scores kept".into(),
+            limit: self.capacity as u64,
+            found: seen as u64,
+        })
     }
 
     /// Works the areas out on the device, waits, and reads 80 bytes back. What has been recorded has to be submitted.

@@ -256,15 +256,59 @@ pub struct Areas {
 }
 
 impl Areas {
-    /// The area under the ROC curve, exact up to the last rounding; `None` where there is one class only.
+    /// The area under the ROC curve, rounded once; `None` where there is one class only.
     pub fn roc_auc(&self) -> Option<f64> {
         let pairs = u128::from(self.positives) * u128::from(self.negatives);
-        (pairs > 0).then(|| self.twice_pairs as f64 / (2.0 * pairs as f64))
+        // Halves of a pair do not fit where there are 2^127 of them; 2^-127 of the area is nothing.
+        let (part, whole) = match pairs.checked_mul(2).filter(|w| *w < 1 << 127) {
+            Some(whole) => (self.twice_pairs, whole),
+            None => (self.twice_pairs >> 2, pairs >> 1),
+        };
+        (pairs > 0).then(|| quotient(part, whole))
     }
 
     /// Average precision, to 2⁻²² at least: each precision is a quotient in f32. `None` where there is one class only.
     pub fn average_precision(&self) -> Option<f64> {
         let both = self.positives > 0 && self.negatives > 0;
         both.then(|| self.precisions as f64 / 2f64.powi(31) / self.positives as f64)
+    }
+}
+
+/// `part / whole`, at most 1, to the nearest f64; `whole` below 2^127.
+fn quotient(part: u128, whole: u128) -> f64 {
+    if part >= whole {
+        return 1.0;
+    }
+    let (mut rest, mut bits) = (part, 0u64);
+    for _ in 0..64 {
+        rest <<= 1;
+        bits <<= 1;
+        if rest >= whole {
+            rest -= whole;
+            bits |= 1;
+        }
+    }
+    // What is left decides between two numbers only where it is there at all.
+    (bits | u64::from(rest > 0)) as f64 / 2f64.powi(64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quotient;
+
+    #[test]
+    fn quotients_are_rounded_once() {
+        for (a, b) in [
+            (0, 7),
+            (7, 8),
+            (1, 3),
+            (2, 3),
+            (6_999_999_999_999, 7_000_000_000_003),
+        ] {
+            assert_eq!(quotient(a, b), a as f64 / b as f64);
+            let k = 0x1234_5678_9abc_def1_u128 << 16;
+            assert_eq!(quotient(a * k, b * k), a as f64 / b as f64);
+        }
+        assert_eq!(quotient(1 << 126, 1 << 126), 1.0);
     }
 }

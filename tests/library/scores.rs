@@ -275,3 +275,135 @@ fn what_is_no_sample_is_named() {
         }
     }
 }
+
+#[test]
+fn states_merge_and_travel() {
+    let Some(gpu) = support::gpu() else { return };
+    for types in [(DType::F32, LabelType::I32), (DType::Bf16, LabelType::I32)] {
+        let (_, scores) = kinds(6000).swap_remove(1);
+        let labels: Vec<i64> = scores.iter().map(|&s| i64::from(s > 0.3)).collect();
+        let whole = areas(&gpu, &scores, &labels, types, 6000).expect("areas");
+        let part = |range: std::ops::Range<usize>, room: usize| {
+            let mut state = gpu.scores(types.0, types.1, room).expect("a state");
+            let (s, l) = (&scores[range.clone()], &labels[range]);
+            collect(&gpu, &mut state, s, l, types, 512).expect("room");
+            state
+        };
+        let (a, b, c) = (
+            part(0..1000, 1000),
+            part(1000..1001, 5),
+            part(1001..6000, 4999),
+        );
+        for order in [[&a, &b, &c], [&c, &a, &b]] {
+            let mut all = gpu.scores(types.0, types.1, 6000).expect("a state");
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            for other in order {
+                all.merge(&mut encoder, other).expect("room");
+            }
+            gpu.queue().submit([encoder.finish()]);
+            assert_eq!((all.compute().expect("areas"), all.seen()), (whole, 6000));
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            assert!(matches!(
+                all.merge(&mut encoder, &b),
+                Err(Error::TooLarge { .. })
+            ));
+        }
+        let bytes = c.to_bytes().expect("bytes");
+        let mut loaded = gpu.scores(types.0, types.1, 6000).expect("a state");
+        loaded.load_bytes(&bytes).expect("a saved state");
+        assert_eq!(loaded.to_bytes().expect("bytes"), bytes);
+        collect(
+            &gpu,
+            &mut loaded,
+            &scores[..1001],
+            &labels[..1001],
+            types,
+            1001,
+        )
+        .expect("room");
+        assert_eq!(loaded.compute().expect("areas"), whole);
+        // What is none changes nothing.
+        let before = loaded.to_bytes().expect("bytes");
+        let mut longer = bytes.clone();
+        longer.extend([0; 4]);
+        let mut other = bytes.clone();
+        other[8] ^= 1;
+        let mut magic = bytes.clone();
+        magic[0] ^= 1;
+        for wrong in [
+            &bytes[..bytes.len() - 4],
+            &bytes[..7],
+            &longer,
+            &other,
+            &magic,
+        ] {
+            assert!(matches!(
+                loaded.load_bytes(wrong),
+                Err(Error::Mismatch { .. })
+            ));
+        }
+        assert!(matches!(
+            gpu.scores(types.0, types.1, 10)
+                .expect("a state")
+                .load_bytes(&bytes),
+            Err(Error::TooLarge { .. })
+        ));
+        assert_eq!(loaded.to_bytes().expect("bytes"), before);
+        // Another storage type is another state.
+        let f16 = gpu.scores(DType::F16, types.1, 10).expect("a state");
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        assert!(matches!(
+            loaded.merge(&mut encoder, &f16),
+            Err(Error::Mismatch { .. })
+        ));
+    }
+}
+
+/// Two scores, half of the samples above and half below: doubled until there are more than 2^32.
+#[test]
+fn counts_go_past_32_bits() {
+    let Some(gpu) = support::gpu() else { return };
+    let types = (DType::F16, LabelType::I32);
+    let most = usize::MAX;
+    let mut a = gpu.scores(types.0, types.1, most).expect("a state");
+    let mut b = gpu.scores(types.0, types.1, most).expect("a state");
+    collect(
+        &gpu,
+        &mut a,
+        &[0.5, 0.5, 0.25, 0.75],
+        &[1, 0, 0, 1],
+        types,
+        4,
+    )
+    .expect("room");
+    let once = a.compute().expect("areas");
+    for _ in 0..17 {
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        b.merge(&mut encoder, &a).expect("room");
+        a.merge(&mut encoder, &b).expect("room");
+        gpu.queue().submit([encoder.finish()]);
+    }
+    let many = a.compute().expect("areas");
+    let times = many.positives / once.positives;
+    assert!(times > 1 << 20, "{times}");
+    for _ in 0..12 {
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        b.merge(&mut encoder, &a).expect("room");
+        a.merge(&mut encoder, &b).expect("room");
+        gpu.queue().submit([encoder.finish()]);
+    }
+    let many = a.compute().expect("areas");
+    let times = many.positives / once.positives;
+    assert!(many.positives > 1 << 33, "{many:?}");
+    assert_eq!(many.negatives, once.negatives * times);
+    assert_eq!(
+        many.twice_pairs,
+        once.twice_pairs * u128::from(times) * u128::from(times)
+    );
+    assert_eq!(many.roc_auc(), once.roc_auc());
+    let (one, all) = (once.average_precision(), many.average_precision());
+    assert!(
+        one.zip(all).is_some_and(|(a, b)| (a - b).abs() < 1e-7),
+        "{one:?} {all:?}"
+    );
+}

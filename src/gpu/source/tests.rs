@@ -255,6 +255,10 @@ fn others() -> Vec<(String, String)> {
             crate::gpu::scores::sort_text(tuning),
         ));
         all.push((
+            format!("merge {tuning:?}"),
+            crate::gpu::scores::merge_text(tuning),
+        ));
+        all.push((
             format!("areas {tuning:?}"),
             crate::gpu::scores::areas_text(tuning),
         ));
