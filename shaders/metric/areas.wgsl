@@ -51,10 +51,22 @@ fn put(at: u32, s: Sums) {
     }
 }
 
-// How many of the words from `first` to `end` are below `word`; or, `with` equal ones, not above it.
-fn below(word: u32, first: u32, end: u32, with_equal: bool) -> u32 {
+// Where the words that are below `word` end, or, `with_equal` ones, those not above it: at `first` or after, before `end`
+// or there. In steps that double, then by halving: the next answer is mostly near.
+fn onward(word: u32, first: u32, end: u32, with_equal: bool) -> u32 {
     var low = first;
-    var high = end;
+    var high = first;
+    var step = 1u;
+    while (high < end) {
+        let there = words[high];
+        if (there > word || (there == word && !with_equal)) {
+            break;
+        }
+        low = high + 1u;
+        // Not beyond what can be counted.
+        high = high + min(step, end - high);
+        step = step * 2u;
+    }
     while (low < high) {
         let middle = low + (high - low) / 2u;
         let there = words[middle];
@@ -64,10 +76,13 @@ fn below(word: u32, first: u32, end: u32, with_equal: bool) -> u32 {
             high = middle;
         }
     }
-    return low - first;
+    return low;
 }
 
-// Positive samples one by one, each against all others by halving.
+// Positive samples that an invocation takes one behind the other.
+const RUN: u32 = 64u;
+
+// Positive samples upwards, each with the negative ones below it and those equal to it.
 @compute @workgroup_size(WIDTH)
 fn areas(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -77,16 +92,30 @@ fn areas(
     let group = wid.y * nwg.x + wid.x;
     let positives = head[0];
     let negatives = head[1];
+    let end = positives + negatives;
     var pairs = vec2<u32>(0u);
     var precisions = vec2<u32>(0u);
+    let stride = params.groups * WIDTH * RUN;
     if (group < params.groups) {
-        for (var i = group * WIDTH + tid; i < positives; i += params.groups * WIDTH) {
-            let word = words[i];
-            let lower = below(word, positives, positives + negatives, false);
-            let upper = lower + below(word, positives + lower, positives + negatives, true);
-            pairs = add64(add64(pairs, vec2<u32>(lower, 0u)), vec2<u32>(upper, 0u));
-            let tp = f32(positives - below(word, 0u, i, false));
-            precisions = add64(precisions, vec2<u32>(share(tp, tp + f32(negatives - lower)), 0u));
+        for (var begin = (group * WIDTH + tid) * RUN; begin < positives; begin += stride) {
+            // The first word of this run may have begun before it.
+            var word = words[begin];
+            var same = onward(word, 0u, begin, false);
+            var lower = onward(word, positives, end, false);
+            var upper = onward(word, lower, end, true);
+            for (var i = begin; i < min(begin + RUN, positives); i++) {
+                let next = words[i];
+                if (next != word) {
+                    word = next;
+                    same = i;
+                    lower = onward(word, upper, end, false);
+                    upper = onward(word, lower, end, true);
+                }
+                pairs = add64(pairs, vec2<u32>(lower - positives, 0u));
+                pairs = add64(pairs, vec2<u32>(upper - positives, 0u));
+                let tp = f32(positives - same);
+                precisions = add64(precisions, vec2<u32>(share(tp, tp + f32(end - lower)), 0u));
+            }
         }
     }
     let all = reduced(tid, Sums(vec4<u32>(pairs, 0u, 0u), vec4<u32>(precisions, 0u, 0u)));

@@ -14,8 +14,6 @@ struct MergeParams {
 @group(0) @binding(3) var<storage, read_write> head: array<u32>;
 @group(0) @binding(4) var<storage, read_write> kept: array<u32>;
 
-const TILE: u32 = 4096u;
-
 @compute @workgroup_size(WIDTH)
 fn take_words(
     @builtin(workgroup_id) wid: vec3<u32>,

@@ -18,7 +18,6 @@ struct SortParams {
 // Counts, digit after digit, of each tile; then one sum for every TILE of them.
 @group(0) @binding(4) var<storage, read_write> counts: array<u32>;
 
-const TILE: u32 = 4096u;
 const EACH: u32 = TILE / WIDTH;
 const DIGITS: u32 = 1u << BITS;
 // Positive samples' digits, then negative ones'.

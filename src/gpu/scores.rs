@@ -11,18 +11,20 @@ use std::sync::PoisonError;
 
 const WIDE: &str = include_str!("../../shaders/metric/wide.wgsl");
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
+const KEEP_WORDS: &str = include_str!("../../shaders/metric/keep_words.wgsl");
+const KEEP_COUNTS: &str = include_str!("../../shaders/metric/keep_counts.wgsl");
 const SORT: &str = include_str!("../../shaders/metric/sort.wgsl");
 const MERGE: &str = include_str!("../../shaders/metric/merge.wgsl");
 const AREAS: &str = include_str!("../../shaders/metric/areas.wgsl");
 
-/// Samples that a workgroup takes.
-const TILE: usize = 4096;
 /// Words of the counts of 16-bit scores: negative and positive samples of each, and the high halves of both.
 const COUNTS: u64 = 4 * 65_536;
 /// Words of a state's head: what was kept, and what was wrong.
 const HEAD: u64 = 8;
 /// Words of a result before the sums of workgroups.
 const RESULT: usize = 12;
+/// Parts of a batch begin at a multiple of so many samples: any alignment of bindings is one.
+const ALIGNED: usize = 4096;
 /// How saved bytes begin: `wgsc`, then a version.
 const MAGIC: u32 = u32::from_le_bytes(*b"wgsc");
 const VERSION: u32 = 1;
@@ -36,21 +38,44 @@ fn kind(dtype: DType) -> u32 {
     }
 }
 
-/// The most workgroups that areas are summed by.
-const GROUPS: usize = 1024;
+/// Sorted samples that an invocation takes one behind the other, and how often it does: a driver cuts loops of more than
+/// 65,535 rounds short.
+const RUN: usize = 64;
+const RUNS: usize = 8;
 
-/// How the device sorts: invocations of a workgroup, and bits of a digit. Each invocation counts two classes of digits in a
-/// column of its own, and all of them fill the 16 KiB of workgroup memory that every device has.
-fn shape(tuning: Tuning) -> (u32, u32) {
+/// How a device goes about it.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    /// Invocations of a workgroup.
+    width: u32,
+    /// Bits of a digit. Each invocation counts two classes of digits in a column of its own, and all of them fill the 16 KiB
+    /// of workgroup memory that every device has.
+    bits: u32,
+    /// Samples that a workgroup takes. On a CPU many: the counts of a digit lie one behind the other for all workgroups, so
+    /// that each writes to as many lines of the cache as there are digits.
+    tile: usize,
+}
+
+fn shape(tuning: Tuning) -> Shape {
     match tuning {
-        Tuning::Wide => (64, 5),
-        Tuning::Narrow => (8, 8),
+        Tuning::Wide => Shape {
+            width: 64,
+            bits: 5,
+            tile: 4096,
+        },
+        Tuning::Narrow => Shape {
+            width: 8,
+            bits: 8,
+            tile: 32_768,
+        },
     }
 }
 
 fn text(tuning: Tuning, parts: &[&str]) -> String {
-    let (width, bits) = shape(tuning);
-    let constants = format!("const WIDTH: u32 = {width}u;\nconst BITS: u32 = {bits}u;\n");
+    let Shape { width, bits, tile } = shape(tuning);
+    let constants = format!(
+        "const WIDTH: u32 = {width}u;\nconst BITS: u32 = {bits}u;\nconst TILE: u32 = {tile}u;\n"
+    );
     parts.concat() + &constants
 }
 
@@ -79,7 +104,11 @@ pub(super) fn keep_text(tuning: Tuning, dtype: DType, labels: LabelType) -> Stri
         DType::Bf16 => "const INFINITE: u32 = 0x7f80u;\n",
         _ => "const INFINITE: u32 = 0x7c00u;\n",
     };
-    text(tuning, &[KEEP, load, infinite, &load_label(labels)])
+    let kept = match dtype {
+        DType::F32 => KEEP_WORDS,
+        DType::F16 | DType::Bf16 => KEEP_COUNTS,
+    };
+    text(tuning, &[KEEP, kept, load, infinite, &load_label(labels)])
 }
 
 pub(super) fn sort_text(tuning: Tuning) -> String {
@@ -154,7 +183,7 @@ pub(super) type ScoreKey = (Tuning, DType, LabelType);
 /// The kernels of a state: to keep or count scores, to sort them, to take in others, to sum areas up.
 #[derive(Debug, Clone)]
 pub(super) struct ScoreKernels {
-    keep: Kernels<2>,
+    keep: Kernels<1>,
     sort: Kernels<5>,
     merge: Kernels<3>,
     areas: Kernels<3>,
@@ -237,7 +266,7 @@ impl Gpu {
                 "wgloss scores",
                 keep_text(tuning, dtype, labels),
                 &[Access::Read, Access::Read, Access::Write, Access::Write],
-                ["keep", "count"],
+                ["main"],
             ),
             sort: Kernels::new(
                 self,
@@ -308,7 +337,7 @@ impl ScoreState {
         // A part of the batch for each dispatch: both bindings begin at a multiple of the alignment below it.
         let room = gpu.limits.binding.saturating_sub(alignment);
         let most = usize::try_from(room / label.max(4)).unwrap_or(usize::MAX);
-        let most = most.min(1 << 30) / TILE * TILE;
+        let most = most.min(1 << 30) / ALIGNED * ALIGNED;
         if most == 0 || n as u64 > u64::from(u32::MAX) - 1 {
             return Err(Error::TooLarge {
                 what: "samples of a batch".into(),
@@ -344,11 +373,8 @@ impl ScoreState {
             }));
             parts.push((s_start, s_bytes, l_start, l_bytes, len));
         }
-        let [keep, count] = &self.kernels.keep.pipelines;
-        let kernel = match self.dtype {
-            DType::F32 => keep,
-            DType::F16 | DType::Bf16 => count,
-        };
+        let [kernel] = &self.kernels.keep.pipelines;
+        let tile = shape(gpu.tuning).tile;
         let made = gpu.scoped(|| {
             let params = self.parameters(&uniforms);
             let step = |(i, &(s_start, s_bytes, l_start, l_bytes, len)): (usize, &_)| {
@@ -364,7 +390,7 @@ impl ScoreState {
                     Span::whole(&self.head),
                     Span::whole(&self.kept),
                 ];
-                let groups: usize = usize::div_ceil(len, TILE);
+                let groups: usize = usize::div_ceil(len, tile);
                 Step {
                     pipeline: kernel.clone(),
                     group: self.kernels.keep.bind(gpu, params, &buffers),
@@ -454,7 +480,10 @@ impl ScoreState {
                 group: group.clone(),
                 grid: gpu.plane(groups),
             };
-            [step(pipeline, words.div_ceil(TILE)), step(take_head, 1)]
+            [
+                step(pipeline, words.div_ceil(shape(gpu.tuning).tile)),
+                step(take_head, 1),
+            ]
         });
         Gpu::record(encoder, "merge", &made.await?);
         self.seen = seen;
@@ -687,11 +716,11 @@ impl ScoreState {
 
     fn sorted_steps(&self) -> (Vec<Step>, wgpu::Buffer) {
         let gpu = &self.gpu;
-        let (width, bits) = shape(gpu.tuning);
+        let Shape { width, bits, tile } = shape(gpu.tuning);
         let capacity = (self.kept.size() / 4) as usize;
-        let tiles = capacity.div_ceil(TILE);
+        let tiles = capacity.div_ceil(tile);
         let entries = (2usize << bits) * tiles;
-        let blocks = entries.div_ceil(TILE);
+        let blocks = entries.div_ceil(tile);
         let storage = |label, words: usize| {
             let usage = wgpu::BufferUsages::STORAGE;
             buffer(&gpu.device, label, 4 * words as u64, usage)
@@ -741,7 +770,7 @@ impl ScoreState {
             }
             from = to;
         }
-        let groups = capacity.div_ceil(width as usize * 16).clamp(1, GROUPS);
+        let groups = capacity.div_ceil(width as usize * RUN * RUNS).max(1);
         let result = self.result(groups);
         let params = AreaParams {
             groups: groups as u32,
