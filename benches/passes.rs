@@ -29,6 +29,13 @@ const PASSES: [(&str, usize, usize, DType); 12] = [
     ("cross_entropy", 4096, 4096, DType::Bf16),
 ];
 
+/// On hardware besides: what fills a GPU.
+const LARGE: [(&str, usize, usize, DType); 3] = [
+    ("cross_entropy", 32_768, 4096, DType::Bf16),
+    ("cross_entropy", 32_768, 32_768, DType::Bf16),
+    ("cross_entropy", 8192, 131_072, DType::Bf16),
+];
+
 fn main() {
     // Cargo adds a flag.
     let wanted: Vec<String> = std::env::args()
@@ -41,7 +48,8 @@ fn main() {
         pollster::block_on(adapter.open_with(wgpu::Features::TIMESTAMP_QUERY)).expect("a device");
     let mut bench = Bench::new(&gpu, Some(ROUNDS)).expect("kernels that copy");
     let mut rows = Vec::new();
-    for (name, rows_of, cols, dtype) in PASSES {
+    let large: &[_] = if adapter.is_software() { &[] } else { &LARGE };
+    for &(name, rows_of, cols, dtype) in PASSES.iter().chain(large) {
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }

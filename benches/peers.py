@@ -65,6 +65,17 @@ CASES = [
     ("triplet", EMBEDDING, "f32", 3, None, 6),
 ]
 
+# What fills a GPU.
+LARGE = [
+    ("cross_entropy", (32768, 4096), "bf16", 1, "labels", 2),
+    ("cross_entropy", (32768, 32768), "bf16", 1, "labels", 2),
+    ("cross_entropy", (8192, 131072), "bf16", 1, "labels", 2),
+]
+
+
+def cases(cuda):
+    return CASES + (LARGE if cuda else [])
+
 
 def title(case):
     name, shape, dtype, *_ = case
@@ -332,7 +343,7 @@ def child(args):
         import torch
 
         torch.set_num_threads(args.threads)
-    for case in CASES:
+    for case in cases(args.cuda):
         if args.only not in title(case):
             continue
         if peer in ("liger", "quack") and case[0] != "cross_entropy":
@@ -401,7 +412,7 @@ def markdown(rows, peers, allocator, cuda):
     print(f"\n{allocator} allocator; {unit}\n" if not cuda else f"\n{unit}\n")
     print("| loss and gradient | least MB | copy | " + " | ".join(peers) + " |")
     print("| --- | --- | --- |" + " --- |" * len(peers))
-    for case in CASES:
+    for case in cases(cuda):
         mine = [r for r in rows if r["case"] == title(case) and r["allocator"] == allocator]
         if mine:
             found = {r["peer"]: r for r in mine}

@@ -456,7 +456,7 @@ impl<'a> Problem<'a> {
 /// again. At class axis 1 one invocation takes 1,024 columns, and one what came of those. Two to spare.
 fn merges(g: &Geometry) -> f64 {
     let merges = match g.inner {
-        // A block is 16 runs of a pack, and a row has at least 8 invocations; where it has one, there are few columns.
+        // A block is 16 runs of a pack or more, and a row has at least 8 invocations; where it has one, there are few columns.
         // From 2^20 columns on a row is split into parts of so many leaves.
         1 => {
             let runs = g.cols.min(1 << 20).div_ceil(512) + g.cols.div_ceil(1 << 22);

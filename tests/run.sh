@@ -29,7 +29,7 @@ if [ -e "$swiftshader" ] && ! grep -qv '"software"' <<<"$found"; then
     # No hardware. SwiftShader compiles a kernel in a tenth of the time that Mesa's driver takes, and that is what the tests
     # wait for: everything goes through it, and through the other what is held against other libraries.
     VK_ICD_FILENAMES=$swiftshader cargo test --release --features cli
-    cargo test --release --features cli --test library -- golden threads
+    cargo test --release --features cli --test library -- golden threads differences three_losses
 else
     cargo test --release --features cli
 fi

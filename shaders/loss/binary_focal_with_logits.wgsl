@@ -35,7 +35,7 @@ fn term(e: Elem) -> Term {
     let miss = down + up;
     let p = bf_power(miss, far * near);
     let turn = (params.opt_gamma * (rest - t)) * p.turn;
-    // An infinite loss meets the power, which then is not 0, before anything that is small without it.
+    // An infinite loss meets the power before anything that is small without it: powers of numbers other than 0 are not 0.
     let balance = class_balance(params.opt_alpha, t);
     let slope = balance * (p.power * fma(up - down, p.rest, turn * bce));
     return Term(p.rest * (balance * (p.power * bce)), Grad(slope));

@@ -6,9 +6,10 @@
 //   loss = Σ_j q_j·(lse - z_j) + zl·lse²   lse = log Σ exp z_j
 //   dloss/dz_j = Q·p_j - q_j + 2·zl·lse·p_j,   p = softmax(z), Q = Σ q
 //
-// m is the largest z so far, s = Σ exp(z - m), q = Σ q_j and d = Σ q_j·(z_j - m). Elements are added relative to the
-// largest of their run; parts of a row merge by shifting both to the larger m. Everything is kept relative to m, so that
-// neither exp overflows nor lse - z_j loses digits where logits are large.
+// m is the largest z so far, s = Σ exp(z - m), q = Σ q_j and d = Σ q_j·(z_j - m)/2: of two finite logits the difference may
+// be none, half of it is finite. Elements are added relative to the largest of their run and of those before; parts of a row
+// merge by shifting both to the larger m. Everything is kept relative to m, so that neither exp overflows nor lse - z_j
+// loses digits where logits are large.
 //
 // Of a class index without smoothing q_j is c_y at y and 0 elsewhere: then q and d are not summed, but made of the
 // logit at y. A logit of -inf adds 0 by itself; +inf makes m infinite.
@@ -70,6 +71,10 @@ fn ce_none(x: f32) -> bool {
     return !finite_bits(bitcast<u32>(x)) && !ce_capped();
 }
 
+fn ce_half(z: f32, m: f32) -> f32 {
+    return 0.5 * z - 0.5 * m;
+}
+
 struct Peak {
     m: f32,
 }
@@ -101,8 +106,8 @@ fn stat_moved(a: Stat, p: Peak) -> Stat {
 }
 
 fn stat_of(e: Elem, r: Row, p: Peak) -> Stat {
-    let far = ce_logit(e.x) - p.m;
-    let s = exp_below(far);
+    let z = ce_logit(e.x);
+    let s = exp_below(z - p.m);
     if (ce_sparse()) {
         return Stat(p.m, s, 0.0, 0.0, 0u);
     }
@@ -113,7 +118,7 @@ fn stat_of(e: Elem, r: Row, p: Peak) -> Stat {
         p.m,
         s,
         q,
-        select(q * far, 0.0, none || q == 0.0),
+        select(q * ce_half(z, p.m), 0.0, none || q == 0.0),
         select(CE_NAN, special, finite_bits(bitcast<u32>(e.t))),
     );
 }
@@ -124,7 +129,7 @@ fn stat_add(a: Stat, b: Stat) -> Stat {
 }
 
 fn ce_moved(a: Stat, m: f32) -> f32 {
-    return a.d + select(a.q * (a.m - m), 0.0, a.q == 0.0 || a.m == m);
+    return a.d + select(a.q * ce_half(a.m, m), 0.0, a.q == 0.0 || a.m == m);
 }
 
 // One of the two does not move, so there is one exponential.
@@ -147,7 +152,7 @@ fn ce_whole(r: Row, s: Stat) -> Stat {
         return s;
     }
     let none = ce_none(r.x) || r.c == 0.0;
-    let far = select(r.c * (ce_logit(r.x) - s.m), 0.0, none);
+    let far = select(r.c * ce_half(ce_logit(r.x), s.m), 0.0, none);
     return Stat(s.m, s.s, r.c, far, select(0u, CE_INF, ce_none(r.x) && r.c != 0.0));
 }
 
@@ -163,7 +168,7 @@ fn row_special(r: Row, s: Stat) -> u32 {
 fn row_loss(r: Row, stat: Stat) -> f32 {
     let s = ce_whole(r, stat);
     let log_s = ln(s.s);
-    var loss = s.q * log_s - s.d;
+    var loss = s.q * log_s - 2.0 * s.d;
     if (params.opt_z_loss > 0.0) {
         let lse = s.m + log_s;
         loss += params.opt_z_loss * r.unweighted * lse * lse;

@@ -280,13 +280,16 @@ fn quick_zero() -> Quick {
     return Quick(0.0, 0.0);
 }
 
-fn tr_plain(u: f32, v: f32) -> f32 {
-    return (u - v) + params.opt_eps;
+// u - v + eps in this order. Mesa's driver brings an eps that it knows together with u first, whose rounding is as large as
+// a small difference: so it does not know it. No column has a number of 2^31 and more.
+fn tr_plain(e: Elem, u: f32, v: f32) -> f32 {
+    let eps = bitcast<f32>(bitcast<u32>(params.opt_eps) + (e.col >> 31u));
+    return (u - v) + eps;
 }
 
 fn quick_of(e: Elem) -> Quick {
-    let near = tr_plain(e.anchor, e.positive);
-    let far = tr_plain(e.anchor, e.negative);
+    let near = tr_plain(e, e.anchor, e.positive);
+    let far = tr_plain(e, e.anchor, e.negative);
     return Quick(near * near, far * far);
 }
 
@@ -315,8 +318,8 @@ fn quick_ready(r: Row, s: Stat, y: Ready) -> bool {
 }
 
 fn quick_grad(e: Elem, r: Row, y: Ready) -> Grad {
-    let near = tr_plain(e.anchor, e.positive) * y.near_over;
-    let away = tr_plain(e.anchor, e.negative) * y.away_over;
+    let near = tr_plain(e, e.anchor, e.positive) * y.near_over;
+    let away = tr_plain(e, e.anchor, e.negative) * y.away_over;
     return Grad(near - away, -near, away);
 }
 

@@ -313,15 +313,18 @@ impl Variant {
 
     /// Whether its loss has a quick gradient that is used here.
     fn quick_grads(&self) -> bool {
-        self.quick_loss().is_some_and(terms::quick_grad)
+        // A row of an invocation alone is too short for two loops, unless it has them already.
+        let two = self.lanes > 1 || self.quick();
+        two && self.quick_loss().is_some_and(terms::quick_grad)
     }
 
-    /// Packs that are loaded before the first is looked at, in plain arithmetic, and for a gradient: as many results have
-    /// to be kept as well. A careful gradient beside a plain one is hardly ever used; it only has to be compiled.
+    /// Packs that are loaded before the first is looked at, in plain arithmetic: as many results have to be kept as well.
     fn quick_unroll(&self) -> u32 {
         self.unroll.min(2)
     }
 
+    /// The same for a careful gradient. Beside a plain one it is for rows that are out of the ordinary, or for options that
+    /// the plain one leaves out; both forms written out twice would take long to compile.
     fn grads_unroll(&self) -> u32 {
         match self.quick_grads() {
             true => 1,

@@ -4,8 +4,8 @@
 use crate::support::{self, Recipe, Rng};
 use wgloss::loss::{Info, Loss};
 use wgloss::{
-    Batch, ClassAxis, Error, Family, Labels, Reduction, Support, Target, TargetKind, Values,
-    reference,
+    Batch, ClassAxis, CrossEntropy, Error, Family, Labels, Reduction, Support, Target, TargetKind,
+    Triplet, Values, reference, verify,
 };
 
 fn good(info: &'static Info) -> (Box<dyn Loss>, Batch<'static>) {
@@ -211,5 +211,48 @@ fn zero_vectors_empty_sets_and_single_classes_are_numbers() {
                 }
             }
         }
+    }
+}
+
+/// Finite numbers whose difference is none, and small differences of numbers whose rounding is as large: both once were
+/// taken in an order that loses them.
+#[test]
+fn differences_beyond_f32_and_below_its_rounding() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut rng = Rng::new("differences");
+    for cols in [3, 10, 34, 300] {
+        let mut logits: Vec<f32> = (0..4 * cols).map(|_| rng.range(-2.0, 2.0) as f32).collect();
+        logits[0] = 3e38;
+        logits[cols - 1] = -3e38;
+        logits[cols] = -3e38;
+        logits[2 * cols - 1] = 3e38;
+        let labels = [cols as i64 - 1, 0, 1, 2];
+        for label_smoothing in [0.0, 0.1, 1.0] {
+            let loss = CrossEntropy {
+                label_smoothing,
+                ..Default::default()
+            };
+            let batch = Batch::new([4, cols], &logits)
+                .labels(&labels)
+                .reduction(Reduction::None);
+            let out = gpu.loss(&loss, &batch).expect("an evaluation");
+            let check = verify::check(&loss, &batch, &out).expect("a comparison");
+            assert!(
+                check.pass,
+                "{cols} {label_smoothing}: {:?}",
+                check.complaint
+            );
+        }
+        let anchor: Vec<f32> = (0..4 * cols).map(|_| rng.range(-4.0, 4.0) as f32).collect();
+        let near: Vec<f32> = anchor
+            .iter()
+            .map(|&a| a + rng.range(-1e-5, 1e-5) as f32)
+            .collect();
+        let loss = Triplet::default();
+        let half: Vec<f32> = anchor.iter().map(|&a| 0.5 * a).collect();
+        let batch = Batch::new([4, cols], &anchor).input(&half).input(&near);
+        let out = gpu.loss(&loss, &batch).expect("an evaluation");
+        let check = verify::check(&loss, &batch, &out).expect("a comparison");
+        assert!(check.pass, "triplet {cols}: {:?}", check.complaint);
     }
 }

@@ -557,9 +557,23 @@ fn one_binding_is_encoded_many_times() {
     assert_eq!(setup.gradient(), gradient);
 }
 
+/// A buffer.
+fn probe(gpu: &Gpu) -> wgpu::Buffer {
+    gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 1 << 16,
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    })
+}
+
 #[test]
 fn recording_allocates_and_submits_nothing() {
-    let Some(gpu) = support::gpu() else { return };
+    if support::gpu().is_none() {
+        return;
+    }
+    // A device of its own: others allocate on the one that tests share.
+    let gpu = Gpu::new().expect("a device");
     let setup = Setup::new(&gpu);
     let bound = setup.plan.bind(&setup.io()).expect("bound");
     run(&gpu, &bound);
@@ -574,19 +588,24 @@ fn recording_allocates_and_submits_nothing() {
         digits.parse::<u64>().expect("a number")
     };
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    let (before, first) = (allocations(), submitted(None));
+    // A buffer has the number of one that is gone, and says for how many it has stood: also those that came and went.
+    let stood = || {
+        let text = format!("{:?}", probe(&gpu));
+        let id = text.split("BufferId(").nth(1).expect("a number");
+        let epoch = id.split([',', ')']).nth(1).expect("an epoch");
+        epoch.parse::<u64>().expect("an epoch")
+    };
+    let (before, first, made) = (allocations(), submitted(None), stood());
     for _ in 0..100 {
         bound.encode(&mut encoder);
     }
+    assert_eq!(stood(), made + 1, "buffers that came and went");
     assert_eq!(allocations(), before, "allocations on the device");
     assert_eq!(submitted(None), first + 1, "submissions");
+    drop(probe(&gpu));
+    assert_eq!(stood(), made + 3);
     // The counts do change where something is made or submitted.
-    let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: 1 << 16,
-        usage: wgpu::BufferUsages::STORAGE,
-        mapped_at_creation: false,
-    });
+    let buffer = probe(&gpu);
     // Where a backend tells.
     assert!(before.is_some() || gpu.adapter_info().backend != wgpu::Backend::Vulkan);
     if before.is_some() {

@@ -27,8 +27,6 @@ pub(super) struct Shape {
     pub held: u32,
     /// Rows that it takes together.
     pub group: u32,
-    /// How often a workgroup takes rows, one after the other: to begin costs as much as a few short rows on a CPU.
-    pub rounds: u32,
 }
 
 /// The most columns that a slice of a workgroup takes.
@@ -130,9 +128,6 @@ impl Tuning {
                     lanes: 1,
                     held,
                     group: if held > 0 { group } else { 1 },
-                    // Each invocation has so many rows in a row. An odd number of those it reads twice: invocations that
-                    // are a power of two of bytes apart would drive each other's rows out of the cache.
-                    rounds: if held > 0 { 16 } else { 21 },
                 }
             }
             (PlanKind::Short, Tuning::Wide) => {
@@ -142,7 +137,6 @@ impl Tuning {
                     lanes,
                     held: kept(packs(lanes)),
                     group: 1,
-                    rounds: 1,
                 }
             }
             (_, Tuning::Narrow) => Shape {
@@ -150,8 +144,6 @@ impl Tuning {
                 lanes: 8,
                 held: 0,
                 group: 1,
-                // So that a workgroup has something to do: 32,768 columns.
-                rounds: (32_768 / columns.max(1)).clamp(1, 16),
             },
             // As many invocations as there are packs: the others would only wait.
             (_, Tuning::Wide) => {
@@ -161,7 +153,6 @@ impl Tuning {
                     lanes,
                     held: kept(packs(lanes)),
                     group: 1,
-                    rounds: 1,
                 }
             }
         }
@@ -176,16 +167,38 @@ impl Tuning {
         }
     }
 
+    /// How often a workgroup takes rows, one after the other: to begin costs a CPU as much as a few short rows. But where
+    /// there are few rows, its cores share them.
+    pub(super) fn rounds(self, v: &Variant, rows: usize, cols: usize) -> u32 {
+        let columns = u32::try_from(cols).unwrap_or(u32::MAX).max(1);
+        let rounds = match (self, v.lanes) {
+            (Tuning::Wide, _) => return 1,
+            (Tuning::Narrow, 1) if v.keeps_rows() => return 16,
+            // Each invocation has so many rows in a row. An odd number, because it reads them twice: invocations that are a
+            // power of two of bytes apart drive each other's rows out of the cache.
+            (Tuning::Narrow, 1) => 21,
+            // So that a workgroup has something to do: 32,768 columns.
+            (Tuning::Narrow, _) => (32_768 / columns).clamp(1, 16),
+        };
+        let workgroups = rows / (v.width / v.lanes * v.group) as usize;
+        rounds.min(u32::try_from(workgroups / 32).unwrap_or(u32::MAX).max(1))
+    }
+
     /// Packs that an invocation loads before it looks at the first: what hardware has under way at once. An adapter on the
     /// CPU gains by it where arithmetic waits for arithmetic, and loses where there is none; careful loops of rows it only
     /// has to compile.
-    pub(super) fn unroll(self, kind: PlanKind, v: &Variant) -> u32 {
+    ///
+    /// Of rows that one invocation takes there is a run of packs at the end of each that is not full.
+    pub(super) fn unroll(self, kind: PlanKind, v: &Variant, cols: usize) -> u32 {
+        let packs = cols.div_ceil((v.lanes * PACK) as usize);
         match (self, kind) {
             (Tuning::Wide, _) => 2,
             (Tuning::Narrow, PlanKind::Elementwise) if v.straight() => 4,
             (Tuning::Narrow, PlanKind::Elementwise) => 2,
-            (Tuning::Narrow, _) if v.written_out() => 4,
-            (Tuning::Narrow, _) => 1,
+            (Tuning::Narrow, _) if !v.written_out() => 1,
+            (Tuning::Narrow, PlanKind::Short) if packs < 2 => 1,
+            (Tuning::Narrow, PlanKind::Short) => 2,
+            (Tuning::Narrow, _) => 4,
         }
     }
 }

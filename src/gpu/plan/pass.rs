@@ -175,10 +175,10 @@ impl Pass {
             terms: terms.collect(),
         };
         let cols = self.units.cols;
-        v.unroll = tuning.unroll(self.kind, &v);
         let whole_packs = |n: usize| n.is_multiple_of(PACK as usize);
         match (self.kind, stage) {
             (PlanKind::Strided, _) => {
+                v.unroll = tuning.unroll(self.kind, &v, cols);
                 v.width = 256;
                 v.lanes = 256;
                 v.subgroup = 1;
@@ -191,7 +191,6 @@ impl Pass {
                 let shape = tuning.shape(kind, cols, v.raw_words(), whole_packs(all));
                 v.width = shape.width;
                 v.lanes = shape.lanes;
-                v.rounds = shape.rounds;
                 // A row that one invocation keeps is written out with its loss. With options besides, or two rows of 10
                 // columns in bf16, that took SwiftShader minutes to compile, and tens of gigabytes.
                 let light = |t: &Term| t.plain && matches!(t.target, TargetLayout::Labels(_));
@@ -204,15 +203,17 @@ impl Pass {
                     true => all,
                     false => cols,
                 });
-                if v.keeps_rows() {
-                    return v;
-                }
             }
         }
         // Two rows of 16-bit numbers that share a word.
-        if v.dtype != DType::F32 && cols % 2 == 1 && self.kind != PlanKind::Elementwise {
+        let shared = v.dtype != DType::F32 && cols % 2 == 1 && self.kind != PlanKind::Elementwise;
+        if shared && !v.keeps_rows() {
             v.group = 2;
             v.held = 0;
+        }
+        v.unroll = tuning.unroll(self.kind, &v, cols);
+        if matches!(self.kind, PlanKind::Short | PlanKind::Workgroup) {
+            v.rounds = tuning.rounds(&v, self.units.rows, cols);
         }
         v
     }

@@ -407,7 +407,9 @@ pub(super) fn functions(text: &mut String, v: &Variant) {
         row_gradients(text, v, &parts);
         runs(text, v, &parts);
         if let [part] = parts.as_slice() {
-            line!(text, "const QUICK_PACKS: u32 = {}u;", v.quick_unroll());
+            if v.quick() || v.quick_grads() {
+                line!(text, "const QUICK_PACKS: u32 = {}u;", v.quick_unroll());
+            }
             if v.quick() {
                 quick_runs(text, v, part);
             }

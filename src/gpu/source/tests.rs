@@ -125,7 +125,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                 subgroup: [1, 4, 8, 32][random(4)],
                 held: 0,
                 group: 1,
-                rounds: [1, 16][random(2)],
+                rounds: [1, 3, 16, 21][random(4)],
                 unroll: [1, 2, 4][random(3)],
                 side: [1, 4][random(2)],
                 heads: 1,
