@@ -74,6 +74,9 @@ pub struct MulticlassFigures {
     pub undefined: Vec<Undefined>,
 }
 
+/// A confusion matrix of so many classes takes 2 GiB.
+const MOST_CLASSES: usize = 16_384;
+
 /// The class of the highest score, of equal ones the lowest.
 fn highest(x: &[f64]) -> usize {
     let mut best = 0;
@@ -96,10 +99,17 @@ impl Multiclass {
     ///
     /// # Errors
     /// [`Error::Mismatch`] for arrays of different length, none at all, or options that do not fit;
-    /// [`Error::BadSample`] for a label out of range, a NaN, a logit of +inf, or a probability outside of [0, 1];
+    /// [`Error::TooLarge`] for more than 16,384 classes; [`Error::BadSample`] for a label out of range, a NaN, a logit of +inf, or a probability outside of [0, 1];
     /// [`Error::BadWeight`].
     pub fn figures(&self, samples: &Samples<'_>) -> Result<MulticlassFigures> {
         let classes = self.class_count(samples)?;
+        if classes > MOST_CLASSES {
+            return Err(Error::TooLarge {
+                what: "classes of a confusion matrix".into(),
+                limit: MOST_CLASSES as u64,
+                found: classes as u64,
+            });
+        }
         let labels = self.input == InputKind::Labels;
         let columns = if labels { 1 } else { classes };
         let n = samples.count(columns)?;
@@ -178,9 +188,11 @@ impl Multiclass {
         };
         let top = largest(Some(&samples.input), None)
             .max(largest(samples.target.as_ref(), self.ignore_index));
-        Ok(top
+        // A label beyond all limits is a bad label, and no class.
+        let classes = top
             .and_then(|t| usize::try_from(t).ok())
-            .map_or(1, |t| t.saturating_add(1)))
+            .map_or(0, |t| t.saturating_add(1));
+        Ok(classes.clamp(1, MOST_CLASSES))
     }
 
     /// What orders samples by the probability of class `c`: that, or of logits `x_c` less the log-sum-exp of the others,

@@ -123,6 +123,11 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["x.npy", "4 classes"],
     ),
     (
+        "metrics multiclass --from labels --target y.npy --ignore-index -100 --device cpu",
+        "--input far.npy",
+        &["far.npy", "labels below 16384", "index 2"],
+    ),
+    (
         "metrics multilabel --target b.npy --device cpu",
         "--input s.npy",
         &["s.npy", "[N, L]", "[4]"],
