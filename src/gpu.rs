@@ -3,6 +3,7 @@
 mod bind;
 mod class_weight;
 mod combined;
+mod confusion;
 mod host;
 mod in_place;
 mod kernels;
@@ -13,6 +14,7 @@ pub(crate) mod source;
 pub use bind::{Bound, Io, TermIo, View};
 pub use class_weight::{ClassWeightBound, ClassWeightPlan};
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
+pub use confusion::{Confusion, ConfusionBatch, ConfusionState, Predictions};
 pub use in_place::{InPlaceIo, InPlacePlan};
 pub use plan::{Plan, PlanKind, Tuning};
 pub use scores::{ScoreBatch, ScoreState};
@@ -37,6 +39,8 @@ pub struct Gpu {
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
     /// Those of scores.
     scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
+    /// Those of confusion matrices.
+    confusions: Arc<Mutex<HashMap<confusion::ConfusionKey, kernels::Kernels<1>>>>,
 }
 
 /// A compiled kernel and the layout of its bindings.
@@ -272,6 +276,7 @@ impl Gpu {
             plan: None,
             kernels: Arc::default(),
             scores: Arc::default(),
+            confusions: Arc::default(),
         }
     }
 

@@ -8,19 +8,19 @@ use crate::tensor::LabelType;
 
 const TEXT: &str = include_str!("../../shaders/skeleton/class_weight.wgsl");
 
-/// How a label is loaded, as two words.
-pub(super) fn load_label(ty: LabelType) -> String {
+/// How a label is loaded from `array`, as two words.
+pub(super) fn load_label(name: &str, array: &str, ty: LabelType) -> String {
     let label = match ty {
-        LabelType::U32 => "return vec2<u32>(labels[i], 0u);",
-        LabelType::I32 => "let l = labels[i]; return vec2<u32>(l, 0u - (l >> 31u));",
-        LabelType::I64 => "return vec2<u32>(labels[2u * i], labels[2u * i + 1u]);",
+        LabelType::U32 => format!("return vec2<u32>({array}[i], 0u);"),
+        LabelType::I32 => format!("let l = {array}[i]; return vec2<u32>(l, 0u - (l >> 31u));"),
+        LabelType::I64 => format!("return vec2<u32>({array}[2u * i], {array}[2u * i + 1u]);"),
     };
-    format!("\nfn load_label(i: u32) -> vec2<u32> {{ {label} }}\n")
+    format!("\nfn {name}(i: u32) -> vec2<u32> {{ {label} }}\n")
 }
 
 /// The WGSL for labels of a type.
 pub(super) fn compose(ty: LabelType) -> String {
-    TEXT.to_string() + &load_label(ty)
+    TEXT.to_string() + &load_label("load_label", "labels", ty)
 }
 
 #[repr(C)]

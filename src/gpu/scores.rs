@@ -79,36 +79,45 @@ fn text(tuning: Tuning, parts: &[&str]) -> String {
     parts.concat() + &constants
 }
 
+/// How a score is loaded from `array`, `offset` numbers on, and what orders as it does: bits, of which all are turned over
+/// where it is negative, and the sign where not. −0 is 0.
+pub(super) fn load_score(dtype: DType, array: &str, offset: &str) -> String {
+    let (load, nan, sign) = match dtype {
+        DType::F32 => (
+            format!("return {array}[{offset} + i];"),
+            "(b & 0x7fffffffu) > 0x7f800000u",
+            0x8000_0000u32,
+        ),
+        DType::F16 | DType::Bf16 => (
+            format!(
+                "let at = {offset} + i; return ({array}[at / 2u] >> (16u * (at & 1u))) & 0xffffu;"
+            ),
+            match dtype {
+                DType::Bf16 => "(b & 0x7fffu) > 0x7f80u",
+                _ => "(b & 0x7fffu) > 0x7c00u",
+            },
+            0x8000,
+        ),
+    };
+    let all = 2 * (sign - 1) + 1;
+    format!(
+        "\nfn load_score(i: u32) -> u32 {{ {load} }}\n\
+         fn is_nan(b: u32) -> bool {{ return {nan}; }}\n\
+         fn order_of(b: u32) -> u32 {{\n    \
+         if (b == {sign}u) {{ return {sign}u; }}\n    \
+         return select(b | {sign}u, b ^ {all}u, b >= {sign}u);\n}}\n"
+    )
+}
+
 /// The WGSL that keeps scores of a type with labels of a type.
 pub(super) fn keep_text(tuning: Tuning, dtype: DType, labels: LabelType) -> String {
-    // Bits that order as the scores do: of a negative one all are turned over, of others the sign. −0 is 0.
-    let load = match dtype {
-        DType::F32 => {
-            "fn load_score(i: u32) -> u32 { return scores[params.off_scores + i]; }\n\
-             fn is_nan(b: u32) -> bool { return (b & 0x7fffffffu) > 0x7f800000u; }\n\
-             fn order_of(b: u32) -> u32 {\n    \
-             if (b == 0x80000000u) { return 0x80000000u; }\n    \
-             return select(b | 0x80000000u, ~b, b >= 0x80000000u);\n}\n"
-        }
-        _ => {
-            "fn load_score(i: u32) -> u32 {\n    \
-             let at = params.off_scores + i;\n    \
-             return (scores[at / 2u] >> (16u * (at & 1u))) & 0xffffu;\n}\n\
-             fn is_nan(b: u32) -> bool { return (b & 0x7fffu) > INFINITE; }\n\
-             fn order_of(b: u32) -> u32 {\n    \
-             if (b == 0x8000u) { return 0x8000u; }\n    \
-             return select(b | 0x8000u, (~b) & 0xffffu, b >= 0x8000u);\n}\n"
-        }
-    };
-    let infinite = match dtype {
-        DType::Bf16 => "const INFINITE: u32 = 0x7f80u;\n",
-        _ => "const INFINITE: u32 = 0x7c00u;\n",
-    };
     let kept = match dtype {
         DType::F32 => KEEP_WORDS,
         DType::F16 | DType::Bf16 => KEEP_COUNTS,
     };
-    text(tuning, &[KEEP, kept, load, infinite, &load_label(labels)])
+    let score = load_score(dtype, "scores", "params.off_scores");
+    let label = load_label("load_label", "labels", labels);
+    text(tuning, &[KEEP, kept, &score, &label])
 }
 
 pub(super) fn sort_text(tuning: Tuning) -> String {

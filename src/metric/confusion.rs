@@ -42,6 +42,14 @@ impl ConfusionMatrix {
         }
     }
 
+    /// Of counts, row after row, `classes` times `classes` of them.
+    pub(crate) fn of_counts(classes: usize, counts: Vec<u64>) -> Self {
+        ConfusionMatrix {
+            classes,
+            cells: Cells::Counts(counts),
+        }
+    }
+
     /// The number of classes: rows are the true class, columns the predicted one.
     pub fn classes(&self) -> usize {
         self.classes

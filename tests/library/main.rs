@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod combined;
+mod confusion;
 mod determinism;
 mod embedding;
 mod golden;

@@ -4,7 +4,7 @@ use super::{
     COUNTED_SUM, COUNTED_VALID, DIVISOR, HEAD, LOSS, Losses, Named, PARAMS, Params, Stage,
     TERM_PARAMS, TOTAL, Term, TermParams, UPSTREAM, Variant, compose, list_option, terms,
 };
-use crate::gpu::Tuning;
+use crate::gpu::{Predictions, Tuning};
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Family, Info, OptionKind, TargetKind};
 use crate::tensor::{DType, LabelType};
@@ -248,6 +248,20 @@ fn others() -> Vec<(String, String)> {
             let name = format!("scores {tuning:?} {dtype} {labels:?}");
             all.push((name, crate::gpu::scores::keep_text(tuning, dtype, labels)));
         }
+    }
+    let scores = DType::ALL.map(Predictions::Scores);
+    let predictions = scores
+        .into_iter()
+        .chain(LabelType::ALL.map(Predictions::Labels));
+    for (tuning, (k, of)) in Tuning::ALL
+        .iter()
+        .flat_map(|t| predictions.clone().enumerate().map(|p| (*t, p)))
+    {
+        let key = (tuning, of, LabelType::ALL[k % 3]);
+        all.push((
+            format!("confusion {key:?}"),
+            crate::gpu::confusion::confusion_text(key),
+        ));
     }
     for tuning in Tuning::ALL {
         all.push((

@@ -1,0 +1,181 @@
+//! Confusion matrices and ranks that are counted on the device, against the reference.
+
+use crate::support::{self, Rng};
+use half::{bf16, f16};
+use wgloss::gpu::{Confusion, Gpu, Predictions, Tuning, View};
+use wgloss::metric::{InputKind, Multiclass, Samples};
+use wgloss::{DType, Error, LabelType};
+
+fn stored(scores: &[f32], dtype: DType) -> Vec<u8> {
+    match dtype {
+        DType::F32 => bytes(scores.iter().map(|v| v.to_le_bytes())),
+        DType::F16 => bytes(scores.iter().map(|&v| f16::from_f32(v).to_le_bytes())),
+        DType::Bf16 => bytes(scores.iter().map(|&v| bf16::from_f32(v).to_le_bytes())),
+    }
+}
+
+fn bytes<const N: usize>(of: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
+    of.flatten().collect()
+}
+
+fn labelled(labels: &[i64], ty: LabelType) -> Vec<u8> {
+    match ty {
+        LabelType::I64 => bytes(labels.iter().map(|l| l.to_le_bytes())),
+        LabelType::I32 | LabelType::U32 => bytes(labels.iter().map(|&l| (l as i32).to_le_bytes())),
+    }
+}
+
+/// What the device counts, in batches of `each` samples of `columns` numbers.
+fn count(
+    gpu: &Gpu,
+    (predictions, input, columns): (Predictions, &[u8], usize),
+    (ty, labels): (LabelType, &[i64]),
+    classes: usize,
+    each: usize,
+) -> Result<Confusion, Error> {
+    let size = input.len() as u64 / (labels.len() * columns) as u64;
+    let truth = support::upload(gpu, &labelled(labels, ty));
+    let input = support::upload(gpu, input);
+    let state = gpu.confusion(predictions, ty, classes)?;
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    for first in (0..labels.len()).step_by(each) {
+        let n = each.min(labels.len() - first);
+        let view = |buffer, bytes: u64| View {
+            buffer,
+            offset: first as u64 * bytes,
+            size: n as u64 * bytes,
+        };
+        let of = view(&input, columns as u64 * size);
+        let batch = state.bind(&of, &view(&truth, ty.size()), n, Some(-1))?;
+        state.update(&mut encoder, &batch);
+    }
+    gpu.queue().submit([encoder.finish()]);
+    state.compute()
+}
+
+fn truth(rng: &mut Rng, n: usize, classes: usize) -> Vec<i64> {
+    let one = |rng: &mut Rng| match rng.once_in(9) {
+        true => -1,
+        false => rng.below(classes) as i64,
+    };
+    (0..n).map(|_| one(rng)).collect()
+}
+
+#[test]
+fn counts_are_those_of_the_reference() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut rng = Rng::new("confusion");
+    for tuning in Tuning::ALL {
+        let gpu = gpu.with_tuning(tuning);
+        for (turn, (n, classes)) in [(1, 1), (5, 2), (3000, 2), (2500, 10), (700, 50), (90, 300)]
+            .into_iter()
+            .enumerate()
+        {
+            let labels = truth(&mut rng, n, classes);
+            // Few different scores, so that many are equal.
+            let scores: Vec<f32> = (0..n * classes)
+                .map(|_| rng.range(-3.0, 3.0).round() as f32 / 2.0)
+                .collect();
+            let scores: Vec<f32> = scores
+                .iter()
+                .map(|&s| if s == 0.0 { -s } else { s })
+                .collect();
+            let samples = Samples::new([n, classes], &scores).labels(&labels);
+            let all: Vec<usize> = (1..=classes).collect();
+            let asked = Multiclass {
+                top_k: all,
+                ignore_index: Some(-1),
+                ..Default::default()
+            };
+            let want = asked.figures(&samples).expect("figures");
+            let dtype = DType::ALL[turn % 3];
+            let ty = [LabelType::I32, LabelType::I64][turn % 2];
+            for each in [n, 97] {
+                let of = (
+                    Predictions::Scores(dtype),
+                    &stored(&scores, dtype)[..],
+                    classes,
+                );
+                let got = count(&gpu, of, (ty, &labels), classes, each).expect("counts");
+                let at = format!("{n} samples of {classes} classes, {dtype} in batches of {each}");
+                assert_eq!(got.matrix, want.confusion_matrix, "{at}");
+                let mut hits = 0;
+                for (rank, (k, share)) in got.ranks.iter().zip(&want.top_k) {
+                    hits += rank;
+                    let share = share.unwrap_or(0.0) * want.n;
+                    assert!((hits as f64 - share).abs() < 1e-6, "{at}: top-{k}");
+                }
+            }
+            let predicted: Vec<i64> = (0..n).map(|_| rng.below(classes) as i64).collect();
+            let samples = Samples::predicted([n], &predicted).labels(&labels);
+            let asked = Multiclass {
+                input: InputKind::Labels,
+                classes: Some(classes),
+                ignore_index: Some(-1),
+                ..Default::default()
+            };
+            let want = asked.figures(&samples).expect("figures");
+            let own = LabelType::ALL[turn % 3];
+            let of = (Predictions::Labels(own), &labelled(&predicted, own)[..], 1);
+            let got = count(&gpu, of, (ty, &labels), classes, 800).expect("counts");
+            assert_eq!(
+                got.matrix, want.confusion_matrix,
+                "{n} labels of {classes} classes"
+            );
+            assert!(got.ranks.is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_is_no_prediction_is_named() {
+    let Some(gpu) = support::gpu() else { return };
+    let scores = [0.5, 0.25, 1.0, f32::NAN, 0.0, f32::NAN];
+    let of = |s: &[f32]| stored(s, DType::F32);
+    let kind = Predictions::Scores(DType::F32);
+    let got = |labels: [i64; 3]| {
+        count(
+            &gpu,
+            (kind, &of(&scores), 2),
+            (LabelType::I32, &labels),
+            2,
+            3,
+        )
+    };
+    // Nobody looks at a row that does not count.
+    assert!(got([1, -1, -1]).is_ok());
+    assert!(matches!(
+        got([1, -1, 0]),
+        Err(Error::BadSample {
+            what: "input",
+            index: 5,
+            ..
+        })
+    ));
+    assert!(matches!(
+        got([1, 2, -3]),
+        Err(Error::BadSample {
+            what: "target",
+            index: 1,
+            ..
+        })
+    ));
+    let predicted = labelled(&[0, 1, 7], LabelType::I64);
+    let of = (Predictions::Labels(LabelType::I64), &predicted[..], 1);
+    assert!(matches!(
+        count(&gpu, of, (LabelType::I32, &[0, 1, 1]), 2, 3),
+        Err(Error::BadSample {
+            what: "input",
+            index: 2,
+            ..
+        })
+    ));
+    assert!(matches!(
+        gpu.confusion(kind, LabelType::I32, 0),
+        Err(Error::Mismatch { .. })
+    ));
+    assert!(matches!(
+        gpu.confusion(kind, LabelType::I32, 1 << 20),
+        Err(Error::TooLarge { .. })
+    ));
+}
