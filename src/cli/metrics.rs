@@ -33,6 +33,9 @@ enum Figures {
 pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     let kind = args.from.unwrap_or_default();
     refuse_what_does_not_fit(args)?;
+    if let Some(dir) = &args.plot {
+        super::plot::check(dir)?;
+    }
     let input = Source::read("--input", &args.input)?;
     let target = Source::read("--target", &args.target)?;
     let weight = args.weight.as_deref().map(|f| Source::read("--weight", f));

@@ -10,6 +10,7 @@ use super::error::Failure;
 use super::files::{FileError, Outputs, one_line};
 use super::print;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 /// Draws what was asked for.
@@ -20,6 +21,7 @@ pub fn run(args: &PlotArgs) -> Result<(), Failure> {
 }
 
 fn losses(dir: &Path) -> Result<(), Failure> {
+    check(dir)?;
     let pictures = curves::all()?;
     let files = files(&pictures)?;
     write(dir, &files, &mut Outputs::new())?;
@@ -58,6 +60,18 @@ pub(super) fn write(dir: &Path, files: &[Drawing], outputs: &mut Outputs) -> Res
         let _ = fs::remove_dir(dir);
     }
     Ok(written?)
+}
+
+/// Refuses what is there and is no folder, before anything takes time.
+pub(super) fn check(dir: &Path) -> Result<(), FileError> {
+    match fs::metadata(dir) {
+        Ok(there) if !there.is_dir() => Err(FileError::Io {
+            file: one_line(&dir.to_string_lossy()),
+            action: "make the folder",
+            reason: io::ErrorKind::AlreadyExists.into(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the folder, unless it is there.

@@ -67,6 +67,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (BINARY, "--weight w3.npy", &["w3.npy", "[4]", "[3]"]),
     (BINARY, "--curves c.npy", &["c.npy", ".npz"]),
     (BINARY, "--curves nowhere/c.npz", &["nowhere"]),
+    (BINARY, "--plot text.txt", &["text.txt", "make the folder"]),
     (
         "metrics binary --input b.npy --target b.npy --device cpu",
         "--from labels --threshold 0.5",
