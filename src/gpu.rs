@@ -40,7 +40,7 @@ pub struct Gpu {
     /// Those of scores.
     scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
     /// Those of confusion matrices.
-    confusions: Arc<Mutex<HashMap<confusion::ConfusionKey, kernels::Kernels<1>>>>,
+    confusions: Arc<Mutex<HashMap<confusion::ConfusionKey, confusion::ConfusionKernels>>>,
 }
 
 /// A compiled kernel and the layout of its bindings.

@@ -12,6 +12,7 @@ use std::sync::PoisonError;
 
 const COMMON: &str = include_str!("../../shaders/metric/confusion.wgsl");
 const OF_LABELS: &str = include_str!("../../shaders/metric/confusion_labels.wgsl");
+const MERGE: &str = include_str!("../../shaders/metric/confusion_merge.wgsl");
 const OF_SCORES: &str = include_str!("../../shaders/metric/confusion_scores.wgsl");
 
 /// Words of what was wrong, before the counts.
@@ -60,6 +61,23 @@ pub(super) fn confusion_text((tuning, predictions, labels): ConfusionKey) -> Str
     )
 }
 
+/// The WGSL by which one state takes in another.
+pub(super) fn merge_text(tuning: Tuning) -> String {
+    let (width, tile, _) = shape(tuning);
+    format!("{MERGE}const WIDTH: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n")
+}
+
+/// The kernels of a state: to count, and to take in others.
+#[derive(Debug, Clone)]
+pub(super) struct ConfusionKernels {
+    count: Kernels<1>,
+    merge: Kernels<1>,
+}
+
+/// How saved bytes begin: `wgcf`, then a version.
+const MAGIC: u32 = u32::from_le_bytes(*b"wgcf");
+const VERSION: u32 = 1;
+
 #[repr(C)]
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct Params {
@@ -82,7 +100,7 @@ pub struct ConfusionState {
     labels: LabelType,
     classes: usize,
     counts: wgpu::Buffer,
-    kernels: Kernels<1>,
+    kernels: ConfusionKernels,
 }
 
 /// A batch of a [`ConfusionState`], ready to be recorded as often as wanted.
@@ -159,7 +177,7 @@ impl Gpu {
     }
 
     /// The kernel for `key`, compiled on first use.
-    async fn confusion_kernels(&self, key: ConfusionKey) -> Result<Kernels<1>> {
+    async fn confusion_kernels(&self, key: ConfusionKey) -> Result<ConfusionKernels> {
         let lock = || {
             self.confusions
                 .lock()
@@ -168,14 +186,21 @@ impl Gpu {
         if let Some(kernels) = lock().get(&key) {
             return Ok(kernels.clone());
         }
-        let made = self.scoped(|| {
-            Kernels::new(
+        let made = self.scoped(|| ConfusionKernels {
+            count: Kernels::new(
                 self,
                 "wgloss confusion",
                 confusion_text(key),
                 &[Access::Read, Access::Read, Access::Write],
                 ["main"],
-            )
+            ),
+            merge: Kernels::new(
+                self,
+                "wgloss merge",
+                merge_text(key.0),
+                &[Access::Read, Access::Write],
+                ["main"],
+            ),
         });
         let kernels = made.await?;
         Ok(lock().entry(key).or_insert(kernels).clone())
@@ -302,8 +327,8 @@ impl ConfusionState {
                 ];
                 let groups: usize = usize::div_ceil(len, tile);
                 Step {
-                    pipeline: self.kernels.pipelines[0].clone(),
-                    group: self.kernels.bind(gpu, params, &buffers),
+                    pipeline: self.kernels.count.pipelines[0].clone(),
+                    group: self.kernels.count.bind(gpu, params, &buffers),
                     grid: gpu.plane(groups),
                 }
             };
@@ -322,6 +347,126 @@ impl ConfusionState {
         encoder.clear_buffer(&self.counts, 0, None);
     }
 
+    /// Records that everything `other` has counted was counted here, on the same device. Allocates a few words of
+    /// parameters; submits nothing and reads nothing back. `other` stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for a state of other classes, of another kind of predictions or on another device;
+    /// [`Error::OutOfMemory`] and [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn merge(&self, encoder: &mut wgpu::CommandEncoder, other: &ConfusionState) -> Result<()> {
+        self.gpu.block_on(self.merge_async(encoder, other))
+    }
+
+    /// As `merge`, without blocking.
+    ///
+    /// # Errors
+    /// As `merge`.
+    pub async fn merge_async(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        other: &ConfusionState,
+    ) -> Result<()> {
+        let what = |s: &ConfusionState| format!("{} of {} classes", s.kind().1, s.classes);
+        if what(self) != what(other) {
+            return Err(Error::mismatch("state to merge", what(self), what(other)));
+        }
+        if self.gpu.device != other.gpu.device {
+            return Err(Error::mismatch(
+                "state to merge",
+                "one on the same device",
+                "one on another: save it, and load it here",
+            ));
+        }
+        let gpu = &self.gpu;
+        let slots = self.classes * (self.classes + 1);
+        let (_, tile, _) = shape(gpu.tuning);
+        let made = gpu.scoped(|| {
+            let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+            let params = buffer(&gpu.device, "wgloss parameters", 16, usage);
+            let words = [slots as u32, 0, 0, 0];
+            gpu.queue
+                .write_buffer(&params, 0, bytemuck::cast_slice(&words));
+            let buffers = [&other.counts, &self.counts].map(Span::whole);
+            Step {
+                pipeline: self.kernels.merge.pipelines[0].clone(),
+                group: self.kernels.merge.bind(gpu, Span::whole(&params), &buffers),
+                grid: gpu.plane(slots.div_ceil(tile)),
+            }
+        });
+        Gpu::record(encoder, "merge", &[made.await?]);
+        Ok(())
+    }
+
+    /// What was counted, to be saved or sent: a few words that say what it is, then the counts, little endian. Waits for
+    /// what has been submitted.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.gpu.block_on(self.to_bytes_async())
+    }
+
+    /// As `to_bytes`, without blocking.
+    ///
+    /// # Errors
+    /// As `to_bytes`.
+    pub async fn to_bytes_async(&self) -> Result<Vec<u8>> {
+        let start = [MAGIC, VERSION, self.kind().0, self.classes as u32];
+        let mut bytes: Vec<u8> = start.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let words = self.read().await?;
+        bytes.extend(words.iter().flat_map(|w| w.to_le_bytes()));
+        Ok(bytes)
+    }
+
+    /// Takes the place of what was counted by what [`to_bytes`](Self::to_bytes) gave, here or elsewhere, before anything that
+    /// is submitted from now on.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for bytes that are none of a state of these classes and this kind of predictions: then nothing
+    /// has changed. [`Error::Device`] and [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn load_bytes(&self, bytes: &[u8]) -> Result<()> {
+        self.gpu.block_on(self.load_bytes_async(bytes))
+    }
+
+    /// As `load_bytes`, without blocking.
+    ///
+    /// # Errors
+    /// As `load_bytes`.
+    pub async fn load_bytes_async(&self, bytes: &[u8]) -> Result<()> {
+        let (words, rest) = bytes.as_chunks::<4>();
+        let words: Vec<u32> = words.iter().map(|w| u32::from_le_bytes(*w)).collect();
+        let start = [MAGIC, VERSION, self.kind().0, self.classes as u32];
+        let counts = words.strip_prefix(&start);
+        let fits = |c: &&[u32]| rest.is_empty() && 4 * c.len() as u64 == self.counts.size();
+        let Some(counts) = counts.filter(fits) else {
+            return Err(Error::mismatch(
+                "bytes",
+                format!(
+                    "a saved state of {} of {} classes",
+                    self.kind().1,
+                    self.classes
+                ),
+                format!("{} bytes that are none", bytes.len()),
+            ));
+        };
+        let written = self.gpu.scoped(|| {
+            let queue = &self.gpu.queue;
+            queue.write_buffer(&self.counts, 0, bytemuck::cast_slice(counts));
+        });
+        written.await
+    }
+
+    /// The kind of what is counted, as a number and in words.
+    fn kind(&self) -> (u32, &'static str) {
+        match self.predictions {
+            Predictions::Labels(_) => (0, "predicted labels"),
+            Predictions::Scores(_) => (1, "scores"),
+        }
+    }
+
     /// Waits for what has been submitted, and reads the counts.
     ///
     /// # Errors
@@ -337,18 +482,7 @@ impl ConfusionState {
     /// # Errors
     /// As `compute`.
     pub async fn compute_async(&self) -> Result<Confusion> {
-        let gpu = &self.gpu;
-        let made = gpu.scoped(|| {
-            let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
-            let size = self.counts.size();
-            let back = buffer(&gpu.device, "wgloss confusion", size, usage);
-            let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&self.counts, 0, &back, 0, size);
-            gpu.queue.submit([encoder.finish()]);
-            back
-        });
-        let back = made.await?;
-        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&gpu.read(&back).await?);
+        let words = self.read().await?;
         let (head, counts) = words.split_at(HEAD as usize);
         let below = format!("labels below {}", self.classes);
         let input = match self.predictions {
@@ -381,5 +515,20 @@ impl ConfusionState {
                 Predictions::Scores(_) => ranks,
             },
         })
+    }
+
+    async fn read(&self) -> Result<Vec<u32>> {
+        let gpu = &self.gpu;
+        let made = gpu.scoped(|| {
+            let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
+            let size = self.counts.size();
+            let back = buffer(&gpu.device, "wgloss confusion", size, usage);
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(&self.counts, 0, &back, 0, size);
+            gpu.queue.submit([encoder.finish()]);
+            back
+        });
+        let back = made.await?;
+        Ok(bytemuck::pod_collect_to_vec(&gpu.read(&back).await?))
     }
 }

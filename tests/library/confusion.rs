@@ -3,7 +3,7 @@
 use crate::support::{self, Rng};
 use half::{bf16, f16};
 use wgloss::gpu::{Confusion, Gpu, Predictions, Tuning, View};
-use wgloss::metric::{InputKind, Multiclass, Samples};
+use wgloss::metric::{Cells, InputKind, Multiclass, Samples};
 use wgloss::{DType, Error, LabelType};
 
 fn stored(scores: &[f32], dtype: DType) -> Vec<u8> {
@@ -90,7 +90,7 @@ fn counts_are_those_of_the_reference() {
             let want = asked.figures(&samples).expect("figures");
             let dtype = DType::ALL[turn % 3];
             let ty = [LabelType::I32, LabelType::I64][turn % 2];
-            for each in [n, 97] {
+            for each in [n, 97, n.div_ceil(1000)] {
                 let of = (
                     Predictions::Scores(dtype),
                     &stored(&scores, dtype)[..],
@@ -177,5 +177,59 @@ fn what_is_no_prediction_is_named() {
     assert!(matches!(
         gpu.confusion(kind, LabelType::I32, 1 << 20),
         Err(Error::TooLarge { .. })
+    ));
+}
+
+#[test]
+fn states_merge_travel_and_count_past_32_bits() {
+    let Some(gpu) = support::gpu() else { return };
+    let labels = [0i64, 1, 2, 1, 0, 2, 2];
+    let predicted = labelled(&[0, 1, 1, 1, 2, 2, 2], LabelType::I32);
+    let kind = Predictions::Labels(LabelType::I32);
+    let p = support::upload(&gpu, &predicted);
+    let l = support::upload(&gpu, &labelled(&labels, LabelType::I64));
+    let state = || gpu.confusion(kind, LabelType::I64, 3).expect("a state");
+    let (a, b) = (state(), state());
+    let batch = a
+        .bind(&View::whole(&p), &View::whole(&l), 7, None)
+        .expect("bound");
+    let submit = |record: &mut dyn FnMut(&mut wgloss::wgpu::CommandEncoder)| {
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        record(&mut encoder);
+        gpu.queue().submit([encoder.finish()]);
+    };
+    submit(&mut |e| a.update(e, &batch));
+    let once = a.compute().expect("counts").matrix;
+    // Doubled 34 times.
+    for _ in 0..17 {
+        submit(&mut |e| {
+            b.reset(e);
+            b.merge(e, &a).expect("the same kind");
+            a.merge(e, &b).expect("the same kind");
+            b.reset(e);
+            b.merge(e, &a).expect("the same kind");
+            a.merge(e, &b).expect("the same kind");
+        });
+    }
+    let many = a.compute().expect("counts").matrix;
+    let (Cells::Counts(one), Cells::Counts(all)) = (once.cells(), many.cells()) else {
+        panic!("weights");
+    };
+    assert!(all.iter().zip(one).all(|(a, o)| *a == o << 34), "{all:?}");
+    let bytes = a.to_bytes().expect("bytes");
+    let c = state();
+    c.load_bytes(&bytes).expect("a saved state");
+    assert_eq!(c.compute().expect("counts").matrix, many);
+    let mut other = bytes.clone();
+    other[8] ^= 1;
+    for wrong in [&bytes[4..], &bytes[..bytes.len() - 4], &other, &bytes[..3]] {
+        assert!(matches!(c.load_bytes(wrong), Err(Error::Mismatch { .. })));
+    }
+    assert_eq!(c.compute().expect("counts").matrix, many);
+    let wider = gpu.confusion(kind, LabelType::I64, 4).expect("a state");
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    assert!(matches!(
+        wider.merge(&mut encoder, &c),
+        Err(Error::Mismatch { .. })
     ));
 }

@@ -224,6 +224,11 @@ fn a_state_goes_on_after_it_was_asked_and_begins_anew() {
             .map(|i| i64::from(scores[i] + f64::from(i as u32 % 3) > 1.0))
             .collect();
         let whole = areas(&gpu, &scores, &labels, types, 5000).expect("areas");
+        // A thousand batches.
+        assert_eq!(
+            areas(&gpu, &scores, &labels, types, 5).expect("areas"),
+            whole
+        );
         let mut state = gpu.scores(types.0, types.1, 6000).expect("a state");
         for half in [0..2500, 2500..5000] {
             collect(
