@@ -90,6 +90,12 @@ fn class_balance(alpha: f32, t: f32) -> f32 {
     return select(alpha * t + (1.0 - alpha) * (1.0 - t), 1.0, alpha < 0.0);
 }
 
+// v, of which compilers do not know what it is: n is below 2^31. Mesa's driver brings constants together first, and then
+// margin + (x - y) is (margin + x) - y, whose rounding is as large as a small difference.
+fn unknown(v: f32, n: u32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(v) + (n >> 31u));
+}
+
 // w·v as IEEE 754 defines it, by bits where a factor is not finite.
 fn product(w: f32, v: f32) -> f32 {
     let bw = bitcast<u32>(w);

@@ -26,7 +26,7 @@ fn mm_violation(x: f32, r: Row) -> f32 {
     let own = bitcast<u32>(r.x);
     if (finite_bits(bits) && finite_bits(own)) {
         let down = room(r.cols).down;
-        return down * params.opt_margin + (down * x - down * r.x);
+        return down * unknown(params.opt_margin, r.cols) + (down * x - down * r.x);
     }
     if (nan_bits(bits) || nan_bits(own) || bits == own) {
         return not_a_number(bits);

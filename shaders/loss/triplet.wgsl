@@ -280,11 +280,9 @@ fn quick_zero() -> Quick {
     return Quick(0.0, 0.0);
 }
 
-// u - v + eps in this order. Mesa's driver brings an eps that it knows together with u first, whose rounding is as large as
-// a small difference: so it does not know it. No column has a number of 2^31 and more.
+// u - v + eps, in this order.
 fn tr_plain(e: Elem, u: f32, v: f32) -> f32 {
-    let eps = bitcast<f32>(bitcast<u32>(params.opt_eps) + (e.col >> 31u));
-    return (u - v) + eps;
+    return (u - v) + unknown(params.opt_eps, e.col);
 }
 
 fn quick_of(e: Elem) -> Quick {
