@@ -176,7 +176,7 @@ impl Binary {
         let negatives = matrix.support(0);
         let specificity = notes.ratio(
             "specificity",
-            matrix.get(0, 0),
+            matrix.own(0),
             negatives,
             "no negative sample",
         );

@@ -69,52 +69,48 @@ impl ConfusionMatrix {
         }
     }
 
-    /// The cell of samples of class `truth` that were taken for `predicted`.
-    ///
-    /// # Panics
-    /// Where one of them is no class.
-    pub fn get(&self, truth: usize, predicted: usize) -> f64 {
-        let at = truth * self.classes + predicted;
-        match &self.cells {
-            Cells::Counts(c) => c[at] as f64,
-            Cells::Weights(w) => w[at],
-        }
+    /// The cell of samples of class `truth` that were taken for `predicted`; `None` where one of them is no class.
+    pub fn get(&self, truth: usize, predicted: usize) -> Option<f64> {
+        let there = truth < self.classes && predicted < self.classes;
+        there.then(|| self.sum([truth * self.classes + predicted]))
     }
 
-    /// The samples of class `c`: a row's sum, which scikit-learn calls support.
+    /// The samples of class `c`: a row's sum, which scikit-learn calls support; 0 where c is no class.
     pub fn support(&self, c: usize) -> f64 {
-        let row = c * self.classes..(c + 1) * self.classes;
-        match &self.cells {
-            Cells::Counts(cells) => cells[row].iter().sum::<u64>() as f64,
-            Cells::Weights(cells) => cells[row].iter().sum(),
-        }
+        self.sum((0..self.classes).map(|p| c * self.classes + p))
     }
 
-    /// The samples that were taken for class `c`: a column's sum.
+    /// The samples that were taken for class `c`: a column's sum; 0 where c is no class.
     pub fn predicted(&self, c: usize) -> f64 {
-        let column = |n: usize| n * self.classes + c;
-        let rows = 0..self.classes;
-        match &self.cells {
-            Cells::Counts(cells) => rows.map(|r| cells[column(r)]).sum::<u64>() as f64,
-            Cells::Weights(cells) => rows.map(|r| cells[column(r)]).sum(),
-        }
+        let there = if c < self.classes { self.classes } else { 0 };
+        self.sum((0..there).map(|t| t * self.classes + c))
     }
 
     /// All samples.
     pub fn total(&self) -> f64 {
+        self.sum(0..self.classes * self.classes)
+    }
+
+    /// The samples of class `c` that were taken for it.
+    pub(super) fn own(&self, c: usize) -> f64 {
+        self.sum([c * (self.classes + 1)])
+    }
+
+    /// The sum of cells. Counts are added as whole numbers that hold any sum of them, and rounded once.
+    fn sum(&self, at: impl IntoIterator<Item = usize>) -> f64 {
+        let at = at.into_iter();
         match &self.cells {
-            Cells::Counts(c) => c.iter().sum::<u64>() as f64,
-            Cells::Weights(w) => w.iter().sum(),
+            Cells::Counts(c) => at
+                .filter_map(|i| c.get(i))
+                .map(|&n| u128::from(n))
+                .sum::<u128>() as f64,
+            Cells::Weights(w) => at.filter_map(|i| w.get(i)).sum(),
         }
     }
 
     /// Samples that were taken for what they are.
     pub fn hits(&self) -> f64 {
-        let diagonal = (0..self.classes).map(|c| c * (self.classes + 1));
-        match &self.cells {
-            Cells::Counts(c) => diagonal.map(|at| c[at]).sum::<u64>() as f64,
-            Cells::Weights(w) => diagonal.map(|at| w[at]).sum(),
-        }
+        self.sum((0..self.classes).map(|c| c * (self.classes + 1)))
     }
 
     /// The matrix divided by the sums of rows, of columns, or of everything; 0 where those are 0, as scikit-learn has it.
@@ -132,7 +128,7 @@ impl ConfusionMatrix {
             };
             match whole == 0.0 {
                 true => 0.0,
-                false => self.get(r, c) / whole,
+                false => self.sum([at]) / whole,
             }
         };
         (0..n * n).map(cell).collect()
@@ -151,7 +147,7 @@ impl ConfusionMatrix {
     /// The mean, over the classes that are there in truth, of the share of each that was found.
     pub(super) fn balanced_accuracy(&self, notes: &mut Notes) -> Option<f64> {
         let there = (0..self.classes).filter(|&c| self.support(c) > 0.0);
-        let recalls: Vec<_> = there.map(|c| self.get(c, c) / self.support(c)).collect();
+        let recalls: Vec<_> = there.map(|c| self.own(c) / self.support(c)).collect();
         let sum: f64 = recalls.iter().sum();
         let n = recalls.len() as f64;
         notes.ratio("balanced_accuracy", sum, n, "no sample has a weight")
@@ -176,7 +172,8 @@ impl ConfusionMatrix {
         notes.ratio("cohen_kappa", v.both, v.chance, why)
     }
 
-    /// Of counts exact before the last rounding, so that little is left where they nearly cancel.
+    /// Of counts exact before the last rounding, so that little is left where they nearly cancel: samples that fit into memory
+    /// are so few that n² fits a u128.
     fn covariances(&self) -> Covariances {
         let n = self.classes;
         let square = |c: &[u128], d: &[u128]| c.iter().zip(d).map(|(c, d)| c * d).sum::<u128>();
@@ -252,7 +249,7 @@ pub struct Scores {
 
 impl Hits {
     pub fn of(m: &ConfusionMatrix, c: usize) -> Hits {
-        let tp = m.get(c, c);
+        let tp = m.own(c);
         // Differences of whole numbers are exact; of sums of weights rounding must not make them negative.
         Hits {
             tp,
