@@ -44,7 +44,7 @@ fn main() -> Result<()> {
             for _ in 0..7 {
                 let mut encoder = gpu.device().create_command_encoder(&Default::default());
                 state.reset(&mut encoder);
-                state.update(&mut encoder, &batch);
+                state.update(&mut encoder, &batch)?;
                 let start = Instant::now();
                 gpu.queue().submit([encoder.finish()]);
                 let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());

@@ -2,6 +2,7 @@
 
 mod bind;
 mod class_weight;
+mod collect;
 mod combined;
 mod confusion;
 mod host;
@@ -13,13 +14,15 @@ pub(crate) mod source;
 
 pub use bind::{Bound, Io, TermIo, View};
 pub use class_weight::{ClassWeightBound, ClassWeightPlan};
+pub use collect::SampleBatch;
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
-pub use confusion::{Confusion, ConfusionBatch, ConfusionState, Predictions};
+pub use confusion::{Confusion, ConfusionState, Predictions};
 pub use in_place::{InPlaceIo, InPlacePlan};
 pub use plan::{Plan, PlanKind, Tuning};
-pub use scores::{ScoreBatch, ScoreState};
+pub use scores::ScoreState;
 
 use crate::error::{Error, Result};
+use kernels::{Access, Kernels};
 use source::Variant;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -388,55 +391,14 @@ impl Gpu {
             .filter_map(|t| t.loss.map(|l| l.0.name))
             .collect();
         let label = format!("wgloss {} {:?}", names.join(" + "), variant.stage);
-        let module = self
-            .device
-            .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(&label),
-                source: wgpu::ShaderSource::Wgsl(source::compose(variant).into()),
-            });
-        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty,
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
-            count: None,
+        let access = |role| match variant.writes(role) || variant.aliased {
+            true => Access::Write,
+            false => Access::Read,
         };
-        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-        for (i, role) in variant.roles().into_iter().enumerate() {
-            let read_only = !(variant.writes(role) || variant.aliased);
-            let ty = wgpu::BufferBindingType::Storage { read_only };
-            entries.push(entry(i as u32 + 1, ty));
-        }
-        let layout = self
-            .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(&label),
-                entries: &entries,
-            });
-        let pipeline_layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(&label),
-                bind_group_layouts: &[Some(&layout)],
-                ..Default::default()
-            });
-        let pipeline = self
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(&label),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some(variant.entry_point()),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    // Every word of workgroup memory is written before it is read.
-                    zero_initialize_workgroup_memory: false,
-                    ..Default::default()
-                },
-                cache: None,
-            });
+        let buffers: Vec<_> = variant.roles().into_iter().map(access).collect();
+        let text = source::compose(variant);
+        let made = Kernels::new(self, &label, text, &buffers, [variant.entry_point()]);
+        let ([pipeline], layout) = (made.pipelines, made.layout);
         Kernel { pipeline, layout }
     }
 

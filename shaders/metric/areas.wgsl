@@ -2,15 +2,6 @@
 // pairs of a positive and a negative sample that are in order, ties once; and the sum over positive samples of the
 // precision at their score, in units of 2^-31. Whole numbers add up in any order to the same.
 
-struct AreaParams {
-    // Workgroups of `areas`.
-    groups: u32,
-    reserved0: u32,
-    reserved1: u32,
-    reserved2: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: AreaParams;
 @group(0) @binding(1) var<storage, read> head: array<u32>;
 // Sorted words: positive samples', then negative ones'; or counts: negative samples', positive ones', and the high words
 // of both.
@@ -90,8 +81,8 @@ fn areas(
     @builtin(local_invocation_index) tid: u32,
 ) {
     let group = wid.y * nwg.x + wid.x;
-    let positives = head[0];
-    let negatives = head[1];
+    let positives = head[POSITIVES];
+    let negatives = head[NEGATIVES];
     let end = positives + negatives;
     var pairs = vec2<u32>(0u);
     var precisions = vec2<u32>(0u);
@@ -136,9 +127,9 @@ fn finish(@builtin(local_invocation_index) tid: u32) {
     let all = reduced(tid, own);
     if (tid == 0u) {
         put(0u, all);
-        result[8] = head[0];
+        result[8] = head[POSITIVES];
         result[9] = 0u;
-        result[10] = head[1];
+        result[10] = head[NEGATIVES];
         result[11] = 0u;
     }
 }

@@ -1,56 +1,23 @@
 // Counts what was predicted for what is true, and, from scores, how many classes go before the true one.
 
-struct ConfusionParams {
-    // Samples of this dispatch, and the number of the first of them in the batch.
-    n: u32,
-    first: u32,
-    classes: u32,
-    off_input: u32,
-    off_labels: u32,
-    has_ignore: u32,
-    ignore_lo: u32,
-    ignore_hi: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: ConfusionParams;
-@group(0) @binding(1) var<storage, read> inputs: array<u32>;
-@group(0) @binding(2) var<storage, read> labels: array<u32>;
-// Bad labels and the first of them, counted down from the largest number; the same of bad predictions or NaNs. Then the low words of all cells, true class after true class, and of all ranks; then the high
-// words of both.
-@group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;
-
-const NEITHER: u32 = 0xffffffffu;
-const HEAD: u32 = 8u;
+// The low words of all cells, true class after true class, and of all ranks; then the high words of both.
+@group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
 
 fn cells() -> u32 {
-    return params.classes * params.classes;
+    return params.extent * params.extent;
 }
 
 // Cells and ranks.
 fn slots() -> u32 {
-    return cells() + params.classes;
+    return cells() + params.extent;
 }
 
 // What the low word carries goes into the high one.
 fn add_count(slot: u32, n: u32) {
-    let before = atomicAdd(&counts[HEAD + slot], n);
+    let before = atomicAdd(&counts[slot], n);
     if (before + n < before) {
-        atomicAdd(&counts[HEAD + slots() + slot], 1u);
+        atomicAdd(&counts[slots() + slot], 1u);
     }
-}
-
-// The true class of a sample that counts.
-fn class_of(i: u32) -> u32 {
-    let l = load_label(params.off_labels + i);
-    if (params.has_ignore != 0u && l.x == params.ignore_lo && l.y == params.ignore_hi) {
-        return NEITHER;
-    }
-    if (l.y != 0u || l.x >= params.classes) {
-        atomicAdd(&counts[0], 1u);
-        atomicMax(&counts[1], 0xffffffffu - (params.first + i));
-        return NEITHER;
-    }
-    return l.x;
 }
 
 // Few slots are counted in the workgroup first, in as many copies as there is room for: or else everybody would add to the
@@ -90,4 +57,23 @@ fn flush_few(tid: u32) {
             }
         }
     }
+}
+
+@compute @workgroup_size(WIDTH)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) nwg: vec3<u32>,
+    @builtin(local_invocation_index) tid: u32,
+) {
+    clear_few(tid);
+    let begin = (wid.y * nwg.x + wid.x) * TILE;
+    for (var j = tid; j < TILE; j += WIDTH) {
+        if (begin + j < params.n) {
+            let truth = class_among(begin + j, params.extent, true);
+            if (truth != NEITHER) {
+                count_sample(begin + j, truth, tid);
+            }
+        }
+    }
+    flush_few(tid);
 }

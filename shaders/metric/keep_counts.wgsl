@@ -13,9 +13,9 @@ fn main(
     for (var j = tid; j < TILE; j += WIDTH) {
         let i = begin + j;
         if (i < params.n) {
-            let class_ = class_of(i);
-            if (class_ != NEITHER) {
-                let at = class_ * 65536u + order_of(load_score(i));
+            let sample = sample_at(i, true);
+            if (sample.class_ != NEITHER) {
+                let at = sample.class_ * 65536u + sample.word;
                 // What the low word carries goes into the high one.
                 if (atomicAdd(&kept[at], 1u) == 0xffffffffu) {
                     atomicAdd(&kept[131072u + at], 1u);

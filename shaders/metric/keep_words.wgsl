@@ -20,29 +20,25 @@ fn main(
     workgroupBarrier();
     for (var j = tid; j < TILE; j += WIDTH) {
         if (begin + j < params.n) {
-            let class_ = class_of(begin + j);
-            if (class_ != NEITHER) {
-                atomicAdd(&found[class_], 1u);
+            let sample = sample_at(begin + j, true);
+            if (sample.class_ != NEITHER) {
+                atomicAdd(&found[sample.class_], 1u);
             }
         }
     }
     workgroupBarrier();
     if (tid < 2u) {
-        // Negative ones are number 1 of the head.
-        start[tid] = atomicAdd(&head[1u - tid], atomicLoad(&found[tid]));
+        start[tid] = atomicAdd(&head[select(NEGATIVES, POSITIVES, tid == 1u)], atomicLoad(&found[tid]));
         atomicStore(&found[tid], 0u);
     }
     workgroupBarrier();
     for (var j = tid; j < TILE; j += WIDTH) {
-        let i = begin + j;
-        if (i < params.n) {
-            let l = load_label(params.off_labels + i);
-            let ignored = params.has_ignore != 0u && l.x == params.ignore_lo && l.y == params.ignore_hi;
-            let score = load_score(i);
-            if (!ignored && l.y == 0u && l.x <= 1u && !is_nan(score)) {
-                let at = start[l.x] + atomicAdd(&found[l.x], 1u);
-                if (at < params.capacity) {
-                    kept[select(params.capacity - 1u - at, at, l.x == 1u)] = order_of(score);
+        if (begin + j < params.n) {
+            let sample = sample_at(begin + j, false);
+            if (sample.class_ != NEITHER) {
+                let at = start[sample.class_] + atomicAdd(&found[sample.class_], 1u);
+                if (at < params.extent) {
+                    kept[select(params.extent - 1u - at, at, sample.class_ == 1u)] = sample.word;
                 }
             }
         }

@@ -1,14 +1,5 @@
-// One state of scores takes in another: counts are added, kept words put behind what is there.
+// One state takes in another: kept words are put behind what is there, counts are added.
 
-struct MergeParams {
-    // Words there is room for, here and in the other state.
-    capacity: u32,
-    other_capacity: u32,
-    reserved0: u32,
-    reserved1: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: MergeParams;
 @group(0) @binding(1) var<storage, read> other_head: array<u32>;
 @group(0) @binding(2) var<storage, read> other: array<u32>;
 @group(0) @binding(3) var<storage, read_write> head: array<u32>;
@@ -23,11 +14,11 @@ fn take_words(
     let begin = (wid.y * nwg.x + wid.x) * TILE;
     for (var j = tid; j < TILE; j += WIDTH) {
         let i = begin + j;
-        if (i < other_head[0]) {
-            kept[head[0] + i] = other[i];
+        if (i < other_head[POSITIVES]) {
+            kept[head[POSITIVES] + i] = other[i];
         }
-        if (i < other_head[1]) {
-            kept[params.capacity - 1u - head[1] - i] = other[params.other_capacity - 1u - i];
+        if (i < other_head[NEGATIVES]) {
+            kept[params.capacity - 1u - head[NEGATIVES] - i] = other[params.other_capacity - 1u - i];
         }
     }
 }
@@ -40,22 +31,22 @@ fn add_counts(
 ) {
     let begin = (wid.y * nwg.x + wid.x) * TILE;
     for (var j = tid; j < TILE; j += WIDTH) {
-        let i = begin + j;
-        if (i < 131072u) {
-            let low = kept[i] + other[i];
-            kept[131072u + i] += other[131072u + i] + u32(low < other[i]);
-            kept[i] = low;
+        let low = begin + j;
+        if (low < params.slots) {
+            let high = low + params.slots;
+            let sum = kept[low] + other[low];
+            kept[high] += other[high] + u32(sum < other[low]);
+            kept[low] = sum;
         }
     }
 }
 
-// After the words: what the head says decides where those go.
 @compute @workgroup_size(WIDTH)
 fn take_head(@builtin(local_invocation_index) tid: u32) {
     if (tid == 0u) {
-        for (var k = 0u; k < 6u; k++) {
+        for (var k = 0u; k < 8u; k++) {
             // Places are counted down, so that the first is the largest.
-            let place = k == 3u || k == 5u;
+            let place = k == 1u || k == 3u;
             head[k] = select(head[k] + other_head[k], max(head[k], other_head[k]), place);
         }
     }

@@ -2,16 +2,6 @@
 // digits of every tile, sum the counts up, put every word to its place. An invocation takes words that lie one behind the
 // other and counts in a column of its own, so that equal digits stay in order without a word about subgroups or progress.
 
-struct SortParams {
-    // Words there is room for, and tiles of them.
-    capacity: u32,
-    tiles: u32,
-    // The lowest bit of the digit; whether positive samples still lie in front and negative ones at the back.
-    shift: u32,
-    apart: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: SortParams;
 @group(0) @binding(1) var<storage, read> head: array<u32>;
 @group(0) @binding(2) var<storage, read> words: array<u32>;
 @group(0) @binding(3) var<storage, read_write> sorted: array<u32>;
@@ -27,10 +17,10 @@ const NONE: u32 = 0xffffffffu;
 var<workgroup> columns: array<u32, BUCKETS * WIDTH>;
 
 fn bucket_of(i: u32) -> u32 {
-    let positive = i < head[0];
-    var negative = i >= head[0] && i < head[0] + head[1];
+    let positive = i < head[POSITIVES];
+    var negative = i >= head[POSITIVES] && i < head[POSITIVES] + head[NEGATIVES];
     if (params.apart != 0u) {
-        negative = i >= params.capacity - head[1] && i < params.capacity;
+        negative = i >= params.capacity - head[NEGATIVES] && i < params.capacity;
     }
     if (!positive && !negative) {
         return NONE;
@@ -87,6 +77,22 @@ fn before(tid: u32, x: u32) -> u32 {
     return sum;
 }
 
+// The counts that an invocation adds up: where they begin, and their sum.
+struct Share {
+    first: u32,
+    sum: u32,
+}
+
+fn share_of(block: u32, tid: u32) -> Share {
+    var out = Share(block * TILE + tid * EACH, 0u);
+    for (var j = 0u; j < EACH; j++) {
+        if (out.first + j < BUCKETS * params.tiles) {
+            out.sum += counts[out.first + j];
+        }
+    }
+    return out;
+}
+
 @compute @workgroup_size(WIDTH)
 fn block_sums(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -95,13 +101,7 @@ fn block_sums(
 ) {
     let block = wid.y * nwg.x + wid.x;
     let entries = BUCKETS * params.tiles;
-    let first = block * TILE + tid * EACH;
-    var sum = 0u;
-    for (var j = 0u; j < EACH; j++) {
-        if (first + j < entries) {
-            sum += counts[first + j];
-        }
-    }
+    let sum = share_of(block, tid).sum;
     let others = before(tid, sum);
     if (tid == WIDTH - 1u && block < block_count()) {
         counts[entries + block] = others + sum;
@@ -135,21 +135,15 @@ fn starts(
 ) {
     let block = wid.y * nwg.x + wid.x;
     let entries = BUCKETS * params.tiles;
-    let first = block * TILE + tid * EACH;
-    var sum = 0u;
-    for (var j = 0u; j < EACH; j++) {
-        if (first + j < entries) {
-            sum += counts[first + j];
-        }
-    }
-    var start = before(tid, sum);
+    let own = share_of(block, tid);
+    var start = before(tid, own.sum);
     if (block < block_count()) {
         start += counts[entries + block];
     }
     for (var j = 0u; j < EACH; j++) {
-        if (first + j < entries) {
-            let here = counts[first + j];
-            counts[first + j] = start;
+        if (own.first + j < entries) {
+            let here = counts[own.first + j];
+            counts[own.first + j] = start;
             start += here;
         }
     }

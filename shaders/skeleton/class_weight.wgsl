@@ -1,19 +1,6 @@
 // Class weights that balance classes, from labels: how often each class occurs, how many labels and classes that are,
 // and n / (present·count) for each, rounded to the nearest f32 on every device.
 
-struct ClassParams {
-    // Labels of this dispatch.
-    n: u32,
-    classes: u32,
-    off_labels: u32,
-    off_weights: u32,
-    has_ignore: u32,
-    ignore_lo: u32,
-    ignore_hi: u32,
-    reserved: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: ClassParams;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 // One count a class, then all labels that count, then the classes that occur.
 @group(0) @binding(2) var<storage, read_write> counts: array<atomic<u32>>;

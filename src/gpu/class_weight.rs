@@ -2,38 +2,30 @@
 
 use super::Gpu;
 use super::bind::{View, buffer};
-use super::kernels::{Access, Kernels, Span, Step};
+use super::collect::load_label;
+use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
 use crate::error::{Error, Result};
 use crate::tensor::LabelType;
 
 const TEXT: &str = include_str!("../../shaders/skeleton/class_weight.wgsl");
 
-/// How a label is loaded from `array`, as two words.
-pub(super) fn load_label(name: &str, array: &str, ty: LabelType) -> String {
-    let label = match ty {
-        LabelType::U32 => format!("return vec2<u32>({array}[i], 0u);"),
-        LabelType::I32 => format!("let l = {array}[i]; return vec2<u32>(l, 0u - (l >> 31u));"),
-        LabelType::I64 => format!("return vec2<u32>({array}[2u * i], {array}[2u * i + 1u]);"),
-    };
-    format!("\nfn {name}(i: u32) -> vec2<u32> {{ {label} }}\n")
-}
-
 /// The WGSL for labels of a type.
 pub(super) fn compose(ty: LabelType) -> String {
-    TEXT.to_string() + &load_label("load_label", "labels", ty)
+    declared("ClassParams", CLASS_PARAMS) + TEXT + &load_label("load_label", "labels", ty)
 }
 
-#[repr(C)]
-#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Params {
-    n: u32,
-    classes: u32,
-    off_labels: u32,
-    off_weights: u32,
-    has_ignore: u32,
-    ignore_lo: u32,
-    ignore_hi: u32,
-    reserved: u32,
+parameters! {
+    /// What balances classes.
+    ClassParams, CLASS_PARAMS {
+        /// Labels of this dispatch.
+        n: u32,
+        classes: u32,
+        off_labels: u32,
+        off_weights: u32,
+        has_ignore: u32,
+        ignore_lo: u32,
+        ignore_hi: u32,
+    }
 }
 
 /// Labels that one dispatch of 4,096 a workgroup counts.
@@ -184,7 +176,7 @@ impl ClassWeightPlan {
             let len = most.min(self.rows - first);
             let from = labels.offset + first as u64 * size;
             let (start, bytes, off_labels) = span(from, len as u64 * size, size);
-            let params = Params {
+            let params = ClassParams {
                 n: len as u32,
                 classes: self.classes as u32,
                 off_labels,
@@ -192,7 +184,6 @@ impl ClassWeightPlan {
                 has_ignore: u32::from(self.ignore.is_some()),
                 ignore_lo: ignore as u32,
                 ignore_hi: (ignore >> 32) as u32,
-                reserved: 0,
             };
             uniforms.resize(i * stride as usize, 0);
             uniforms.extend_from_slice(bytemuck::bytes_of(&params));
@@ -216,7 +207,7 @@ impl ClassWeightPlan {
                 let params = Span {
                     buffer: &params,
                     offset: i as u64 * stride,
-                    size: size_of::<Params>() as u64,
+                    size: size_of::<ClassParams>() as u64,
                 };
                 let labels = Span {
                     buffer: labels.buffer,

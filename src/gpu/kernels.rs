@@ -1,13 +1,41 @@
-//! Kernels that are not those of losses: several entry points of one text over one list of buffers.
+//! Kernels as such: entry points of one text over one list of buffers, and what is recorded of them.
 
 use super::Gpu;
+use std::fmt::Write;
+
+/// Declares parameters, a struct of words, on this side, and the text of their fields for [`declared`].
+macro_rules! parameters {
+    ($(#[$doc:meta])* $Name:ident, $FIELDS:ident { $( $(#[$field_doc:meta])* $field:ident: $ty:ident, )* }) => {
+        $(#[$doc])*
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable, Default)]
+        pub(crate) struct $Name {
+            $( $(#[$field_doc])* pub $field: $ty, )*
+        }
+
+        /// Name and type of every field, in order.
+        const $FIELDS: &[(&str, &str)] = &[ $( (stringify!($field), stringify!($ty)) ),* ];
+    };
+}
+
+pub(crate) use parameters;
+
+/// The text of parameters with these fields, as binding 0.
+pub(super) fn declared(name: &str, fields: &[(&str, &str)]) -> String {
+    let mut text = format!("struct {name} {{\n");
+    for (field, ty) in fields {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "    {field}: {ty},");
+    }
+    text + &format!("}}\n@group(0) @binding(0) var<uniform> params: {name};\n")
+}
 
 /// A module's pipelines, and how their buffers are bound: parameters at 0, then storage.
 #[derive(Debug, Clone)]
 pub(super) struct Kernels<const N: usize> {
     pub pipelines: [wgpu::ComputePipeline; N],
     pub layout: wgpu::BindGroupLayout,
-    label: &'static str,
+    label: String,
 }
 
 /// A storage buffer of kernels.
@@ -39,7 +67,7 @@ impl<const N: usize> Kernels<N> {
     /// Compiles. To be called inside [`Gpu::scoped`].
     pub fn new(
         gpu: &Gpu,
-        label: &'static str,
+        label: &str,
         text: String,
         buffers: &[Access],
         entry_points: [&str; N],
@@ -91,7 +119,7 @@ impl<const N: usize> Kernels<N> {
         Kernels {
             pipelines,
             layout,
-            label,
+            label: label.into(),
         }
     }
 
@@ -110,7 +138,7 @@ impl<const N: usize> Kernels<N> {
             })
             .collect();
         gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(self.label),
+            label: Some(&self.label),
             layout: &self.layout,
             entries: &entries,
         })

@@ -3,6 +3,7 @@
 
 mod terms;
 
+use super::kernels::parameters;
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{Family, Info, Support};
 use crate::tensor::DType;
@@ -469,22 +470,7 @@ pub(crate) const UPSTREAM: usize = 12;
 pub(crate) const LOSS: usize = 13;
 pub(crate) const TOTAL: usize = 14;
 
-/// Declares a struct of words on this side, and its fields' text for the other.
-macro_rules! words {
-    ($(#[$doc:meta])* $Name:ident, $FIELDS:ident { $( $(#[$field_doc:meta])* $field:ident: $ty:ident, )* }) => {
-        $(#[$doc])*
-        #[repr(C)]
-        #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable, Default)]
-        pub(crate) struct $Name {
-            $( $(#[$field_doc])* pub $field: $ty, )*
-        }
-
-        /// Name and type of every field, in order.
-        const $FIELDS: &[(&str, &str)] = &[ $( (stringify!($field), stringify!($ty)) ),* ];
-    };
-}
-
-words! {
+parameters! {
     /// The parameters that every kernel has. Those of its terms follow.
     Params, PARAMS {
         /// Elements of this dispatch.
@@ -530,7 +516,7 @@ words! {
     }
 }
 
-words! {
+parameters! {
     /// The parameters of one loss. The values of its options follow.
     TermParams, TERM_PARAMS {
         /// Where its status is, and where its first leaf of this dispatch.

@@ -47,7 +47,7 @@ fn count(
         };
         let of = view(&input, columns as u64 * size);
         let batch = state.bind(&of, &view(&truth, ty.size()), n, Some(-1))?;
-        state.update(&mut encoder, &batch);
+        state.update(&mut encoder, &batch)?;
     }
     gpu.queue().submit([encoder.finish()]);
     state.compute()
@@ -198,7 +198,7 @@ fn states_merge_travel_and_count_past_32_bits() {
         record(&mut encoder);
         gpu.queue().submit([encoder.finish()]);
     };
-    submit(&mut |e| a.update(e, &batch));
+    submit(&mut |e| a.update(e, &batch).expect("its own batch"));
     let once = a.compute().expect("counts").matrix;
     // Doubled 34 times.
     for _ in 0..17 {
@@ -227,9 +227,22 @@ fn states_merge_travel_and_count_past_32_bits() {
     }
     assert_eq!(c.compute().expect("counts").matrix, many);
     let wider = gpu.confusion(kind, LabelType::I64, 4).expect("a state");
+    let of_scores = gpu
+        .confusion(Predictions::Scores(DType::F32), LabelType::I64, 3)
+        .expect("a state");
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    // Of other classes, of another kind, itself: nothing is added.
+    for (state, other) in [(&wider, &c), (&of_scores, &c), (&c, &wider), (&c, &c)] {
+        assert!(matches!(
+            state.merge(&mut encoder, other),
+            Err(Error::Mismatch { .. })
+        ));
+    }
+    // The batch is one of `a`.
     assert!(matches!(
-        wider.merge(&mut encoder, &c),
+        c.update(&mut encoder, &batch),
         Err(Error::Mismatch { .. })
     ));
+    gpu.queue().submit([encoder.finish()]);
+    assert_eq!(c.compute().expect("counts").matrix, many);
 }

@@ -354,6 +354,25 @@ fn states_merge_and_travel() {
             Err(Error::TooLarge { .. })
         ));
         assert_eq!(loaded.to_bytes().expect("bytes"), before);
+        // A batch goes into the state it was bound to.
+        let s = support::upload(&gpu, &stored(&[0.5], types.0));
+        let l = support::upload(&gpu, &labelled(&[1], types.1));
+        let foreign = gpu
+            .scores(types.0, types.1, 6000)
+            .expect("a state")
+            .bind(&View::whole(&s), &View::whole(&l), 1, None)
+            .expect("bound");
+        let seen = loaded.seen();
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        loaded.reset(&mut encoder);
+        assert!(matches!(
+            loaded.update(&mut encoder, &foreign),
+            Err(Error::Mismatch { .. })
+        ));
+        assert_eq!(loaded.seen(), 0);
+        drop(encoder);
+        loaded.load_bytes(&before).expect("a saved state");
+        assert_eq!(loaded.seen(), seen);
         // Another storage type is another state.
         let f16 = gpu.scores(DType::F16, types.1, 10).expect("a state");
         let mut encoder = gpu.device().create_command_encoder(&Default::default());

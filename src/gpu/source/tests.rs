@@ -269,12 +269,8 @@ fn others() -> Vec<(String, String)> {
             crate::gpu::scores::sort_text(tuning),
         ));
         all.push((
-            format!("merge confusions {tuning:?}"),
-            crate::gpu::confusion::merge_text(tuning),
-        ));
-        all.push((
             format!("merge {tuning:?}"),
-            crate::gpu::scores::merge_text(tuning),
+            crate::gpu::collect::merge_text(tuning),
         ));
         all.push((
             format!("areas {tuning:?}"),

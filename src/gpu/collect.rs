@@ -1,0 +1,397 @@
+//! What states of metrics have in common: two buffers on the device, batches of samples that are recorded into them, and how
+//! two states become one.
+
+use super::bind::{View, buffer};
+use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
+use super::{Gpu, Tuning};
+use crate::error::{Error, Result};
+use crate::tensor::LabelType;
+
+const BATCH: &str = include_str!("../../shaders/metric/batch.wgsl");
+const MERGE: &str = include_str!("../../shaders/metric/merge.wgsl");
+
+/// Words of a head: what was wrong, and what the state says besides.
+pub(super) const HEAD: usize = 8;
+/// Where in it positive and negative samples are counted that are kept.
+pub(super) const POSITIVES: usize = 4;
+pub(super) const NEGATIVES: usize = 5;
+/// Parts of a batch begin at a multiple of so many samples, where there are as many: any alignment of bindings is one.
+const ALIGNED: usize = 4096;
+
+parameters! {
+    /// A part of a batch.
+    BatchParams, BATCH_PARAMS {
+        /// Samples of this dispatch, and the number of the first of them in the batch.
+        n: u32,
+        first: u32,
+        /// Where both begin in their bindings, in numbers of their own.
+        off_input: u32,
+        off_labels: u32,
+        has_ignore: u32,
+        ignore_lo: u32,
+        ignore_hi: u32,
+        /// Classes; or words that there is room for.
+        extent: u32,
+    }
+}
+
+parameters! {
+    /// How one state takes in another.
+    MergeParams, MERGE_PARAMS {
+        /// Words that there is room for, here and in the other state.
+        capacity: u32,
+        other_capacity: u32,
+        /// Counts, of which the low words lie before the high ones.
+        slots: u32,
+    }
+}
+
+/// How a label is loaded from `array`, as two words.
+pub(super) fn load_label(name: &str, array: &str, ty: LabelType) -> String {
+    let label = match ty {
+        LabelType::U32 => format!("return vec2<u32>({array}[i], 0u);"),
+        LabelType::I32 => format!("let l = {array}[i]; return vec2<u32>(l, 0u - (l >> 31u));"),
+        LabelType::I64 => format!("return vec2<u32>({array}[2u * i], {array}[2u * i + 1u]);"),
+    };
+    format!("\nfn {name}(i: u32) -> vec2<u32> {{ {label} }}\n")
+}
+
+/// The WGSL of a batch with labels of a type; what is counted of it follows.
+pub(super) fn batch_text(labels: LabelType) -> String {
+    declared("BatchParams", BATCH_PARAMS) + BATCH + &load_label("load_label", "labels", labels)
+}
+
+/// Invocations of a workgroup that merges, and the words it takes.
+fn merge_shape(tuning: Tuning) -> (u32, usize) {
+    match tuning {
+        Tuning::Wide => (256, 4096),
+        Tuning::Narrow => (8, 32_768),
+    }
+}
+
+/// The WGSL by which one state takes in another.
+pub(super) fn merge_text(tuning: Tuning) -> String {
+    let (width, tile) = merge_shape(tuning);
+    let params = declared("MergeParams", MERGE_PARAMS);
+    format!(
+        "{params}{MERGE}const WIDTH: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n\
+         const POSITIVES: u32 = {POSITIVES}u;\nconst NEGATIVES: u32 = {NEGATIVES}u;\n"
+    )
+}
+
+/// The kernels of [`merge_text`]. To be called inside [`Gpu::scoped`].
+pub(super) fn merge_kernels(gpu: &Gpu) -> Kernels<3> {
+    Kernels::new(
+        gpu,
+        "wgloss merge",
+        merge_text(gpu.tuning),
+        &[Access::Read, Access::Read, Access::Write, Access::Write],
+        ["take_words", "add_counts", "take_head"],
+    )
+}
+
+/// What is merged.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Merged {
+    /// Words from the front and from the back.
+    Words,
+    /// So many counts.
+    Counts(usize),
+}
+
+/// Samples that a state has not seen yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// What they are called.
+    pub what: &'static str,
+    pub view: &'a View<'a>,
+    /// Bytes of a number, and numbers of a sample.
+    pub size: u64,
+    pub each: u64,
+}
+
+/// A batch of a state, ready to be recorded as often as wanted, into that state.
+#[derive(Debug)]
+pub struct SampleBatch {
+    steps: Vec<Step>,
+    head: wgpu::Buffer,
+    n: usize,
+}
+
+impl SampleBatch {
+    /// The samples in it.
+    pub fn samples(&self) -> usize {
+        self.n
+    }
+}
+
+/// The buffers of a state.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub gpu: Gpu,
+    /// What was wrong, and the rest of [`HEAD`] words.
+    pub head: wgpu::Buffer,
+    /// What is collected.
+    pub kept: wgpu::Buffer,
+}
+
+impl Store {
+    /// With room for so many words, or the reason why not.
+    pub async fn new(gpu: &Gpu, what: &str, words: u64) -> Result<Store> {
+        let limit = gpu.limits.binding.min(gpu.limits.buffer) / 4;
+        let limit = limit.min(u64::from(u32::MAX) / 2);
+        if words > limit {
+            return Err(Error::TooLarge {
+                what: what.into(),
+                limit,
+                found: words,
+            });
+        }
+        let made = gpu.scoped(|| {
+            let usage = wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_DST
+                | wgpu::BufferUsages::COPY_SRC;
+            let bytes = 4 * HEAD as u64;
+            (
+                buffer(&gpu.device, "wgloss head", bytes, usage),
+                buffer(&gpu.device, "wgloss samples", 4 * words, usage),
+            )
+        });
+        let (head, kept) = made.await?;
+        Ok(Store {
+            gpu: gpu.clone(),
+            head,
+            kept,
+        })
+    }
+
+    /// Words that are kept.
+    pub fn capacity(&self) -> usize {
+        (self.kept.size() / 4) as usize
+    }
+
+    /// A uniform buffer. To be called inside [`Gpu::scoped`].
+    pub fn parameters(&self, bytes: &[u8]) -> wgpu::Buffer {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let size = bytes.len().max(16) as u64;
+        let params = buffer(&self.gpu.device, "wgloss parameters", size, usage);
+        self.gpu.queue.write_buffer(&params, 0, bytes);
+        params
+    }
+
+    /// Attaches `n` samples with their labels, cut into parts that a binding holds. A workgroup takes `tile` samples.
+    pub async fn bind<'a>(
+        &self,
+        kernels: &Kernels<1>,
+        input: Source<'a>,
+        labels: Source<'a>,
+        n: usize,
+        ignore_index: Option<i64>,
+        (extent, tile): (u32, usize),
+    ) -> Result<SampleBatch> {
+        let gpu = &self.gpu;
+        let numbers = (n as u64).saturating_mul(input.each);
+        let most = u64::from(u32::MAX) - 1;
+        if numbers > most {
+            return Err(Error::TooLarge {
+                what: "numbers of a batch".into(),
+                limit: most,
+                found: numbers,
+            });
+        }
+        for source in [input, labels] {
+            let bytes = n as u64 * source.each * source.size;
+            source.view.check(source.what, bytes, source.size)?;
+        }
+        let alignment = u64::from(gpu.limits.alignment);
+        let room = gpu.limits.binding.saturating_sub(alignment);
+        let row = (input.each * input.size).max(labels.size);
+        let most = usize::try_from(room / row)
+            .unwrap_or(usize::MAX)
+            .min(1 << 30);
+        let most = match most > ALIGNED {
+            true => most / ALIGNED * ALIGNED,
+            false => most,
+        };
+        if most == 0 {
+            return Err(Error::TooLarge {
+                what: "bytes of a sample".into(),
+                limit: room,
+                found: row,
+            });
+        }
+        // The binding of a part begins at a multiple of the alignment below it; numbers to pass over come with it.
+        let span = |source: Source<'a>, first: usize, len: usize| {
+            let bytes = source.each * source.size;
+            let from = source.view.offset + first as u64 * bytes;
+            let offset = from / alignment * alignment;
+            let size = (from + len as u64 * bytes - offset).next_multiple_of(4);
+            let buffer = source.view.buffer;
+            let span = Span {
+                buffer,
+                offset,
+                size: size.min(buffer.size() - offset),
+            };
+            (span, ((from - offset) / source.size) as u32)
+        };
+        let ignore = ignore_index.unwrap_or(0);
+        let stride = gpu.uniform_stride();
+        let mut uniforms: Vec<u8> = Vec::new();
+        let mut parts = Vec::new();
+        for (i, first) in (0..n).step_by(most).enumerate() {
+            let len = most.min(n - first);
+            let (input, off_input) = span(input, first, len);
+            let (labels, off_labels) = span(labels, first, len);
+            uniforms.resize(i * stride as usize, 0);
+            uniforms.extend_from_slice(bytemuck::bytes_of(&BatchParams {
+                n: len as u32,
+                first: first as u32,
+                off_input,
+                off_labels,
+                has_ignore: u32::from(ignore_index.is_some()),
+                ignore_lo: ignore as u32,
+                ignore_hi: (ignore >> 32) as u32,
+                extent,
+            }));
+            parts.push((input, labels, len));
+        }
+        let made = gpu.scoped(|| {
+            let params = self.parameters(&uniforms);
+            let step = |(i, (input, labels, len)): (usize, (Span<'_>, Span<'_>, usize))| {
+                let params = Span {
+                    buffer: &params,
+                    offset: i as u64 * stride,
+                    size: size_of::<BatchParams>() as u64,
+                };
+                let own = [&self.head, &self.kept].map(Span::whole);
+                let buffers = [input, labels, own[0], own[1]];
+                Step {
+                    pipeline: kernels.pipelines[0].clone(),
+                    group: kernels.bind(gpu, params, &buffers),
+                    grid: gpu.plane(len.div_ceil(tile)),
+                }
+            };
+            parts.into_iter().enumerate().map(step).collect::<Vec<_>>()
+        });
+        Ok(SampleBatch {
+            steps: made.await?,
+            head: self.head.clone(),
+            n,
+        })
+    }
+
+    /// Records a batch, unless it was bound to another state.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder, batch: &SampleBatch) -> Result<()> {
+        if batch.head != self.head {
+            let expected = "a batch that was bound to this state";
+            return Err(Error::mismatch("batch", expected, "one of another"));
+        }
+        Gpu::record(encoder, "samples", &batch.steps);
+        Ok(())
+    }
+
+    /// Records that nothing has been seen: of words that are kept the head says how many there are.
+    pub fn clear(&self, encoder: &mut wgpu::CommandEncoder, counts: bool) {
+        encoder.clear_buffer(&self.head, 0, None);
+        if counts {
+            encoder.clear_buffer(&self.kept, 0, None);
+        }
+    }
+
+    /// Records that what `other` holds is held here too. Their kinds have to be the same.
+    pub async fn merge(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        other: &Store,
+        kernels: &Kernels<3>,
+        what: Merged,
+    ) -> Result<()> {
+        let fail = |expected, found| Err(Error::mismatch("state to merge", expected, found));
+        if self.gpu.device != other.gpu.device {
+            let found = "one on another: save it, and load it here";
+            return fail("one on the same device", found);
+        }
+        if self.head == other.head {
+            return fail("another state", "the same");
+        }
+        let gpu = &self.gpu;
+        let [take_words, add_counts, take_head] = &kernels.pipelines;
+        let (pipeline, words, slots) = match what {
+            Merged::Words => (take_words, other.capacity(), 0),
+            Merged::Counts(slots) => (add_counts, slots, slots),
+        };
+        let (_, tile) = merge_shape(gpu.tuning);
+        let made = gpu.scoped(|| {
+            let params = self.parameters(bytemuck::bytes_of(&MergeParams {
+                capacity: self.capacity() as u32,
+                other_capacity: other.capacity() as u32,
+                slots: slots as u32,
+            }));
+            let buffers = [&other.head, &other.kept, &self.head, &self.kept].map(Span::whole);
+            let group = kernels.bind(gpu, Span::whole(&params), &buffers);
+            // What the head says decides where words go: it comes last.
+            [(pipeline, words.div_ceil(tile)), (take_head, 1)].map(|(pipeline, groups)| Step {
+                pipeline: pipeline.clone(),
+                group: group.clone(),
+                grid: gpu.plane(groups),
+            })
+        });
+        Gpu::record(encoder, "merge", &made.await?);
+        Ok(())
+    }
+
+    /// Submits `steps`, waits, and reads the head and the beginnings of `buffers`.
+    pub async fn read(&self, steps: &[Step], buffers: &[(&wgpu::Buffer, u64)]) -> Result<Vec<u32>> {
+        let gpu = &self.gpu;
+        let made = gpu.scoped(|| {
+            let all = std::iter::once((&self.head, 4 * HEAD as u64)).chain(buffers.iter().copied());
+            let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
+            let size = all.clone().map(|(_, bytes)| bytes).sum();
+            let back = buffer(&gpu.device, "wgloss samples", size, usage);
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            Gpu::record(&mut encoder, "samples", steps);
+            let mut at = 0;
+            for (from, bytes) in all {
+                encoder.copy_buffer_to_buffer(from, 0, &back, at, bytes);
+                at += bytes;
+            }
+            gpu.queue.submit([encoder.finish()]);
+            back
+        });
+        let back = made.await?;
+        Ok(bytemuck::pod_collect_to_vec(&gpu.read(&back).await?))
+    }
+}
+
+/// Nothing, if a head says that nothing was wrong: neither with labels, which have to be below `classes`, nor with the
+/// input, which has to be what is `expected`.
+pub(super) fn check_head(head: &[u32], classes: usize, expected: &str) -> Result<()> {
+    let labels = format!("labels below {classes}");
+    let kinds = [("target", labels.as_str()), ("input", expected)];
+    for ((what, expected), wrong) in kinds.into_iter().zip(head.as_chunks::<2>().0) {
+        let [count, first] = *wrong;
+        if count > 0 {
+            return Err(Error::BadSample {
+                what,
+                expected: expected.into(),
+                index: (u32::MAX - first) as usize,
+                found: format!("{count} others, the first"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Saved words as bytes.
+pub(super) fn to_bytes(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// Words that were saved, if there is a whole number of them and they begin as they have to.
+pub(super) fn from_bytes(bytes: &[u8], start: &[u32]) -> Option<Vec<u32>> {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let words = words.iter().map(|w| u32::from_le_bytes(*w));
+    let words: Vec<u32> = words.collect();
+    let whole = rest.is_empty() && words.starts_with(start);
+    whole.then(|| words[start.len()..].to_vec())
+}
