@@ -246,3 +246,34 @@ fn states_merge_travel_and_count_past_32_bits() {
     gpu.queue().submit([encoder.finish()]);
     assert_eq!(c.compute().expect("counts").matrix, many);
 }
+
+/// One more batch after a state that was loaded with counts of 2^32 - 1: of few classes, which a workgroup counts first, and
+/// of many.
+#[test]
+fn a_batch_carries_into_the_high_words() {
+    let Some(gpu) = support::gpu() else { return };
+    for classes in [3, 60] {
+        let kind = Predictions::Labels(LabelType::U32);
+        let state = gpu
+            .confusion(kind, LabelType::U32, classes)
+            .expect("a state");
+        let all = support::upload(&gpu, &labelled(&[2; 7], LabelType::U32));
+        let batch = state
+            .bind(&View::whole(&all), &View::whole(&all), 7, None)
+            .expect("bound");
+        let mut bytes = state.to_bytes().expect("bytes");
+        // Four words say what it is, eight are the head.
+        let cell = 4 * (12 + 2 * classes + 2);
+        bytes[cell..cell + 4].fill(0xff);
+        state.load_bytes(&bytes).expect("a saved state");
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        state.update(&mut encoder, &batch).expect("its own batch");
+        gpu.queue().submit([encoder.finish()]);
+        let got = state.compute().expect("counts").matrix;
+        let Cells::Counts(cells) = got.cells() else {
+            panic!("weights");
+        };
+        assert_eq!(cells[2 * classes + 2], u64::from(u32::MAX) + 7);
+        assert_eq!(cells.iter().sum::<u64>(), u64::from(u32::MAX) + 7);
+    }
+}

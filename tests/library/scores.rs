@@ -262,21 +262,36 @@ fn what_is_no_sample_is_named() {
     let Some(gpu) = support::gpu() else { return };
     for types in [(DType::F32, LabelType::I32), (DType::Bf16, LabelType::I64)] {
         let scores = [0.5, f64::NAN, 0.25, f64::NAN];
-        match areas(&gpu, &scores, &[1, -1, 0, 1], types, 4) {
+        let wrong = |scores: &[f64], labels: &[i64]| {
+            let mut state = gpu.scores(types.0, types.1, 8).expect("a state");
+            collect(&gpu, &mut state, scores, labels, types, 4).expect("room");
+            state
+        };
+        let said = |state: &ScoreState| match state.compute() {
             Err(Error::BadSample {
-                what: "input",
-                index: 3,
-                ..
-            }) => {}
+                what, index, found, ..
+            }) => (what, index, found),
             other => panic!("{other:?}"),
-        }
-        match areas(&gpu, &[0.5; 4], &[1, 0, 2, -7], types, 4) {
-            Err(Error::BadSample {
-                what: "target",
-                index: 2,
-                ..
-            }) => {}
-            other => panic!("{other:?}"),
+        };
+        let once = |what, index, n| (what, index, format!("{n} others, the first"));
+        // What is wrong with a sample is counted once, and not at all where nobody looks at it.
+        let nan = wrong(&scores, &[1, -1, 0, 1]);
+        assert_eq!(said(&nan), once("input", 3, 1));
+        let label = wrong(&[0.5; 4], &[1, 0, 2, -7]);
+        assert_eq!(said(&label), once("target", 2, 2));
+        // A merged state knows the first of both, whichever took in the other.
+        let sooner = wrong(&[0.5; 4], &[1, 3, 2, 0]);
+        for (a, b) in [(&label, &sooner), (&sooner, &label), (&nan, &nan)] {
+            let mut all = gpu.scores(types.0, types.1, 8).expect("a state");
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            all.merge(&mut encoder, a).expect("room");
+            all.merge(&mut encoder, b).expect("room");
+            gpu.queue().submit([encoder.finish()]);
+            let expected = match std::ptr::eq(a, b) {
+                true => once("input", 3, 2),
+                false => once("target", 1, 4),
+            };
+            assert_eq!(said(&all), expected);
         }
     }
 }
@@ -380,6 +395,30 @@ fn states_merge_and_travel() {
             loaded.merge(&mut encoder, &f16),
             Err(Error::Mismatch { .. })
         ));
+    }
+}
+
+/// One more batch after a state that was loaded with counts of 2^32 - 1.
+#[test]
+fn a_batch_carries_into_the_high_words() {
+    let Some(gpu) = support::gpu() else { return };
+    for types in [(DType::F16, LabelType::I32), (DType::Bf16, LabelType::I64)] {
+        let mut state = gpu.scores(types.0, types.1, usize::MAX).expect("a state");
+        let (scores, labels) = ([0.5, 0.5, 0.25, 0.5, 0.5], [1, 0, 0, 1, 1]);
+        collect(&gpu, &mut state, &scores, &labels, types, 5).expect("room");
+        let mut bytes = state.to_bytes().expect("bytes");
+        // Three words say what it is, two what was seen, eight are the head.
+        let low = bytes[4 * 13..].len() / 2;
+        for count in bytes[4 * 13..][..low].as_chunks_mut::<4>().0 {
+            if *count != [0; 4] {
+                *count = [0xff; 4];
+            }
+        }
+        state.load_bytes(&bytes).expect("a saved state");
+        collect(&gpu, &mut state, &scores, &labels, types, 2).expect("room");
+        let got = state.compute().expect("areas");
+        let most = u64::from(u32::MAX);
+        assert_eq!((got.positives, got.negatives), (most + 3, 2 * most + 2));
     }
 }
 
