@@ -39,18 +39,11 @@ pub struct Gpu {
     tuning: Tuning,
     /// The invocations of every subgroup; 1 where subgroups are not used.
     subgroup: u32,
-    kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
+    kernels: Arc<Mutex<HashMap<Variant, Kernels<1>>>>,
     /// Those of scores.
     scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
     /// Those of confusion matrices.
     confusions: Arc<Mutex<HashMap<confusion::ConfusionKey, confusion::ConfusionKernels>>>,
-}
-
-/// A compiled kernel and the layout of its bindings.
-#[derive(Debug, Clone)]
-pub(crate) struct Kernel {
-    pub pipeline: wgpu::ComputePipeline,
-    pub layout: wgpu::BindGroupLayout,
 }
 
 /// What of a device's limits the planner works with. Results do not depend on them, only the number of
@@ -371,8 +364,8 @@ impl Gpu {
     }
 
     /// The kernel for `variant`, compiled on first use.
-    pub(crate) async fn kernel(&self, variant: &Variant) -> Result<Kernel> {
-        let cached = |kernels: &Mutex<HashMap<Variant, Kernel>>| {
+    async fn kernel(&self, variant: &Variant) -> Result<Kernels<1>> {
+        let cached = |kernels: &Mutex<HashMap<Variant, Kernels<1>>>| {
             let kernels = kernels.lock().unwrap_or_else(PoisonError::into_inner);
             kernels.get(variant).cloned()
         };
@@ -384,7 +377,7 @@ impl Gpu {
         Ok(kernels.entry(variant.clone()).or_insert(kernel).clone())
     }
 
-    fn compile(&self, variant: &Variant) -> Kernel {
+    fn compile(&self, variant: &Variant) -> Kernels<1> {
         let names: Vec<_> = variant
             .terms
             .iter()
@@ -397,9 +390,7 @@ impl Gpu {
         };
         let buffers: Vec<_> = variant.roles().into_iter().map(access).collect();
         let text = source::compose(variant);
-        let made = Kernels::new(self, &label, text, &buffers, [variant.entry_point()]);
-        let ([pipeline], layout) = (made.pipelines, made.layout);
-        Kernel { pipeline, layout }
+        Kernels::new(self, &label, text, &buffers, [variant.entry_point()])
     }
 
     /// Runs a future of this module to its end. Where it waits for the device this thread does, instead of asking

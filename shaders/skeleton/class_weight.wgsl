@@ -77,17 +77,6 @@ fn total(
 
 // 64-bit numbers, low word first.
 
-fn wide_product(a: u32, b: u32) -> vec2<u32> {
-    let al = a & 0xffffu;
-    let ah = a >> 16u;
-    let bl = b & 0xffffu;
-    let bh = b >> 16u;
-    let low = al * bl;
-    let mid = al * bh + (low >> 16u);
-    let mid2 = ah * bl + (mid & 0xffffu);
-    return vec2<u32>((mid2 << 16u) | (low & 0xffffu), ah * bh + (mid >> 16u) + (mid2 >> 16u));
-}
-
 fn wide_bits(a: vec2<u32>) -> u32 {
     return select(32u - countLeadingZeros(a.x), 64u - countLeadingZeros(a.y), a.y != 0u);
 }
@@ -108,7 +97,7 @@ fn wide_difference(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
 // and not the same everywhere. present·count is below 2^62, because all counts add up to n < 2^32.
 fn quotient(n: u32, present: u32, count: u32) -> u32 {
     var a = vec2<u32>(n, 0u);
-    var b = wide_product(present, count);
+    var b = mul32(present, count);
     var d = i32(wide_bits(a)) - i32(wide_bits(b));
     for (var k = 0; k < d; k++) {
         b = wide_double(b);

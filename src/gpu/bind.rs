@@ -1,5 +1,7 @@
 //! Buffers attached to a plan, and what is recorded into an encoder.
 
+use super::Gpu;
+use super::kernels::{Span, Step};
 use super::plan::{Part, Plan, Range, Tensor};
 use super::source::{COUNTED_SUM, DIVISOR, HEAD, LOSS, PACK, Role, TOTAL, TermParams, UPSTREAM};
 use crate::batch::Status;
@@ -28,12 +30,17 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether it holds `bytes`, begins at a multiple of `step`, and can be bound.
-    pub(super) fn check(&self, what: &str, bytes: u64, step: u64) -> Result<()> {
+    /// Whether it holds `bytes`, begins at a multiple of `step`, and can be used as `usage`, in whole words.
+    pub(super) fn check(
+        &self,
+        what: &str,
+        bytes: u64,
+        step: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<()> {
         let fail = |expected: String, found: String| {
             Err(Error::mismatch(format!("view of {what}"), expected, found))
         };
-        let end = self.offset.checked_add(self.size);
         if !self.offset.is_multiple_of(step) {
             let expected = format!("an offset that is a multiple of {step}");
             return fail(expected, self.offset.to_string());
@@ -41,14 +48,34 @@ impl<'a> View<'a> {
         if self.size < bytes {
             return fail(format!("{bytes} bytes"), self.size.to_string());
         }
-        if end.is_none_or(|e| e > self.buffer.size()) {
-            let found = format!("{} bytes from {} on", self.size, self.offset);
-            return fail(format!("a part of {} bytes", self.buffer.size()), found);
+        // Bindings are whole words.
+        let end = self.offset.checked_add(bytes + 3).map(|e| e / 4 * 4);
+        let past = |end: Option<u64>| end.is_none_or(|e| e > self.buffer.size());
+        if past(self.offset.checked_add(self.size)) || past(end) {
+            let (from, all) = (self.offset, self.buffer.size());
+            let to = from.saturating_add(self.size);
+            let found = format!("bytes {from} to {to} of {all}");
+            return fail("whole words inside the buffer".into(), found);
         }
-        if !self.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
-            return fail("usage STORAGE".into(), format!("{:?}", self.buffer.usage()));
+        let found = self.buffer.usage();
+        if !found.contains(usage) {
+            return fail(format!("usage {usage:?}"), format!("{found:?}"));
         }
         Ok(())
+    }
+
+    /// Where to bind `len` numbers of `size` bytes from the `first` on: at the multiple of the alignment below, whole words,
+    /// at least one. And the numbers there before the first that is wanted.
+    pub(super) fn span(&self, gpu: &Gpu, first: u64, len: u64, size: u64) -> (Span<'a>, u32) {
+        let alignment = u64::from(gpu.limits.alignment);
+        let from = self.offset + first * size;
+        let offset = from / alignment * alignment;
+        let span = Span {
+            buffer: self.buffer,
+            offset,
+            size: (from + len * size - offset).next_multiple_of(4).max(4),
+        };
+        (span, ((from - offset) / size) as u32)
     }
 }
 
@@ -113,7 +140,7 @@ impl<'a> Views<'a> {
 #[derive(Debug)]
 pub struct Bound {
     plan: Plan,
-    steps: Vec<(wgpu::ComputePipeline, wgpu::BindGroup, [u32; 2])>,
+    steps: Vec<Step>,
     work: wgpu::Buffer,
     upstream: Option<(wgpu::Buffer, u64)>,
     loss: Option<(wgpu::Buffer, u64)>,
@@ -170,7 +197,7 @@ impl Plan {
                 let Some(view) = views.get(range.tensor).filter(|_| !list) else {
                     continue;
                 };
-                let span = self.span(range, view.offset)?;
+                let (span, skip) = self.span(range, &view)?;
                 let slot = match range.role {
                     Role::Target(k) | Role::Weight(k) | Role::Columns(k) | Role::Loss(k) => {
                         terms.get_mut(k).and_then(|(_, t)| t.offset(range.role))
@@ -178,11 +205,11 @@ impl Plan {
                     role => params.offset(role),
                 };
                 if let Some(slot) = slot {
-                    *slot = span.skip;
+                    *slot = skip;
                 }
                 let vectors = step.variant.vectors(range.role).is_some();
-                wide &= !vectors || span.skip.is_multiple_of(PACK);
-                bound.push((range.role, view.buffer, span));
+                wide &= !vectors || skip.is_multiple_of(PACK);
+                bound.push((range.role, span));
             }
             kernels.push(match (aliased, step.variant.wide && !wide) {
                 (false, false) => step.kernel.clone(),
@@ -212,58 +239,43 @@ impl Plan {
                 | wgpu::BufferUsages::COPY_SRC
                 | wgpu::BufferUsages::COPY_DST;
             let work = buffer(&gpu.device, "wgloss work", self.work, usage);
-            let upload = |label, bytes: &[u8], usage| {
-                let made = buffer(&gpu.device, label, bytes.len().max(4) as u64, usage);
-                gpu.queue.write_buffer(&made, 0, bytes);
-                made
-            };
-            let params = upload(
-                "wgloss parameters",
-                &uniforms,
-                wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            );
+            let params = gpu.parameters(&uniforms);
             let list = |part: &Part| {
-                part.list.as_ref().map(|list| {
-                    upload(
-                        "wgloss option",
-                        bytemuck::cast_slice(list),
-                        wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-                    )
-                })
+                let list: &[u8] = bytemuck::cast_slice(part.list.as_ref()?);
+                let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+                let made = buffer(&gpu.device, "wgloss option", list.len() as u64, usage);
+                gpu.queue.write_buffer(&made, 0, list);
+                Some(made)
             };
             let lists: Vec<_> = self.parts.iter().map(list).collect();
             let mut steps = Vec::new();
             for ((step, kernel), (bound, start, size)) in
                 self.steps.iter().zip(&kernels).zip(&bindings)
             {
-                let entry = |binding, buffer, offset, size| wgpu::BindGroupEntry {
-                    binding,
-                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer,
-                        offset,
-                        size: std::num::NonZeroU64::new(size),
-                    }),
+                let params = Span {
+                    buffer: &params,
+                    offset: *start,
+                    size: *size,
                 };
-                let mut entries = vec![entry(0, &params, *start, *size)];
-                for (i, role) in step.variant.roles().into_iter().enumerate() {
-                    let binding = i as u32 + 1;
+                let mut buffers = Vec::new();
+                for role in step.variant.roles() {
                     if role == Role::Work {
-                        entries.push(entry(binding, &work, 0, self.work));
-                    } else if let Some((_, buffer, span)) = bound.iter().find(|b| b.0 == role) {
-                        entries.push(entry(binding, buffer, span.start, span.size));
+                        buffers.push(Span::whole(&work));
+                    } else if let Some((_, span)) = bound.iter().find(|b| b.0 == role) {
+                        buffers.push(*span);
                     } else if let Role::Columns(k) = role
                         && let Some((part, _)) = step.terms.get(k)
                         && let Some(Some(list)) = lists.get(*part)
                     {
-                        entries.push(entry(binding, list, 0, list.size()));
+                        buffers.push(Span::whole(list));
                     }
                 }
-                let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some("wgloss"),
-                    layout: &kernel.layout,
-                    entries: &entries,
+                let [pipeline] = &kernel.pipelines;
+                steps.push(Step {
+                    pipeline: pipeline.clone(),
+                    group: kernel.bind(gpu, params, &buffers),
+                    grid: step.groups,
                 });
-                steps.push((kernel.pipeline.clone(), group, step.groups));
             }
             (steps, work)
         });
@@ -377,34 +389,20 @@ impl Plan {
         checker.overlaps(name)
     }
 
-    /// Where to bind a range of a view that begins at `offset`.
-    fn span(&self, range: &Range, offset: u64) -> Result<Span> {
+    /// Where to bind a range of a view, and the numbers there before it.
+    fn span<'a>(&self, range: &Range, view: &View<'a>) -> Result<(Span<'a>, u32)> {
         let size = self.number_size(range.tensor);
-        let limits = &self.gpu.limits;
-        let from = offset + range.first * size;
-        let start = from / u64::from(limits.alignment) * u64::from(limits.alignment);
-        let span = Span {
-            start,
-            size: (from + range.len * size - start).next_multiple_of(4),
-            skip: ((from - start) / size) as u32,
-        };
-        if span.size > limits.binding {
+        let (span, skip) = view.span(&self.gpu, range.first, range.len, size);
+        let limit = self.gpu.limits.binding;
+        if span.size > limit {
             return Err(Error::TooLarge {
                 what: format!("bytes of {:?} in one binding", range.tensor),
-                limit: limits.binding,
+                limit,
                 found: span.size,
             });
         }
-        Ok(span)
+        Ok((span, skip))
     }
-}
-
-/// A binding: bytes of a buffer, and how many numbers lie before the first that is wanted.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    start: u64,
-    size: u64,
-    skip: u32,
 }
 
 /// Bytes of a buffer, from and to.
@@ -463,42 +461,7 @@ impl Checker<'_> {
         step: u64,
     ) -> Result<u64> {
         let bytes = count as u64 * self.plan.number_size(tensor);
-        let fail = |expected: String, found: String| {
-            Err(Error::mismatch(
-                format!("view of {what} of {of}"),
-                expected,
-                found,
-            ))
-        };
-        if !view.offset.is_multiple_of(step) {
-            return fail(
-                format!("an offset that is a multiple of {step}"),
-                view.offset.to_string(),
-            );
-        }
-        if view.size < bytes {
-            return fail(format!("{bytes} bytes"), view.size.to_string());
-        }
-        // Bindings are whole words.
-        let end = view.offset.checked_add(bytes + 3).map(|e| e / 4 * 4);
-        let past = |end: Option<u64>| end.is_none_or(|e| e > view.buffer.size());
-        if past(view.offset.checked_add(view.size)) || past(end) {
-            return fail(
-                "whole words inside the buffer".into(),
-                format!(
-                    "bytes {} to {} of {}",
-                    view.offset,
-                    view.offset.saturating_add(view.size),
-                    view.buffer.size()
-                ),
-            );
-        }
-        if !view.buffer.usage().contains(usage) {
-            return fail(
-                format!("usage {usage:?}"),
-                format!("{:?}", view.buffer.usage()),
-            );
-        }
+        view.check(&format!("{what} of {of}"), bytes, step, usage)?;
         Ok(bytes)
     }
 
@@ -555,17 +518,7 @@ impl Bound {
                 Some(4),
             );
         }
-        if !self.steps.is_empty() {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some(self.plan.parts[0].info.name),
-                timestamp_writes: None,
-            });
-            for (pipeline, group, [x, y]) in &self.steps {
-                pass.set_pipeline(pipeline);
-                pass.set_bind_group(0, group, &[]);
-                pass.dispatch_workgroups(*x, *y, 1);
-            }
-        }
+        Gpu::record(encoder, self.plan.parts[0].info.name, &self.steps);
         if let Some((buffer, offset)) = &self.loss {
             let word = match self.plan.parts.len() {
                 1 => LOSS,

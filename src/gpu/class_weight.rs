@@ -3,7 +3,7 @@
 use super::Gpu;
 use super::bind::{View, buffer};
 use super::collect::load_label;
-use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
+use super::kernels::{Access, Kernels, Span, Step, WIDE, declared, parameters};
 use crate::error::{Error, Result};
 use crate::tensor::LabelType;
 
@@ -11,7 +11,7 @@ const TEXT: &str = include_str!("../../shaders/skeleton/class_weight.wgsl");
 
 /// The WGSL for labels of a type.
 pub(super) fn compose(ty: LabelType) -> String {
-    declared("ClassParams", CLASS_PARAMS) + TEXT + &load_label("load_label", "labels", ty)
+    declared("ClassParams", CLASS_PARAMS) + TEXT + WIDE + &load_label("load_label", "labels", ty)
 }
 
 parameters! {
@@ -136,8 +136,9 @@ impl ClassWeightPlan {
         weights: &View<'_>,
     ) -> Result<ClassWeightBound> {
         let size = self.ty.size();
-        labels.check("labels", self.rows as u64 * size, size)?;
-        weights.check("class weights", self.classes as u64 * 4, 4)?;
+        let storage = wgpu::BufferUsages::STORAGE;
+        labels.check("labels", self.rows as u64 * size, size, storage)?;
+        weights.check("class weights", self.classes as u64 * 4, 4, storage)?;
         if labels.buffer == weights.buffer {
             return Err(Error::mismatch(
                 "view of class weights",
@@ -158,24 +159,14 @@ impl ClassWeightPlan {
             });
         }
         let ignore = self.ignore.unwrap_or(0);
-        // Offset and size of a binding of the bytes from `from` on, and the numbers to pass over.
-        let span = |from: u64, bytes: u64, size: u64| {
-            let start = from / alignment * alignment;
-            (
-                start,
-                from + bytes.max(4) - start,
-                ((from - start) / size) as u32,
-            )
-        };
-        let (w_start, w_size, off_weights) = span(weights.offset, self.classes as u64 * 4, 4);
+        let (weights, off_weights) = weights.span(gpu, 0, self.classes as u64, 4);
         let stride = gpu.uniform_stride();
         let mut uniforms: Vec<u8> = Vec::new();
         let mut plans = Vec::new();
         let firsts: Vec<usize> = (0..self.rows.max(1)).step_by(most).collect();
         for (i, &first) in firsts.iter().enumerate() {
             let len = most.min(self.rows - first);
-            let from = labels.offset + first as u64 * size;
-            let (start, bytes, off_labels) = span(from, len as u64 * size, size);
+            let (labels, off_labels) = labels.span(gpu, first as u64, len as u64, size);
             let params = ClassParams {
                 n: len as u32,
                 classes: self.classes as u32,
@@ -187,39 +178,20 @@ impl ClassWeightPlan {
             };
             uniforms.resize(i * stride as usize, 0);
             uniforms.extend_from_slice(bytemuck::bytes_of(&params));
-            let bytes = bytes.next_multiple_of(4).min(labels.buffer.size() - start);
-            plans.push((start, bytes, len));
+            plans.push((labels, len));
         }
         let made = gpu.scoped(|| {
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
             let words = self.classes as u64 + 2;
             let counts = buffer(&gpu.device, "wgloss class counts", 4 * words, usage);
-            let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-            let params = buffer(
-                &gpu.device,
-                "wgloss parameters",
-                uniforms.len() as u64,
-                usage,
-            );
-            gpu.queue.write_buffer(&params, 0, &uniforms);
+            let params = gpu.parameters(&uniforms);
             let group = |i: usize| {
-                let (offset, size, _) = plans[i];
                 let params = Span {
                     buffer: &params,
                     offset: i as u64 * stride,
                     size: size_of::<ClassParams>() as u64,
                 };
-                let labels = Span {
-                    buffer: labels.buffer,
-                    offset,
-                    size,
-                };
-                let weights = Span {
-                    buffer: weights.buffer,
-                    offset: w_start,
-                    size: w_size,
-                };
-                let buffers = [labels, Span::whole(&counts), weights];
+                let buffers = [plans[i].0, Span::whole(&counts), weights];
                 self.kernels.bind(gpu, params, &buffers)
             };
             let step = |kernel: &wgpu::ComputePipeline, i: usize, groups: usize| Step {
@@ -229,7 +201,7 @@ impl ClassWeightPlan {
             };
             let [tally, total, weigh] = &self.kernels.pipelines;
             let mut steps = Vec::new();
-            for (i, (.., len)) in plans.iter().enumerate() {
+            for (i, (_, len)) in plans.iter().enumerate() {
                 steps.push(step(tally, i, len.div_ceil(LEAF)));
             }
             steps.push(step(total, 0, self.classes.div_ceil(LEAF)));

@@ -170,15 +170,6 @@ impl Store {
         (self.kept.size() / 4) as usize
     }
 
-    /// A uniform buffer. To be called inside [`Gpu::scoped`].
-    pub fn parameters(&self, bytes: &[u8]) -> wgpu::Buffer {
-        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let size = bytes.len().max(16) as u64;
-        let params = buffer(&self.gpu.device, "wgloss parameters", size, usage);
-        self.gpu.queue.write_buffer(&params, 0, bytes);
-        params
-    }
-
     /// Attaches `n` samples with their labels, cut into parts that a binding holds. A workgroup takes `tile` samples.
     pub async fn bind<'a>(
         &self,
@@ -201,7 +192,10 @@ impl Store {
         }
         for source in [input, labels] {
             let bytes = n as u64 * source.each * source.size;
-            source.view.check(source.what, bytes, source.size)?;
+            let storage = wgpu::BufferUsages::STORAGE;
+            source
+                .view
+                .check(source.what, bytes, source.size, storage)?;
         }
         let alignment = u64::from(gpu.limits.alignment);
         let room = gpu.limits.binding.saturating_sub(alignment);
@@ -220,19 +214,9 @@ impl Store {
                 found: row,
             });
         }
-        // The binding of a part begins at a multiple of the alignment below it; numbers to pass over come with it.
         let span = |source: Source<'a>, first: usize, len: usize| {
-            let bytes = source.each * source.size;
-            let from = source.view.offset + first as u64 * bytes;
-            let offset = from / alignment * alignment;
-            let size = (from + len as u64 * bytes - offset).next_multiple_of(4);
-            let buffer = source.view.buffer;
-            let span = Span {
-                buffer,
-                offset,
-                size: size.min(buffer.size() - offset),
-            };
-            (span, ((from - offset) / source.size) as u32)
+            let [first, len] = [first, len].map(|n| n as u64 * source.each);
+            source.view.span(gpu, first, len, source.size)
         };
         let ignore = ignore_index.unwrap_or(0);
         let stride = gpu.uniform_stride();
@@ -256,7 +240,7 @@ impl Store {
             parts.push((input, labels, len));
         }
         let made = gpu.scoped(|| {
-            let params = self.parameters(&uniforms);
+            let params = gpu.parameters(&uniforms);
             let step = |(i, (input, labels, len)): (usize, (Span<'_>, Span<'_>, usize))| {
                 let params = Span {
                     buffer: &params,
@@ -322,7 +306,7 @@ impl Store {
         };
         let (_, tile) = merge_shape(gpu.tuning);
         let made = gpu.scoped(|| {
-            let params = self.parameters(bytemuck::bytes_of(&MergeParams {
+            let params = gpu.parameters(bytemuck::bytes_of(&MergeParams {
                 capacity: self.capacity() as u32,
                 other_capacity: other.capacity() as u32,
                 slots: slots as u32,

@@ -1,7 +1,11 @@
 //! Kernels as such: entry points of one text over one list of buffers, and what is recorded of them.
 
 use super::Gpu;
+use super::bind::buffer;
 use std::fmt::Write;
+
+/// Whole numbers of more than 32 bits.
+pub(super) const WIDE: &str = include_str!("../../shaders/common/wide.wgsl");
 
 /// Declares parameters, a struct of words, on this side, and the text of their fields for [`declared`].
 macro_rules! parameters {
@@ -34,8 +38,7 @@ pub(super) fn declared(name: &str, fields: &[(&str, &str)]) -> String {
 #[derive(Debug, Clone)]
 pub(super) struct Kernels<const N: usize> {
     pub pipelines: [wgpu::ComputePipeline; N],
-    pub layout: wgpu::BindGroupLayout,
-    label: String,
+    layout: wgpu::BindGroupLayout,
 }
 
 /// A storage buffer of kernels.
@@ -116,11 +119,7 @@ impl<const N: usize> Kernels<N> {
                 cache: None,
             })
         });
-        Kernels {
-            pipelines,
-            layout,
-            label: label.into(),
-        }
+        Kernels { pipelines, layout }
     }
 
     /// Binds parameters and buffers. To be called inside [`Gpu::scoped`].
@@ -138,7 +137,7 @@ impl<const N: usize> Kernels<N> {
             })
             .collect();
         gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(&self.label),
+            label: Some("wgloss"),
             layout: &self.layout,
             entries: &entries,
         })
@@ -155,7 +154,10 @@ pub(super) struct Step {
 
 impl Gpu {
     /// Records `steps`, one after the other.
-    pub(super) fn record(encoder: &mut wgpu::CommandEncoder, label: &'static str, steps: &[Step]) {
+    pub(super) fn record(encoder: &mut wgpu::CommandEncoder, label: &str, steps: &[Step]) {
+        if steps.is_empty() {
+            return;
+        }
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some(label),
             timestamp_writes: None,
@@ -172,6 +174,15 @@ impl Gpu {
     pub(super) fn plane(&self, groups: usize) -> [u32; 2] {
         let x = groups.clamp(1, self.limits.groups as usize);
         [x as u32, groups.div_ceil(x).max(1) as u32]
+    }
+
+    /// Parameters, for one dispatch or several: whole rows of 16 bytes. To be called inside [`Gpu::scoped`].
+    pub(super) fn parameters(&self, bytes: &[u8]) -> wgpu::Buffer {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let size = bytes.len().next_multiple_of(16) as u64;
+        let made = buffer(&self.device, "wgloss parameters", size, usage);
+        self.queue.write_buffer(&made, 0, bytes);
+        made
     }
 
     /// What lies between the parameters of two dispatches in one buffer.

@@ -6,8 +6,9 @@ mod gate;
 mod pass;
 mod steps;
 
+use super::Gpu;
+use super::kernels::Kernels;
 use super::source::{self, COUNTED_SUM, COUNTED_VALID, HEAD, Params, Role, TermParams, Variant};
-use super::{Gpu, Kernel};
 use crate::error::{Error, Result};
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout};
 use crate::loss::{Family, Info, Loss, OptionValue};
@@ -105,7 +106,7 @@ pub struct Plan {
     pub(crate) parts: Vec<Part>,
     /// Elements of each input.
     pub(crate) slots: Vec<usize>,
-    pub(crate) steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     /// Bytes of the work buffer.
     pub(crate) work: u64,
     name: &'static str,
@@ -210,9 +211,9 @@ pub(crate) enum Tensor {
 
 /// One dispatch.
 #[derive(Debug, Clone)]
-pub(crate) struct Step {
+pub(super) struct Step {
     pub variant: Variant,
-    pub kernel: Kernel,
+    pub kernel: Kernels<1>,
     pub groups: [u32; 2],
     pub params: Params,
     /// The terms of this dispatch: which part of the plan, and its parameters.

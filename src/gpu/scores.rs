@@ -5,14 +5,13 @@ use super::collect::{
     HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, batch_text, check_head,
     from_bytes, merge_kernels, to_bytes,
 };
-use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
+use super::kernels::{Access, Kernels, Span, Step, WIDE, declared, parameters};
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::metric::Areas;
 use crate::tensor::{DType, LabelType};
 use std::sync::PoisonError;
 
-const WIDE: &str = include_str!("../../shaders/metric/wide.wgsl");
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
 const KEEP_WORDS: &str = include_str!("../../shaders/metric/keep_words.wgsl");
 const KEEP_COUNTS: &str = include_str!("../../shaders/metric/keep_counts.wgsl");
@@ -518,7 +517,7 @@ impl ScoreState {
     fn counted_steps(&self) -> (Vec<Step>, wgpu::Buffer) {
         let result = self.result(0);
         let params = AreaParams { groups: 0 };
-        let params = self.store.parameters(bytemuck::bytes_of(&params));
+        let params = self.store.gpu.parameters(bytemuck::bytes_of(&params));
         let buffers = [&self.store.head, &self.store.kept, &result].map(Span::whole);
         let step = Step {
             pipeline: self.kernels.areas.pipelines[2].clone(),
@@ -559,7 +558,7 @@ impl ScoreState {
                 apart: u32::from(digit == 0),
             }));
         }
-        let params = self.store.parameters(&uniforms);
+        let params = self.store.gpu.parameters(&uniforms);
         let [count, block_sums, block_starts, starts, place] = &self.kernels.sort.pipelines;
         let mut steps = Vec::new();
         let mut from = &self.store.kept;
@@ -592,7 +591,7 @@ impl ScoreState {
         let params = AreaParams {
             groups: groups as u32,
         };
-        let params = self.store.parameters(bytemuck::bytes_of(&params));
+        let params = self.store.gpu.parameters(bytemuck::bytes_of(&params));
         let buffers = [&self.store.head, from, &result].map(Span::whole);
         let group = self.kernels.areas.bind(gpu, Span::whole(&params), &buffers);
         let [areas, finish, _] = &self.kernels.areas.pipelines;

@@ -10,14 +10,11 @@ fn mul32(a: u32, b: u32) -> vec2<u32> {
     let ah = a >> 16u;
     let bl = b & 0xffffu;
     let bh = b >> 16u;
-    // The middle products and what the lowest carries: below 2^34, whose two highest bits `over` is.
     let low = al * bl;
-    let one = al * bh;
-    let two = ah * bl;
-    let middle = one + two;
-    let over = u32(middle < one);
-    let bottom = low + (middle << 16u);
-    return vec2<u32>(bottom, ah * bh + (middle >> 16u) + (over << 16u) + u32(bottom < low));
+    // Neither is above 2^32 - 1: (2^16 - 1)^2 + 2^16 - 1 is less.
+    let one = al * bh + (low >> 16u);
+    let two = ah * bl + (one & 0xffffu);
+    return vec2<u32>((two << 16u) | (low & 0xffffu), ah * bh + (one >> 16u) + (two >> 16u));
 }
 
 fn add128(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
