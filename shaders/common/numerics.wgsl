@@ -144,7 +144,8 @@ fn power(x: f32, y: f32) -> f32 {
     if (none) {
         return 0.0;
     }
-    let size = max(exp_below(y * ln(abs(x))), SMALLEST_NORMAL);
+    // By bits: `abs` may flush.
+    let size = max(exp_below(y * ln(bitcast<f32>(bits & 0x7fffffffu))), SMALLEST_NORMAL);
     if (bits < 0x80000000u) {
         return size;
     }

@@ -1,5 +1,20 @@
 // What several losses share.
 
+// Half of x - t, which is finite where the difference of two finite numbers may not be. One half is unknown to compilers:
+// NVIDIA's takes the difference of two halves for half of the difference.
+fn half_gap(x: f32, t: f32) -> f32 {
+    return unknown(0.5, mine.n) * x - 0.5 * t;
+}
+
+// a/b. WGSL promises a quotient for divisors between 2^-126 and 2^126 only, and beyond NVIDIA finds 0, or a quarter of it:
+// then both are divided by 16 first, b in its bits, where no compiler puts the two together.
+fn quotient(a: f32, b: f32) -> f32 {
+    let size = bitcast<u32>(b) & INF_BITS;
+    let far = size >= 0x7e000000u && size != INF_BITS;
+    let near = bitcast<f32>(bitcast<u32>(b) - 0x02000000u);
+    return select(a, 0.0625 * a, far) / select(b, near, far);
+}
+
 // Whether x - t has no value: the same infinity twice.
 fn undefined_gap(x: f32, t: f32) -> bool {
     let b = bitcast<u32>(x);
@@ -91,7 +106,7 @@ fn class_balance(alpha: f32, t: f32) -> f32 {
 }
 
 // v, of which compilers do not know what it is: n is below 2^31. Mesa's driver brings constants together first, and then
-// margin + (x - y) is (margin + x) - y, whose rounding is as large as a small difference.
+// margin + (x - y) is (margin + x) - y, whose rounding is as large as a small difference; NVIDIA's takes common factors out.
 fn unknown(v: f32, n: u32) -> f32 {
     return bitcast<f32>(bitcast<u32>(v) + (n >> 31u));
 }
@@ -159,7 +174,7 @@ fn held(x: f32) -> f32 {
 
 // x - m for a maximum m, down to -2e30: of halves, so that it does not overflow.
 fn below(x: f32, m: f32) -> f32 {
-    return 2.0 * max(0.5 * x - 0.5 * m, -1e30);
+    return 2.0 * max(half_gap(x, m), -1e30);
 }
 
 // v·2^k with a whole k: a number on the way to a result, where f32 might not have it. Operations on it round as those

@@ -2,8 +2,10 @@
 // clip = 0: the logarithms are clamped at -100 and the denominator at 1e-12, as PyTorch does.
 // clip > 0: x is clipped to [clip, 1 - clip], the gradient is 0 outside.
 
+// By bits, -100 having 0xc2c80000: NVIDIA's compiler makes a comparison a maximum, and that of a NaN is -100.
 fn bce_clamped(log: f32) -> f32 {
-    return select(log, -100.0, log < -100.0);
+    let b = bitcast<u32>(log);
+    return select(log, -100.0, b > 0xc2c80000u && !nan_bits(b));
 }
 
 fn term(e: Elem) -> Term {

@@ -72,7 +72,7 @@ fn ce_none(x: f32) -> bool {
 }
 
 fn ce_half(z: f32, m: f32) -> f32 {
-    return 0.5 * z - 0.5 * m;
+    return half_gap(z, m);
 }
 
 struct Peak {
@@ -207,8 +207,10 @@ fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
     let p = exp_below(ce_logit(e.x) - y.m) * y.part;
     var pull = y.q * p;
     if (params.opt_z_loss > 0.0) {
-        // p first: lse may be so large that its product with z_loss alone overflows.
-        pull += (2.0 * params.opt_z_loss * r.unweighted * p) * y.lse;
+        // lse may be so large that its product with z_loss overflows, where that with p does not: then it is taken 2^-64 times,
+        // in its bits, since NVIDIA's compiler multiplies first what a row has in common.
+        let far = select(0, 64, exponent(y.lse) >= 191u);
+        pull += scaled((2.0 * params.opt_z_loss * r.unweighted * p) * scaled(y.lse, -far), far);
     }
     var g = divide(pull - ce_wanted(e, r), params.opt_temperature);
     if (ce_capped()) {

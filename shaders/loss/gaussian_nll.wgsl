@@ -5,11 +5,11 @@
 fn term(e: Elem) -> Term {
     let clamped = larger(e.variance, params.opt_eps);
     let v = divisible(clamped);
-    let half = 0.5 * e.mean - 0.5 * e.t;
-    let r = 2.0 * (half / v);
+    let half = half_gap(e.mean, e.t);
+    let r = 2.0 * quotient(half, v);
     var loss = 0.5 * ln(clamped) + half * r;
     if (params.opt_full != 0u) {
         loss += 0.91893853;
     }
-    return Term(loss, Grad(r, 0.5 * (1.0 / v - r * r)));
+    return Term(loss, Grad(r, 0.5 * (quotient(1.0, v) - r * r)));
 }

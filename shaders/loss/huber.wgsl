@@ -5,7 +5,7 @@ fn term(e: Elem) -> Term {
     let delta = params.opt_delta;
     let d = e.x - e.t;
     let near = abs(d) <= delta;
-    let half = abs(0.5 * e.x - 0.5 * e.t);
+    let half = abs(half_gap(e.x, e.t));
     let loss = select(2.0 * delta * (half - 0.25 * delta), 0.5 * d * d, near);
     let side = select(-delta, delta, d > 0.0);
     return Term(loss, Grad(select(side, d, near || undefined_gap(e.x, e.t))));

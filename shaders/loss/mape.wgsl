@@ -3,10 +3,10 @@
 
 fn term(e: Elem) -> Term {
     let m = divisible(larger(abs(e.t), params.opt_eps));
-    var half = abs(0.5 * e.x - 0.5 * e.t);
+    var half = abs(half_gap(e.x, e.t));
     if (m == 0.0) {
         // Divided by 0, any difference is infinite, also one that a device flushes.
         half = abs(sign_gap(e.x, e.t));
     }
-    return Term(200.0 * (half / m), Grad(100.0 * sign_gap(e.x, e.t) / m));
+    return Term(200.0 * quotient(half, m), Grad(quotient(100.0 * sign_gap(e.x, e.t), m)));
 }

@@ -2,7 +2,7 @@
 // of halves, which do not overflow.
 
 fn term(e: Elem) -> Term {
-    let half = 0.5 * e.x1 - 0.5 * e.x2;
+    let half = half_gap(e.x1, e.x2);
     let m = -2.0 * (e.t * half) + params.opt_margin;
     // Without a margin the order of the inputs decides, also where their difference is flushed to 0.
     let side = select(m, -e.t * sign_gap(e.x1, e.x2), params.opt_margin == 0.0 && !nan_bits(bitcast<u32>(m)));

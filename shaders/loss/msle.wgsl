@@ -5,7 +5,7 @@ fn term(e: Elem) -> Term {
     let eps = params.opt_eps;
     let u = larger(e.x, eps);
     let d = ln_1p(u) - ln_1p(larger(e.t, eps));
-    return Term(d * d, Grad(select(0.0, 2.0 * d / (1.0 + u), order(e.x, eps) > 0.0)));
+    return Term(d * d, Grad(select(0.0, quotient(2.0 * d, 1.0 + u), order(e.x, eps) > 0.0)));
 }
 
 // Up to eps the derivative is 0, whatever t is.

@@ -2,41 +2,43 @@
 // t·log t - t + log(2 pi t)/2 above t = 1; then t is factored out of three terms, each of which may
 // overflow where their sum does not. The derivative is rate - t, or 1 - t/(x + eps).
 // Above x = 80 all is done in units of 2^24, since exp(x) and t·x may overflow where their difference does not;
-// from 104 on exp(x) is larger than any t·x, which then need not grow further.
+// from 104 on exp(x) is larger than any t·x, which then need not grow further. Units are put in and taken out in bits:
+// NVIDIA's compiler takes factors whose product is 1 for none.
+
+fn pn_down(v: f32, far: bool) -> f32 {
+    return select(v, scaled(v, -24), far);
+}
 
 fn term(e: Elem) -> Term {
     let t = e.t;
-    var down = 1.0;
-    var up = 1.0;
+    let far = params.opt_log_input != 0u && e.x > 80.0;
     var rate = e.x;
     var log_rate = e.x;
     var grad = 0.0;
     if (params.opt_log_input != 0u) {
         rate = exp_below(e.x);
         grad = rate - t;
-        if (e.x > 80.0) {
+        if (far) {
             log_rate = select(min(e.x, 104.0), e.x, !finite_bits(bitcast<u32>(e.x)));
-            down = 5.9604644775390625e-8;
-            up = 16777216.0;
             let root = exp(0.5 * log_rate);
-            rate = select((root * down) * root, exp(e.x), e.x > 104.0);
+            rate = select(pn_down(root, far) * root, exp(e.x), e.x > 104.0);
         }
     } else {
         // Without eps the sum may be flushed where x has a logarithm.
         let shifted = larger(e.x + params.opt_eps, e.x);
         log_rate = ln(shifted);
-        grad = 1.0 - t / select(divisible(shifted), shifted, shifted < 0.0);
+        grad = 1.0 - quotient(t, select(divisible(shifted), shifted, shifted < 0.0));
     }
     var loss = rate;
     if (params.opt_full != 0u && t > 1.0) {
         let log_t = ln(t);
-        loss += (t * down) * ((log_t - log_rate) - 1.0) + down * (0.5 * log_t + 0.91893853);
+        loss += pn_down(t, far) * ((log_t - log_rate) - 1.0) + pn_down(0.5 * log_t + 0.91893853, far);
         if (!finite_bits(bitcast<u32>(t))) {
             // t·log t - t is inf - inf.
             loss = not_a_number(bitcast<u32>(t));
         }
     } else {
-        loss -= times(t, down * log_rate);
+        loss -= times(t, pn_down(log_rate, far));
     }
-    return Term(loss * up, Grad(grad));
+    return Term(select(loss, scaled(loss, 24), far), Grad(grad));
 }

@@ -3,7 +3,7 @@
 
 fn term(e: Elem) -> Term {
     let w = select(1.0, params.opt_positive_weight, sign_of(e.t) > 0.0);
-    let half = 0.5 * e.x - 0.5 * e.t;
+    let half = half_gap(e.x, e.t);
     let slope = 4.0 * w * half;
     return Term(slope * half, Grad(slope));
 }

@@ -4,6 +4,6 @@
 fn term(e: Elem) -> Term {
     let side = sign_gap(e.t, e.x);
     let slope = select(params.opt_q, params.opt_q - 1.0, side < 0.0);
-    let half = 0.5 * e.t - 0.5 * e.x;
+    let half = half_gap(e.t, e.x);
     return Term(2.0 * slope * half, Grad(-side * abs(slope)));
 }
