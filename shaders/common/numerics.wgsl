@@ -17,6 +17,11 @@ fn nan_bits(b: u32) -> bool {
     return (b & 0x7fffffffu) > INF_BITS;
 }
 
+// |v|, on the bits: `abs` may flush.
+fn magnitude(v: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(v) & 0x7fffffffu);
+}
+
 // A NaN. From bits that are not known before: compilers may refuse a constant one, and fold x - x to 0.
 fn not_a_number(bits: u32) -> f32 {
     return bitcast<f32>(NAN_BITS | (bits & 1u));
@@ -144,8 +149,7 @@ fn power(x: f32, y: f32) -> f32 {
     if (none) {
         return 0.0;
     }
-    // By bits: `abs` may flush.
-    let size = max(exp_below(y * ln(bitcast<f32>(bits & 0x7fffffffu))), SMALLEST_NORMAL);
+    let size = max(exp_below(y * ln(magnitude(x))), SMALLEST_NORMAL);
     if (bits < 0x80000000u) {
         return size;
     }

@@ -48,10 +48,11 @@ fn from_bf16(word: u32, half: u32) -> u32 {
     return select(word << 16u, word & 0xffff0000u, half == 1u);
 }
 
-// The bfloat16 nearest to an f32, ties to even.
-fn to_bf16(b: u32) -> u32 {
-    if (nan_bits(b)) {
-        return (b >> 16u) | 0x0040u;
-    }
+// The bfloat16 nearest to an f32 that is no NaN, ties to even.
+fn number_to_bf16(b: u32) -> u32 {
     return (b + 0x7fffu + ((b >> 16u) & 1u)) >> 16u;
+}
+
+fn to_bf16(b: u32) -> u32 {
+    return select(number_to_bf16(b), (b >> 16u) | 0x0040u, nan_bits(b));
 }

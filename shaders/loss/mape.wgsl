@@ -2,7 +2,7 @@
 // halves, which do not overflow.
 
 fn term(e: Elem) -> Term {
-    let m = divisible(larger(abs(e.t), params.opt_eps));
+    let m = divisible(larger(magnitude(e.t), params.opt_eps));
     var half = abs(half_gap(e.x, e.t));
     if (m == 0.0) {
         // Divided by 0, any difference is infinite, also one that a device flushes.

@@ -4,6 +4,36 @@
 
 var<workgroup> seen: array<atomic<u32>, 2>;
 
+// What an invocation has counted.
+struct Tally {
+    sum: f32,
+    plain: f32,
+    valid: u32,
+    bad: u32,
+    first_bad: u32,
+}
+
+fn tally(t: Tally, row: u32, label: u32) -> Tally {
+    var out = t;
+    if (row < params.rows && label < LABEL_BAD) {
+        var w = 1.0;
+        if (params.sum_weight != 0u) {
+            w = bitcast<f32>(load_weight(row));
+        }
+        var c = 1.0;
+        if (params.sum_class_weight != 0u) {
+            c = load_column(label);
+        }
+        out.sum += w * c;
+        out.plain += w;
+        out.valid += 1u;
+    } else if (row < params.rows && label == LABEL_BAD) {
+        out.bad += 1u;
+        out.first_bad = max(out.first_bad, ~(params.row0 + row));
+    }
+    return out;
+}
+
 @compute @workgroup_size(WIDTH)
 fn main(
     @builtin(workgroup_id) wid: vec3<u32>,
@@ -25,47 +55,36 @@ fn main(
         atomicStore(&seen[tid], 0u);
     }
     workgroupBarrier();
-    var sum = 0.0;
-    var plain = 0.0;
-    var valid = 0u;
-    var bad = 0u;
-    var first_bad = 0u;
+    var all = Tally(0.0, 0.0, 0u, 0u, 0u);
     for (var b = 0u; b < 4096u; b += 16u * WIDTH) {
-        var run = 0.0;
-        var plain_run = 0.0;
-        for (var j = 0u; j < 16u; j++) {
+        var run = all;
+        run.sum = 0.0;
+        run.plain = 0.0;
+        // Four labels are under way together.
+        for (var j = 0u; j < 16u; j += 4u) {
             let row = leaf * 4096u + b + j * WIDTH + tid;
-            if (row < params.rows) {
-                let label = label_of(row);
-                if (label < LABEL_BAD) {
-                    var w = 1.0;
-                    if (params.sum_weight != 0u) {
-                        w = bitcast<f32>(load_weight(row));
-                    }
-                    var c = 1.0;
-                    if (params.sum_class_weight != 0u) {
-                        c = load_column(label);
-                    }
-                    run += w * c;
-                    plain_run += w;
-                    valid += 1u;
-                } else if (label == LABEL_BAD) {
-                    bad += 1u;
-                    first_bad = max(first_bad, ~(params.row0 + row));
-                }
-            }
+            let last = params.rows - 1u;
+            let l0 = label_of(min(row, last));
+            let l1 = label_of(min(row + WIDTH, last));
+            let l2 = label_of(min(row + 2u * WIDTH, last));
+            let l3 = label_of(min(row + 3u * WIDTH, last));
+            run = tally(run, row, l0);
+            run = tally(run, row + WIDTH, l1);
+            run = tally(run, row + 2u * WIDTH, l2);
+            run = tally(run, row + 3u * WIDTH, l3);
         }
-        sum += run;
-        plain += plain_run;
+        run.sum += all.sum;
+        run.plain += all.plain;
+        all = run;
     }
-    if (bad > 0u) {
-        atomicMax(&work.head[params.head + FIRST_BAD], first_bad);
-        atomicAdd(&seen[1], bad);
+    if (all.bad > 0u) {
+        atomicMax(&work.head[params.head + FIRST_BAD], all.first_bad);
+        atomicAdd(&seen[1], all.bad);
     }
-    atomicAdd(&seen[0], valid);
+    atomicAdd(&seen[0], all.valid);
     if (params.counted == COUNTED_SUM) {
-        let total = tree_sum(tid, sum);
-        let plain_total = tree_sum(tid, plain);
+        let total = tree_sum(tid, all.sum);
+        let plain_total = tree_sum(tid, all.plain);
         if (tid == 0u) {
             work.leaves[params.leaf0 + 2u * leaf] = bitcast<u32>(total);
             work.leaves[params.leaf0 + 2u * leaf + 1u] = bitcast<u32>(plain_total);

@@ -3,12 +3,16 @@
 @compute @workgroup_size(WIDTH)
 fn main(@builtin(local_invocation_index) tid: u32) {
     begin();
+    // First, so that it is under way while the sum is.
+    let nothing = nothing_counts(params.head, params.counted);
+    let divisor = divisor_of(params.head, params.counted, params.divisor);
+    let seen = atomicLoad(&work.head[params.head + SEEN]);
+    let before = atomicLoad(&work.head[TOTAL]);
     let sum = leaf_sum(tid, params.leaf0, 1u, params.leaves);
     if (tid == 0u) {
         var loss = 0u;
-        if (!nothing_counts(params.head, params.counted)) {
-            loss = bitcast<u32>(sum / divisor_of(params.head, params.counted, params.divisor));
-            let seen = atomicLoad(&work.head[params.head + SEEN]);
+        if (!nothing) {
+            loss = bitcast<u32>(sum / divisor);
             if (seen == SEEN_INF) {
                 loss = INF_BITS;
             } else if (seen == SEEN_NEG_INF) {
@@ -24,7 +28,6 @@ fn main(@builtin(local_invocation_index) tid: u32) {
             let turned = select(loss, loss ^ 0x80000000u, params.scale < 0.0);
             share = select(turned, NAN_BITS, nan_bits(loss) || params.scale == 0.0);
         }
-        let total = add_bits(atomicLoad(&work.head[TOTAL]), share);
-        atomicStore(&work.head[TOTAL], total);
+        atomicStore(&work.head[TOTAL], add_bits(before, share));
     }
 }

@@ -36,10 +36,15 @@ pub(super) const SHORT: usize = 256;
 /// a row.
 pub(in crate::gpu) const LONG: usize = 1 << 20;
 
-/// Packs that an invocation keeps, and words: every element of them is written out, three times, and has to be compiled;
-/// and they lie in registers.
-const KEPT_PACKS: u32 = 8;
-const KEPT_WORDS: u32 = 32;
+/// Packs of f32, or as many words, that an invocation keeps of a whole row, and on hardware of a part of one: every element
+/// of them is written out, three times, and has to be compiled; and they lie in registers.
+const KEPT_WHOLE: u32 = 8;
+const KEPT_PART: u32 = 16;
+
+/// Packs of a row that an invocation has on hardware, of short rows and of others, where that leaves enough of them. What a
+/// row takes besides, whoever takes it, goes by the invocations; and they wait for memory together.
+const SHORT_PACKS: u32 = 4;
+const ROW_PACKS: u32 = 16;
 
 impl Tuning {
     /// Both.
@@ -75,8 +80,7 @@ impl Tuning {
     /// The most columns of rows that do not have a workgroup each.
     fn short(self) -> usize {
         match self {
-            Tuning::Wide => 32,
-            Tuning::Narrow => SHORT,
+            Tuning::Wide | Tuning::Narrow => SHORT,
         }
     }
 
@@ -110,7 +114,7 @@ impl Tuning {
     pub(super) fn shape(self, kind: PlanKind, cols: usize, words: u32, whole: bool) -> Shape {
         let columns = u32::try_from(cols).unwrap_or(u32::MAX);
         let packs = |lanes: u32| columns.div_ceil(lanes.saturating_mul(PACK));
-        let kept = |packs: u32| match packs <= KEPT_PACKS && packs * words <= KEPT_WORDS {
+        let kept = |packs: u32, most: u32| match packs <= most && packs * words <= most * PACK {
             true => packs,
             false => 0,
         };
@@ -120,7 +124,7 @@ impl Tuning {
                 // an odd number of columns needs.
                 let group = PACK >> columns.trailing_zeros().min(PACK.ilog2());
                 let held = match whole && group <= 2 {
-                    true => kept(columns.saturating_mul(group) / PACK),
+                    true => kept(columns.saturating_mul(group) / PACK, KEPT_WHOLE),
                     false => 0,
                 };
                 Shape {
@@ -131,11 +135,11 @@ impl Tuning {
                 }
             }
             (PlanKind::Short, Tuning::Wide) => {
-                let lanes = packs(1).clamp(2, 32).next_power_of_two();
+                let lanes = packs(SHORT_PACKS).clamp(2, 32).next_power_of_two();
                 Shape {
                     width: 64,
                     lanes,
-                    held: kept(packs(lanes)),
+                    held: kept(packs(lanes), KEPT_PART),
                     group: 1,
                 }
             }
@@ -145,13 +149,12 @@ impl Tuning {
                 held: 0,
                 group: 1,
             },
-            // As many invocations as there are packs: the others would only wait.
             (_, Tuning::Wide) => {
-                let lanes = packs(1).clamp(32, 256).next_power_of_two();
+                let lanes = packs(ROW_PACKS).clamp(32, 256).next_power_of_two();
                 Shape {
                     width: lanes,
                     lanes,
-                    held: kept(packs(lanes)),
+                    held: kept(packs(lanes), KEPT_PART),
                     group: 1,
                 }
             }

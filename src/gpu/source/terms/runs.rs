@@ -220,7 +220,6 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     };
     line!(text, "const UNROLL: u32 = {unroll}u;");
     line!(text, "const GRADS_UNROLL: u32 = {unroll}u;");
-    let place = "row: u32, x: RowContext, c: u32, end: u32";
     let open = |text: &mut String| {
         line!(
             text,
@@ -228,7 +227,7 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         );
     };
     let args = "load_inputs(i), i, row, k, x";
-    line!(text, "fn gather_run(all: All, {place}) -> All {{");
+    line!(text, "fn gather_run(all: All, {PLACE}) -> All {{");
     line!(text, "    var run = all_identity();");
     open(text);
     match parts.iter().any(Part::peak) {
@@ -247,7 +246,7 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "    return all_merge(all, run);\n}}");
     line!(
         text,
-        "fn gather2_run(all: All2, {place}, s: All) -> All2 {{"
+        "fn gather2_run(all: All2, {PLACE}, s: All) -> All2 {{"
     );
     if v.second() {
         line!(text, "    var run = all2_identity();");
@@ -262,7 +261,7 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     }
     line!(
         text,
-        "fn grads_run({place}, s: All, s2: All2, y: Common) {{"
+        "fn grads_run({PLACE}, s: All, s2: All2, y: Common) {{"
     );
     if v.gradient {
         line!(text, "    var even = GRAD_ZERO;");
@@ -278,69 +277,80 @@ fn loops(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "}}");
 }
 
-/// A few packs of one row; its columns end at `end`, a whole number of packs after the first
-/// pack of all.
+/// Loads a few packs of one row; its columns end at `end`, a whole number of packs after the first pack of all.
+fn open_packs(text: &mut String, unroll: u32) {
+    if unroll > 1 {
+        line!(text, "    let last = (end - 1u) / PACK * PACK;");
+    }
+    line!(text, "    let stop = element_of(row, end - 1u) + 1u;");
+    for u in 0..unroll {
+        line!(
+            text,
+            "    let c{u} = c + {u}u * APART;\n    let r{u} = load_raw(element_of(row, {}), stop);",
+            // The first pack is there.
+            if u == 0 {
+                "c".into()
+            } else {
+                format!("min(c{u}, last)")
+            }
+        );
+    }
+}
+
+/// The elements of those packs.
+fn opened(v: &Variant, unroll: u32) -> Vec<Group> {
+    let item = |u: u32, k: u32| Item {
+        input: unpacked(v, &format!("r{u}"), k),
+        i: format!("element_of(row, c{u} + {k}u)"),
+        row: "row".into(),
+        col: format!("c{u} + {k}u"),
+        there: (!v.wide && k > 0).then(|| format!("c{u} + {k}u < end")),
+        of: None,
+    };
+    let group = |u: u32| Group {
+        there: (u > 0).then(|| format!("c{u} < end")),
+        items: (0..PACK).map(|k| item(u, k)).collect(),
+    };
+    (0..unroll).map(group).collect()
+}
+
+const PLACE: &str = "row: u32, x: RowContext, c: u32, end: u32";
+
+/// The gradients of a few packs.
+fn grads_run(text: &mut String, v: &Variant) {
+    let unroll = v.grads_unroll();
+    line!(text, "const GRADS_UNROLL: u32 = {unroll}u;");
+    line!(
+        text,
+        "fn grads_run({PLACE}, s: All, s2: All2, y: Common) {{"
+    );
+    if v.gradient {
+        open_packs(text, unroll);
+        grads(text, &opened(v, unroll), "stop");
+    }
+    line!(text, "}}");
+}
+
+/// A few packs of one row.
 fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "const UNROLL: u32 = {}u;", v.unroll);
-    line!(text, "const GRADS_UNROLL: u32 = {}u;", v.grads_unroll());
-    let open = |text: &mut String, unroll: u32| {
-        if unroll > 1 {
-            line!(text, "    let last = (end - 1u) / PACK * PACK;");
-        }
-        line!(text, "    let stop = element_of(row, end - 1u) + 1u;");
-        for u in 0..unroll {
-            line!(
-                text,
-                "    let c{u} = c + {u}u * APART;\n    let r{u} = load_raw(element_of(row, {}), stop);",
-                // The first pack is there.
-                if u == 0 {
-                    "c".into()
-                } else {
-                    format!("min(c{u}, last)")
-                }
-            );
-        }
-    };
-    let groups: Vec<_> = (0..v.unroll)
-        .map(|u| Group {
-            there: (u > 0).then(|| format!("c{u} < end")),
-            items: (0..PACK)
-                .map(|k| Item {
-                    input: unpacked(v, &format!("r{u}"), k),
-                    i: format!("element_of(row, c{u} + {k}u)"),
-                    row: "row".into(),
-                    col: format!("c{u} + {k}u"),
-                    there: (!v.wide && k > 0).then(|| format!("c{u} + {k}u < end")),
-                    of: None,
-                })
-                .collect(),
-        })
-        .collect();
-    let place = "row: u32, x: RowContext, c: u32, end: u32";
-    line!(text, "fn gather_run(all: All, {place}) -> All {{");
-    open(text, v.unroll);
+    let groups = opened(v, v.unroll);
+    line!(text, "fn gather_run(all: All, {PLACE}) -> All {{");
+    open_packs(text, v.unroll);
     gather(text, parts, &groups, "x", "all", "run");
     line!(text, "    return run;\n}}");
     line!(
         text,
-        "fn gather2_run(all: All2, {place}, s: All) -> All2 {{"
+        "fn gather2_run(all: All2, {PLACE}, s: All) -> All2 {{"
     );
     if v.second() {
-        open(text, v.unroll);
+        open_packs(text, v.unroll);
         gather2(text, &groups, "x", "s", "run");
         line!(text, "    return all2_merge(all, run);\n}}");
     } else {
         line!(text, "    return all;\n}}");
     }
-    line!(
-        text,
-        "fn grads_run({place}, s: All, s2: All2, y: Common) {{"
-    );
-    if v.gradient {
-        open(text, v.grads_unroll());
-        grads(text, &groups[..v.grads_unroll() as usize], "stop");
-    }
-    line!(text, "}}");
+    grads_run(text, v);
 }
 
 /// A few columns of one row at class axis 1, by one invocation.
@@ -370,14 +380,13 @@ fn columns(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             .collect(),
     };
     let groups = [group];
-    let place = "row: u32, x: RowContext, c: u32, end: u32";
-    line!(text, "fn gather_run(all: All, {place}) -> All {{");
+    line!(text, "fn gather_run(all: All, {PLACE}) -> All {{");
     open(text);
     gather(text, parts, &groups, "x", "all", "run");
     line!(text, "    return run;\n}}");
     line!(
         text,
-        "fn gather2_run(all: All2, {place}, s: All) -> All2 {{"
+        "fn gather2_run(all: All2, {PLACE}, s: All) -> All2 {{"
     );
     if v.second() {
         open(text);
@@ -399,6 +408,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
          let start = row * mine.cols;\n    \
          let stop = start + mine.cols;\n    \
          let last = (mine.cols - 1u) / PACK * PACK;\n    \
+         let f = factors();\n    \
          let x = context_of(row);"
     );
     for j in 0..v.held {
@@ -447,12 +457,40 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         text,
         "    if (lane == 0u && !silent) {{ say_losses(row, x, s, s2); }}"
     );
-    if v.gradient {
-        line!(text, "    let y = common_of(x, s, s2, factors());");
-        let written = packs(&|j| Some(format!("!silent && c{j} < mine.cols")));
-        grads(text, &written, "stop");
+    if !v.gradient {
+        line!(text, "}}");
+        return;
+    }
+    line!(text, "    let y = common_of(x, s, s2, f);");
+    let written = packs(&|j| Some(format!("!silent && c{j} < mine.cols")));
+    match v.quick_grads() {
+        false => grads(text, &written, "stop"),
+        // Of a row out of the ordinary packs are read again, one after the other.
+        true => {
+            line!(text, "    if (quick_row(x, s, y)) {{");
+            for group in &written {
+                let one = |item: &Item| format!("quick_one_grad({}, y)", item.args("x"));
+                let all: Vec<_> = group.items.iter().map(one).collect();
+                line!(
+                    text,
+                    "    if ({}) {{ store_numbers({}, stop, array<GradBits, PACK>({})); }}",
+                    group.there.as_deref().unwrap_or("true"),
+                    group.items[0].i,
+                    all.join(", ")
+                );
+            }
+            line!(
+                text,
+                "    }} else {{\n    \
+                 for (var c = select(c0, mine.cols, silent); c < mine.cols; c += GRADS_UNROLL * STEP) {{ \
+                 grads_run(row, x, c, mine.cols, s, s2, y); }}\n    }}"
+            );
+        }
     }
     line!(text, "}}");
+    if v.quick_grads() {
+        grads_run(text, v);
+    }
 }
 
 /// Rows that one invocation keeps: as many as fill whole packs, so that which element is which row's and column's is known
@@ -604,8 +642,11 @@ pub(super) fn quick_grads(text: &mut String, v: &Variant, part: &Part<'_>) {
     line!(
         text,
         "fn quick_row(x: RowContext, s: All, y: Common) -> bool {{\n    \
-         return y.live{s} && !y.nan{s} && s.top{s} <= QUICK_TOP && quick_ready{s}(x.c{s}.r, s.s{s}, y.y{s});\n}}"
+         return y.live{s} && !y.nan{s} && finite_bits(bitcast<u32>(y.w{s})) && s.top{s} <= QUICK_TOP && quick_ready{s}(x.c{s}.r, s.s{s}, y.y{s});\n}}"
     );
+    if v.held > 0 {
+        return;
+    }
     line!(
         text,
         "fn quick_grads_run(row: u32, x: RowContext, c: u32, end: u32, y: Common) {{"
@@ -617,7 +658,7 @@ pub(super) fn quick_grads(text: &mut String, v: &Variant, part: &Part<'_>) {
                 .map(|k| format!("quick_one_grad({}, y)", quick_item(v, u, k)))
                 .collect();
             let stored = format!(
-                "store_pack(element_of(row, c{u}), stop, array<GradBits, PACK>({}));",
+                "store_numbers(element_of(row, c{u}), stop, array<GradBits, PACK>({}));",
                 all.join(", ")
             );
             match u {
