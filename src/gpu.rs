@@ -4,7 +4,8 @@ mod bind;
 mod class_weight;
 mod collect;
 mod combined;
-mod confusion;
+mod count;
+mod figures;
 mod host;
 mod in_place;
 mod kernels;
@@ -16,7 +17,7 @@ pub use bind::{Bound, Io, TermIo, View};
 pub use class_weight::{ClassWeightBound, ClassWeightPlan};
 pub use collect::SampleBatch;
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
-pub use confusion::{Confusion, ConfusionState, Predictions};
+pub use count::{Confusion, ConfusionState, Predictions, RegressionState};
 pub use in_place::{InPlaceIo, InPlacePlan};
 pub use plan::{Plan, PlanKind, Tuning};
 pub use scores::ScoreState;
@@ -42,8 +43,8 @@ pub struct Gpu {
     kernels: Arc<Mutex<HashMap<Variant, Kernels<1>>>>,
     /// Those of scores.
     scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
-    /// Those of confusion matrices.
-    confusions: Arc<Mutex<HashMap<confusion::ConfusionKey, confusion::ConfusionKernels>>>,
+    /// Those of what is counted.
+    counts: Arc<Mutex<HashMap<count::CountKey, count::CountKernels>>>,
 }
 
 /// What of a device's limits the planner works with. Results do not depend on them, only the number of
@@ -272,7 +273,7 @@ impl Gpu {
             plan: None,
             kernels: Arc::default(),
             scores: Arc::default(),
-            confusions: Arc::default(),
+            counts: Arc::default(),
         }
     }
 

@@ -26,6 +26,7 @@ pub use notes::Undefined;
 pub use ranking::{
     Areas, OperatingPoint, OperatingPoints, PrecisionRecallCurve, Ranking, RocCurve,
 };
+pub(crate) use regression::RegressionSums;
 pub use regression::{Regression, RegressionFigures};
 pub use samples::{InputKind, Samples};
 

@@ -20,10 +20,14 @@ fn class_among(i: u32, classes: u32, says: bool) -> u32 {
         return l.x;
     }
     if (says && !ignored(l)) {
-        atomicAdd(&head[0], 1u);
-        atomicMax(&head[1], 0xffffffffu - (params.first + i));
+        bad_label(i);
     }
     return NEITHER;
+}
+
+fn bad_label(i: u32) {
+    atomicAdd(&head[0], 1u);
+    atomicMax(&head[1], 0xffffffffu - (params.first + i));
 }
 
 // `at` is the number's place in the batch.

@@ -45,8 +45,8 @@ fn add_counts(
 fn take_head(@builtin(local_invocation_index) tid: u32) {
     if (tid == 0u) {
         for (var k = 0u; k < 8u; k++) {
-            // Places are counted down, so that the first is the largest.
-            let place = k == 1u || k == 3u;
+            // Places are counted down, so that the first is the largest; and the last two are largest numbers.
+            let place = k == 1u || k == 3u || k >= 6u;
             head[k] = select(head[k] + other_head[k], max(head[k], other_head[k]), place);
         }
     }

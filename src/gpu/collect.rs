@@ -347,12 +347,10 @@ impl Store {
     }
 }
 
-/// Nothing, if a head says that nothing was wrong: neither with labels, which have to be below `classes`, nor with the
-/// input, which has to be what is `expected`.
-pub(super) fn check_head(head: &[u32], classes: usize, expected: &str) -> Result<()> {
-    let labels = format!("labels below {classes}");
-    let kinds = [("target", labels.as_str()), ("input", expected)];
-    for ((what, expected), wrong) in kinds.into_iter().zip(head.as_chunks::<2>().0) {
+/// Nothing, if a head says that nothing was wrong with the truth or with the input, which have to be what is expected.
+pub(super) fn check_head(head: &[u32], expected: [&str; 2]) -> Result<()> {
+    let kinds = ["target", "input"].into_iter().zip(expected);
+    for ((what, expected), wrong) in kinds.zip(head.as_chunks::<2>().0) {
         let [count, first] = *wrong;
         if count > 0 {
             return Err(Error::BadSample {

@@ -242,7 +242,7 @@ impl Gpu {
         buffer(&self.device, label, bytes, usage)
     }
 
-    async fn upload(&self, bytes: &[u8]) -> Result<wgpu::Buffer> {
+    pub(super) async fn upload(&self, bytes: &[u8]) -> Result<wgpu::Buffer> {
         let size = self.room(bytes.len())?;
         let made = self.scoped(|| {
             let made = self.device.create_buffer(&wgpu::BufferDescriptor {

@@ -489,7 +489,7 @@ impl ScoreState {
             .read(&steps, &[(&result, 4 * RESULT as u64)])
             .await?;
         let (head, result) = words.split_at(HEAD);
-        check_head(head, 2, "scores that are numbers")?;
+        check_head(head, ["labels below 2", "scores that are numbers"])?;
         let wide = |at: usize| {
             let word = |k: usize| u128::from(result[at + k]) << (32 * k);
             (0..4).map(word).sum::<u128>()

@@ -2,7 +2,9 @@
 
 use super::notes::{Notes, Undefined};
 use super::samples::Samples;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use num_bigint::BigInt;
+use num_traits::ToPrimitive;
 
 /// What is asked about numbers: nothing but what it always is. Every element is a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,6 +106,109 @@ impl Regression {
             max_error: Some(largest),
             explained_variance,
             pearson_r,
+            undefined: std::mem::take(&mut notes.0),
+        })
+    }
+}
+
+/// The bits below 1 of what sums of numbers count in, and of what sums of products do: the smallest f32 is 2⁻¹⁴⁹.
+const NUMBER_UNIT: i32 = -149;
+const PRODUCT_UNIT: i32 = 2 * NUMBER_UNIT;
+
+/// Exact sums that all figures follow of: y the truth, x the prediction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RegressionSums {
+    n: u64,
+    y: BigInt,
+    x: BigInt,
+    gap: BigInt,
+    yy: BigInt,
+    xx: BigInt,
+    xy: BigInt,
+    share: BigInt,
+    /// An f32 whose exponent has nine bits.
+    largest: u32,
+}
+
+/// Slots in units of 2¹⁶ each, of two's complements, as one number.
+fn whole(slots: &[u64]) -> BigInt {
+    let one = |sum: BigInt, slot: &u64| (sum << 16u32) + BigInt::from(*slot as i64);
+    slots.iter().rev().fold(BigInt::ZERO, one)
+}
+
+/// In units of 2^`unit`, rounded once: no sum of f32 or of their products leaves f64.
+fn value(of: &BigInt, unit: i32) -> f64 {
+    of.to_f64().unwrap_or(f64::NAN) * 2f64.powi(unit)
+}
+
+impl RegressionSums {
+    /// Of `n` samples: Σ y, Σ x, Σ |y − x|; Σ y², Σ x², Σ x·y; Σ |y − x|/max(|y|, ε); the largest |y − x|.
+    pub fn new(
+        n: u64,
+        [y, x, gap]: [&[u64]; 3],
+        [yy, xx, xy]: [&[u64]; 3],
+        share: &[u64],
+        largest: u32,
+    ) -> RegressionSums {
+        let [y, x, gap, yy, xx, xy, share] = [y, x, gap, yy, xx, xy, share].map(whole);
+        RegressionSums {
+            n,
+            y,
+            x,
+            gap,
+            yy,
+            xx,
+            xy,
+            share,
+            largest,
+        }
+    }
+
+    /// The figures. Differences are taken before anything is rounded.
+    pub fn figures(&self) -> Result<RegressionFigures> {
+        if self.n == 0 {
+            return Err(Error::mismatch("input", "at least one sample", "none"));
+        }
+        let mut notes = Notes::default();
+        let notes = &mut notes;
+        let n = self.n as f64;
+        let count = BigInt::from(self.n);
+        let errors = &self.yy - (&self.xy << 1u32) + &self.xx;
+        // n² times variances and covariance.
+        let truth = &count * &self.yy - &self.y * &self.y;
+        let predicted = &count * &self.xx - &self.x * &self.x;
+        let both = &count * &self.xy - &self.x * &self.y;
+        let bias = &self.y - &self.x;
+        let explained = &truth - (&count * &errors - &bias * &bias);
+        let found = &truth - &count * &errors;
+        let mse = value(&errors, PRODUCT_UNIT) / n;
+        let product = |v: &BigInt| value(v, PRODUCT_UNIT);
+        let constant = "the truth is constant";
+        let mut share = |name: &'static str, a: &BigInt| {
+            notes.ratio(name, product(a), product(&truth), constant)
+        };
+        let r2 = share("r2", &found);
+        let explained_variance = share("explained_variance", &explained);
+        let spread = product(&predicted).sqrt() * product(&truth).sqrt();
+        let why = "truth or prediction is constant";
+        let pearson_r = notes.ratio("pearson_r", product(&both), spread, why);
+        let exponent = (self.largest >> 23) as i32;
+        let mantissa = f64::from(self.largest & 0x007f_ffff);
+        let largest = match exponent {
+            0 => mantissa * 2f64.powi(NUMBER_UNIT),
+            e => (mantissa + 2f64.powi(23)) * 2f64.powi(e - 150),
+        };
+        Ok(RegressionFigures {
+            n,
+            weighted: false,
+            mse: Some(mse),
+            rmse: Some(mse.sqrt()),
+            mae: Some(value(&self.gap, NUMBER_UNIT) / n),
+            r2,
+            mape: Some(value(&self.share, NUMBER_UNIT) / n),
+            max_error: Some(largest),
+            explained_variance,
+            pearson_r: pearson_r.map(|r| r.clamp(-1.0, 1.0)),
             undefined: std::mem::take(&mut notes.0),
         })
     }

@@ -108,7 +108,7 @@ impl<'a> Samples<'a> {
     }
 
     /// The samples there are, where each has `columns` numbers of the input.
-    pub(super) fn count(&self, columns: usize) -> Result<usize> {
+    pub(crate) fn count(&self, columns: usize) -> Result<usize> {
         let elements = self.elements()?;
         let found = match &self.input {
             Target::Values(v) => v.len(),

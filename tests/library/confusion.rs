@@ -1,22 +1,9 @@
 //! Confusion matrices and ranks that are counted on the device, against the reference.
 
-use crate::support::{self, Rng};
-use half::{bf16, f16};
+use crate::support::{self, Rng, bytes, stored};
 use wgloss::gpu::{Confusion, Gpu, Predictions, Tuning, View};
 use wgloss::metric::{Cells, InputKind, Multiclass, Samples};
 use wgloss::{DType, Error, LabelType};
-
-fn stored(scores: &[f32], dtype: DType) -> Vec<u8> {
-    match dtype {
-        DType::F32 => bytes(scores.iter().map(|v| v.to_le_bytes())),
-        DType::F16 => bytes(scores.iter().map(|&v| f16::from_f32(v).to_le_bytes())),
-        DType::Bf16 => bytes(scores.iter().map(|&v| bf16::from_f32(v).to_le_bytes())),
-    }
-}
-
-fn bytes<const N: usize>(of: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
-    of.flatten().collect()
-}
 
 fn labelled(labels: &[i64], ty: LabelType) -> Vec<u8> {
     match ty {

@@ -10,6 +10,7 @@ mod gradients;
 mod large;
 mod lost;
 mod properties;
+mod regression;
 mod scores;
 mod storage;
 mod support;

@@ -1,4 +1,5 @@
 //! What the tests share: the device, seeded numbers from where a loss is defined, and options at their limits.
+use half::{bf16, f16};
 use std::io::Write;
 use std::sync::OnceLock;
 use wgloss::loss::{Info, Loss, OptionInfo, OptionKind, OptionValue, Range, Support, TargetKind};
@@ -385,4 +386,18 @@ pub fn download(gpu: &Gpu, buffer: &wgpu::Buffer) -> Vec<u8> {
     receiver.recv().expect("an answer").expect("mapped");
     let view = staging.slice(..).get_mapped_range().expect("mapped");
     view.to_vec()
+}
+
+/// Numbers as a device stores them.
+pub fn stored(scores: &[f32], dtype: DType) -> Vec<u8> {
+    match dtype {
+        DType::F32 => bytes(scores.iter().map(|v| v.to_le_bytes())),
+        DType::F16 => bytes(scores.iter().map(|&v| f16::from_f32(v).to_le_bytes())),
+        DType::Bf16 => bytes(scores.iter().map(|&v| bf16::from_f32(v).to_le_bytes())),
+    }
+}
+
+/// All of them, one behind the other.
+pub fn bytes<const N: usize>(of: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
+    of.flatten().collect()
 }

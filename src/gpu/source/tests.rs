@@ -4,7 +4,8 @@ use super::{
     COUNTED_SUM, COUNTED_VALID, DIVISOR, HEAD, LOSS, Losses, Named, PARAMS, Params, Stage,
     TERM_PARAMS, TOTAL, Term, TermParams, UPSTREAM, Variant, compose, list_option, terms,
 };
-use crate::gpu::{Predictions, Tuning};
+use crate::gpu::Tuning;
+use crate::gpu::count::What;
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Family, Info, OptionKind, TargetKind};
 use crate::tensor::{DType, LabelType};
@@ -249,19 +250,12 @@ fn others() -> Vec<(String, String)> {
             all.push((name, crate::gpu::scores::keep_text(tuning, dtype, labels)));
         }
     }
-    let scores = DType::ALL.map(Predictions::Scores);
-    let predictions = scores
-        .into_iter()
-        .chain(LabelType::ALL.map(Predictions::Labels));
-    for (tuning, (k, of)) in Tuning::ALL
+    for (tuning, what) in Tuning::ALL
         .iter()
-        .flat_map(|t| predictions.clone().enumerate().map(|p| (*t, p)))
+        .flat_map(|t| What::all().into_iter().map(|w| (*t, w)))
     {
-        let key = (tuning, of, LabelType::ALL[k % 3]);
-        all.push((
-            format!("confusion {key:?}"),
-            crate::gpu::confusion::confusion_text(key),
-        ));
+        let name = format!("{what:?} {tuning:?}");
+        all.push((name, crate::gpu::count::count_text(tuning, what)));
     }
     for tuning in Tuning::ALL {
         all.push((

@@ -1,0 +1,72 @@
+// Goes through a batch and counts, in slots of 64 bits; what a sample is counted as, `take_sample` says.
+
+// The low words of all slots; then the high words.
+@group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
+
+// What the low word carries goes into the high one; n has a sign, and negative counts are two's complements.
+fn add_count(slot: u32, n: u32) {
+    let before = atomicAdd(&counts[slot], n);
+    let high = u32(before + n < before) - (n >> 31u);
+    if (high != 0u) {
+        atomicAdd(&counts[slots() + slot], high);
+    }
+}
+
+// Few slots are counted in the workgroup first, in as many copies as there is room for: or else everybody would add to the
+// same few words.
+const FEW: u32 = 2048u;
+var<workgroup> few: array<atomic<u32>, FEW>;
+
+fn copies() -> u32 {
+    return max(1u, min(WIDTH, FEW / max(slots(), 1u)));
+}
+
+fn clear_few(tid: u32) {
+    for (var c = tid; c < FEW; c += WIDTH) {
+        atomicStore(&few[c], 0u);
+    }
+    workgroupBarrier();
+}
+
+fn count_by(slot: u32, n: u32, tid: u32) {
+    if (slots() <= FEW) {
+        atomicAdd(&few[tid % copies() * slots() + slot], n);
+    } else {
+        add_count(slot, n);
+    }
+}
+
+fn count_slot(slot: u32, tid: u32) {
+    count_by(slot, 1u, tid);
+}
+
+fn flush_few(tid: u32) {
+    workgroupBarrier();
+    if (slots() <= FEW) {
+        for (var c = tid; c < slots(); c += WIDTH) {
+            var sum = 0u;
+            for (var k = 0u; k < copies(); k++) {
+                sum += atomicLoad(&few[k * slots() + c]);
+            }
+            if (sum != 0u) {
+                add_count(c, sum);
+            }
+        }
+    }
+}
+
+@compute @workgroup_size(WIDTH)
+fn main(
+    @builtin(workgroup_id) wid: vec3<u32>,
+    @builtin(num_workgroups) nwg: vec3<u32>,
+    @builtin(local_invocation_index) tid: u32,
+) {
+    clear_few(tid);
+    let begin = (wid.y * nwg.x + wid.x) * TILE;
+    for (var j = tid; j < TILE; j += WIDTH) {
+        if (begin + j < params.n) {
+            take_sample(begin + j, tid);
+        }
+    }
+    flush_few(tid);
+}
