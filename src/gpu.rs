@@ -17,7 +17,9 @@ pub use bind::{Bound, Io, TermIo, View};
 pub use class_weight::{ClassWeightBound, ClassWeightPlan};
 pub use collect::SampleBatch;
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
-pub use count::{Confusion, ConfusionState, Predictions, RegressionState};
+pub use count::{
+    BinaryBatch, BinaryState, Confusion, ConfusionState, Predictions, RegressionState,
+};
 pub use in_place::{InPlaceIo, InPlacePlan};
 pub use plan::{Plan, PlanKind, Tuning};
 pub use scores::ScoreState;

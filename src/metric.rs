@@ -10,6 +10,7 @@
 mod binary;
 mod calibration;
 mod confusion;
+mod exact;
 mod multiclass;
 mod multilabel;
 mod notes;
@@ -18,14 +19,18 @@ mod regression;
 mod samples;
 
 pub use binary::{Binary, BinaryFigures};
+pub(crate) use binary::{Order, share};
+pub(crate) use calibration::Calibration;
 pub use calibration::{CALIBRATION_BINS, CalibrationBin};
 pub use confusion::{Cells, ConfusionMatrix, Normalize, Scores};
+pub(crate) use exact::{NUMBER_SLOTS, PRODUCT_SLOTS};
 pub use multiclass::{ClassFigures, Multiclass, MulticlassFigures};
 pub use multilabel::{LabelFigures, Multilabel, MultilabelFigures};
 pub use notes::Undefined;
 pub use ranking::{
     Areas, OperatingPoint, OperatingPoints, PrecisionRecallCurve, Ranking, RocCurve,
 };
+pub(crate) use ranking::{Point, Points};
 pub(crate) use regression::RegressionSums;
 pub use regression::{Regression, RegressionFigures};
 pub use samples::{InputKind, Samples};

@@ -1,9 +1,11 @@
 //! States that count: slots of 64 bits that batches of samples are added to on the device, and that add up when states are
 //! merged. What is counted, and what comes of it, each file in `count` says.
 
+mod binary;
 mod confusion;
 mod regression;
 
+pub use binary::{BinaryBatch, BinaryState};
 pub use confusion::{Confusion, ConfusionState, Predictions};
 pub use regression::RegressionState;
 
@@ -16,6 +18,7 @@ use super::kernels::{Access, Kernels, WIDE};
 use super::scores::load_score;
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
+use crate::metric::InputKind;
 use crate::tensor::{DType, LabelType};
 use std::sync::PoisonError;
 
@@ -23,14 +26,12 @@ const COUNT: &str = include_str!("../../shaders/metric/count.wgsl");
 const CONFUSION: &str = include_str!("../../shaders/metric/confusion.wgsl");
 const OF_LABELS: &str = include_str!("../../shaders/metric/confusion_labels.wgsl");
 const OF_SCORES: &str = include_str!("../../shaders/metric/confusion_scores.wgsl");
+const CALIBRATION: &str = include_str!("../../shaders/metric/calibration.wgsl");
+const BINARY: &str = include_str!("../../shaders/metric/binary.wgsl");
 const EXACT: &str = include_str!("../../shaders/metric/exact.wgsl");
 const REGRESSION: &str = include_str!("../../shaders/metric/regression.wgsl");
 const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
 const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
-
-/// Slots of an exact sum of numbers, and of one of products, in the words of exact.wgsl.
-const NUMBER_SLOTS: usize = 18;
-const PRODUCT_SLOTS: usize = 35;
 
 /// What is counted, of what is stored how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +39,8 @@ pub(super) enum What {
     Confusion(Predictions, LabelType),
     /// Predictions and truth.
     Regression(DType, DType),
+    /// Scores, probabilities or logits of two classes, and labels.
+    Binary(InputKind, DType, LabelType),
 }
 
 impl What {
@@ -50,7 +53,10 @@ impl What {
         let confusion = of.map(|(k, of)| What::Confusion(of, LabelType::ALL[k % 3]));
         let types = DType::ALL.into_iter().enumerate();
         let regression = types.map(|(k, of)| What::Regression(of, DType::ALL[(k + 1) % 3]));
-        confusion.chain(regression).collect()
+        let kinds = [InputKind::Scores, InputKind::Probs, InputKind::Logits];
+        let types = kinds.into_iter().zip(DType::ALL).zip(LabelType::ALL);
+        let binary = types.map(|((kind, of), labels)| What::Binary(kind, of, labels));
+        confusion.chain(regression).chain(binary).collect()
     }
 
     /// Invocations of a workgroup, and the samples it takes.
@@ -61,8 +67,8 @@ impl What {
             (Tuning::Narrow, What::Confusion(Predictions::Labels(_), _)) => (8, 32_768),
             (Tuning::Narrow, What::Confusion(Predictions::Scores(_), _)) => (8, 1024),
             // A slot takes in 2^15 samples, of which each may add to it twice.
-            (Tuning::Wide, What::Regression(..)) => (256, 4096),
-            (Tuning::Narrow, What::Regression(..)) => (8, 16_384),
+            (Tuning::Wide, What::Regression(..) | What::Binary(..)) => (256, 4096),
+            (Tuning::Narrow, What::Regression(..) | What::Binary(..)) => (8, 16_384),
         }
     }
 
@@ -71,6 +77,7 @@ impl What {
         match self {
             What::Confusion(of, labels) => [("predictions", of.size()), ("labels", labels.size())],
             What::Regression(of, truth) => [("predictions", of.size()), ("truth", truth.size())],
+            What::Binary(_, of, labels) => [("scores", of.size()), ("labels", labels.size())],
         }
     }
 
@@ -80,6 +87,7 @@ impl What {
             What::Confusion(Predictions::Labels(_), _) => 0,
             What::Confusion(Predictions::Scores(_), _) => 1,
             What::Regression(..) => 2,
+            What::Binary(kind, ..) => 3 + kind as u32,
         }
     }
 }
@@ -99,6 +107,7 @@ pub(super) fn count_text(tuning: Tuning, what: What) -> String {
     let (width, tile) = what.shape(tuning);
     let constants = format!("const WIDTH: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n");
     let exact = || [EXACT, WIDE, NUMERICS, STORAGE].concat();
+    let kind = |kind: InputKind| format!("const KIND: u32 = {}u;\n", kind as u32);
     let of = match what {
         What::Confusion(Predictions::Labels(ty), labels) => {
             let load = load_label("load_prediction", "inputs", ty);
@@ -112,6 +121,10 @@ pub(super) fn count_text(tuning: Tuning, what: What) -> String {
             let x = load_number("load_score", of, "inputs", "params.off_input");
             let y = load_number("load_truth", truth, "labels", "params.off_labels");
             batch_text(LabelType::U32) + REGRESSION + &exact() + &x + &y
+        }
+        What::Binary(of, dtype, labels) => {
+            let load = load_number("load_score", dtype, "inputs", "params.off_input");
+            batch_text(labels) + BINARY + CALIBRATION + &exact() + &load + &kind(of)
         }
     };
     of + COUNT + &constants
@@ -202,11 +215,19 @@ impl Counts {
         self.store.clear(encoder, true);
     }
 
-    pub async fn merge(&self, encoder: &mut wgpu::CommandEncoder, other: &Counts) -> Result<()> {
-        if self.start() != other.start() {
-            let (expected, found) = (self.said.as_str(), other.said.as_str());
-            return Err(Error::mismatch("state to merge", expected, found));
+    /// Refuses a state that counts something else.
+    pub fn like(&self, other: &Counts) -> Result<()> {
+        match self.start() == other.start() {
+            true => Ok(()),
+            false => {
+                let (expected, found) = (self.said.as_str(), other.said.as_str());
+                Err(Error::mismatch("state to merge", expected, found))
+            }
         }
+    }
+
+    pub async fn merge(&self, encoder: &mut wgpu::CommandEncoder, other: &Counts) -> Result<()> {
+        self.like(other)?;
         let counts = Merged::Counts(self.slots());
         let (store, kernels) = (&self.store, &self.kernels.merge);
         store.merge(encoder, &other.store, kernels, counts).await
@@ -217,16 +238,20 @@ impl Counts {
         Ok(to_bytes(self.start().into_iter().chain(words)))
     }
 
-    pub async fn load_bytes(&self, bytes: &[u8]) -> Result<()> {
-        let words = from_bytes(bytes, &self.start()).unwrap_or_default();
-        let Some((head, counts)) = words
-            .split_at_checked(HEAD)
-            .filter(|(_, counts)| counts.len() == 2 * self.slots())
-        else {
+    /// The words that saved bytes hold, if they are of such a state.
+    pub fn saved(&self, bytes: &[u8]) -> Result<Vec<u32>> {
+        let words = from_bytes(bytes, &self.start());
+        let whole = |words: &Vec<u32>| words.len() == HEAD + 2 * self.slots();
+        words.filter(whole).ok_or_else(|| {
             let expected = format!("a saved state of {}", self.said);
             let found = format!("{} bytes that are none", bytes.len());
-            return Err(Error::mismatch("bytes", expected, found));
-        };
+            Error::mismatch("bytes", expected, found)
+        })
+    }
+
+    /// Takes the place of what was counted by saved words.
+    pub async fn load(&self, words: Vec<u32>) -> Result<()> {
+        let (head, counts) = words.split_at(HEAD.min(words.len()));
         let Store { gpu, head: h, kept } = &self.store;
         let written = gpu.scoped(|| {
             gpu.queue.write_buffer(h, 0, bytemuck::cast_slice(head));
@@ -362,7 +387,7 @@ macro_rules! state_of_counts {
             /// # Errors
             /// As `load_bytes`.
             pub async fn load_bytes_async(&self, bytes: &[u8]) -> Result<()> {
-                self.counts.load_bytes(bytes).await
+                self.counts.load(self.counts.saved(bytes)?).await
             }
         }
     };

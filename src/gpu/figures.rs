@@ -1,10 +1,10 @@
 //! Figures of arrays in host memory, worked out on the device.
 
-use super::{Gpu, View};
+use super::{Gpu, Predictions, View};
 use crate::batch::Target;
 use crate::error::{Error, Result};
-use crate::metric::{RegressionFigures, Samples};
-use crate::tensor::{DType, Values};
+use crate::metric::{Binary, BinaryFigures, InputKind, RegressionFigures, Samples};
+use crate::tensor::{DType, Labels, Values};
 
 /// How numbers are stored on the device.
 fn stored(values: &Values<'_>) -> DType {
@@ -26,6 +26,17 @@ fn numbers<'a>(of: &'a Target<'_>) -> Values<'a> {
     }
 }
 
+/// The labels of an array, of which there have to be `n`.
+fn labels<'a>(what: &'static str, of: Option<&'a Target<'_>>, n: usize) -> Result<&'a Labels<'a>> {
+    let found = match of {
+        Some(Target::Labels(l)) if l.len() == n => return Ok(l),
+        Some(Target::Labels(l)) => l.len().to_string(),
+        Some(Target::Values(_)) => "floating-point numbers".into(),
+        None => "none".into(),
+    };
+    Err(Error::mismatch(what, format!("{n} integer labels"), found))
+}
+
 /// Weights are for the reference.
 fn unweighted(samples: &Samples<'_>) -> Result<()> {
     match &samples.weight {
@@ -38,7 +49,57 @@ fn unweighted(samples: &Samples<'_>) -> Result<()> {
     }
 }
 
+/// Predictions in host memory: what they are, and their bytes.
+fn predictions(samples: &Samples<'_>, kind: InputKind, n: usize) -> Result<(Predictions, Vec<u8>)> {
+    match (&samples.input, kind) {
+        (input, InputKind::Labels) => {
+            let l = labels("input", Some(input), n)?;
+            Ok((Predictions::Labels(l.label_type()), l.bytes().to_vec()))
+        }
+        (Target::Values(v), _) => {
+            let dtype = stored(v);
+            Ok((Predictions::Scores(dtype), v.bytes(dtype).into_owned()))
+        }
+        (Target::Labels(_), _) => Err(Error::mismatch("input", kind.name(), "integer labels")),
+    }
+}
+
 impl Gpu {
+    /// Figures of two classes: uploads the samples, collects them in a [`BinaryState`](super::BinaryState), waits, and reads
+    /// what they come to. f64 is rounded to f32. There is no [`Ranking`](crate::metric::Ranking): scores are not read back.
+    ///
+    /// # Errors
+    /// As [`Binary::figures`]; [`Error::Mismatch`] for weights, which only the reference has; [`Error::TooLarge`] for arrays
+    /// over the device's buffer size; [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn binary_figures(&self, asked: &Binary, samples: &Samples<'_>) -> Result<BinaryFigures> {
+        self.block_on(self.binary_figures_async(asked, samples))
+    }
+
+    /// As `binary_figures`, without blocking.
+    ///
+    /// # Errors
+    /// As `binary_figures`.
+    pub async fn binary_figures_async(
+        &self,
+        asked: &Binary,
+        samples: &Samples<'_>,
+    ) -> Result<BinaryFigures> {
+        unweighted(samples)?;
+        let n = samples.count(1)?;
+        let truth = labels("target", samples.target.as_ref(), n)?;
+        let (of, input) = predictions(samples, asked.input, n)?;
+        let mut state = self.binary_async(asked, of, truth.label_type(), n).await?;
+        let input = self.upload(&input).await?;
+        let truth = self.upload(truth.bytes()).await?;
+        let (input, truth) = (View::whole(&input), View::whole(&truth));
+        let batch = state.bind_async(&input, &truth, n).await?;
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        state.update(&mut encoder, &batch)?;
+        self.queue.submit([encoder.finish()]);
+        state.compute_async().await
+    }
+
     /// Figures of numbers: uploads the samples, collects them in a [`RegressionState`](super::RegressionState), waits, and reads
     /// its sums. f64 and integers are rounded to f32.
     ///

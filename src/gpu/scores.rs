@@ -8,8 +8,9 @@ use super::collect::{
 use super::kernels::{Access, Kernels, Span, Step, WIDE, declared, parameters};
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
-use crate::metric::Areas;
+use crate::metric::{Areas, OperatingPoints, Point, Points, share};
 use crate::tensor::{DType, LabelType};
+use half::{bf16, f16};
 use std::sync::PoisonError;
 
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
@@ -17,11 +18,14 @@ const KEEP_WORDS: &str = include_str!("../../shaders/metric/keep_words.wgsl");
 const KEEP_COUNTS: &str = include_str!("../../shaders/metric/keep_counts.wgsl");
 const SORT: &str = include_str!("../../shaders/metric/sort.wgsl");
 const AREAS: &str = include_str!("../../shaders/metric/areas.wgsl");
+const POINTS: &str = include_str!("../../shaders/metric/points.wgsl");
 
 /// The counts of 16-bit scores: negative and positive samples of each.
 const SLOTS: usize = 2 * 65_536;
-/// Words of a result before the sums of workgroups.
+/// Words of a result before the sums of workgroups; of operating points, and of one of them.
 const RESULT: usize = 12;
+const POINTS_RESULT: usize = 18;
+const POINT_WORDS: usize = 6;
 /// How saved bytes begin: `wgsc`, then a version.
 const MAGIC: u32 = u32::from_le_bytes(*b"wgsc");
 const VERSION: u32 = 1;
@@ -122,7 +126,8 @@ pub(super) fn sort_text(tuning: Tuning) -> String {
 }
 
 pub(super) fn areas_text(tuning: Tuning) -> String {
-    text(tuning, &[&declared("AreaParams", AREA_PARAMS), AREAS, WIDE])
+    let params = declared("AreaParams", AREA_PARAMS);
+    text(tuning, &[&params, AREAS, POINTS, WIDE])
 }
 
 parameters! {
@@ -142,6 +147,11 @@ parameters! {
     AreaParams, AREA_PARAMS {
         /// Workgroups of `areas`.
         groups: u32,
+        /// The recall and the precision that are asked for, in units of 2⁻⁶⁴.
+        recall_low: u32,
+        recall_high: u32,
+        precision_low: u32,
+        precision_high: u32,
     }
 }
 
@@ -169,7 +179,7 @@ pub(super) struct ScoreKernels {
     keep: Kernels<1>,
     sort: Kernels<5>,
     merge: Kernels<3>,
-    areas: Kernels<3>,
+    areas: Kernels<6>,
 }
 
 impl Gpu {
@@ -235,7 +245,14 @@ impl Gpu {
                 "wgloss areas",
                 areas_text(tuning),
                 &[Access::Read, Access::Read, Access::Write],
-                ["areas", "finish", "counted_areas"],
+                [
+                    "areas",
+                    "finish",
+                    "counted_areas",
+                    "points",
+                    "points_finish",
+                    "counted_points",
+                ],
             ),
         });
         let kernels = made.await?;
@@ -479,58 +496,127 @@ impl ScoreState {
     /// # Errors
     /// As `compute`.
     pub async fn compute_async(&self) -> Result<Areas> {
+        Ok(self.order(None).await?.0)
+    }
+
+    /// As `compute`, and the operating points with the highest F1, at least `recall`, and at least `precision`.
+    ///
+    /// # Errors
+    /// As `compute`; [`Error::Mismatch`] for a share outside of [0, 1].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn compute_points(&self, recall: f64, precision: f64) -> Result<(Areas, OperatingPoints)> {
+        let computed = self.compute_points_async(recall, precision);
+        self.store.gpu.block_on(computed)
+    }
+
+    /// As `compute_points`, without blocking.
+    ///
+    /// # Errors
+    /// As `compute_points`.
+    pub async fn compute_points_async(
+        &self,
+        recall: f64,
+        precision: f64,
+    ) -> Result<(Areas, OperatingPoints)> {
+        share("recall", recall)?;
+        share("precision", precision)?;
+        let (areas, points) = self.order(Some([recall, precision])).await?;
+        let points = OperatingPoints::of(&points, areas.positives);
+        Ok((areas, points))
+    }
+
+    /// The areas, and operating points of recall and precision where those are asked for.
+    async fn order(&self, asked: Option<[f64; 2]>) -> Result<(Areas, Points)> {
         let made = self.store.gpu.scoped(|| match self.dtype {
-            DType::F32 => self.sorted_steps(),
-            DType::F16 | DType::Bf16 => self.counted_steps(),
+            DType::F32 => self.sorted_steps(asked),
+            DType::F16 | DType::Bf16 => self.counted_steps(asked),
         });
-        let (steps, result) = made.await?;
-        let words = self
-            .store
-            .read(&steps, &[(&result, 4 * RESULT as u64)])
-            .await?;
+        let (steps, [areas, points]) = made.await?;
+        let results = [
+            (&areas, 4 * RESULT as u64),
+            (&points, 4 * POINTS_RESULT as u64),
+        ];
+        let words = self.store.read(&steps, &results).await?;
         let (head, result) = words.split_at(HEAD);
         check_head(head, ["labels below 2", "scores that are numbers"])?;
+        let (result, points) = result.split_at(RESULT);
         let wide = |at: usize| {
             let word = |k: usize| u128::from(result[at + k]) << (32 * k);
             (0..4).map(word).sum::<u128>()
         };
-        let long = |at: usize| u64::from(result[at]) | u64::from(result[at + 1]) << 32;
-        Ok(Areas {
+        let long = |of: &[u32]| u64::from(of[0]) | u64::from(of[1]) << 32;
+        let areas = Areas {
             twice_pairs: wide(0),
             precisions: wide(4),
-            positives: long(8),
-            negatives: long(10),
+            positives: long(&result[8..]),
+            negatives: long(&result[10..]),
+        };
+        let point = |k: usize| {
+            let of = &points[k * POINT_WORDS..(k + 1) * POINT_WORDS];
+            (asked.is_some() && of[5] != 0).then(|| Point {
+                threshold: score_of(self.dtype, of[4]),
+                tp: long(of),
+                fp: long(&of[2..]),
+            })
+        };
+        let points = Points {
+            max_f1: point(0),
+            recall_at: point(1),
+            precision_at: point(2),
+        };
+        Ok((areas, points))
+    }
+
+    /// Room for the results of so many workgroups: sums, and points.
+    fn results(&self, groups: usize) -> [wgpu::Buffer; 2] {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        [RESULT + 8 * groups, POINTS_RESULT * (1 + groups)].map(|words| {
+            let device = &self.store.gpu.device;
+            buffer(device, "wgloss areas", 4 * words as u64, usage)
         })
     }
 
-    fn result(&self, groups: usize) -> wgpu::Buffer {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        let words = RESULT + 8 * groups;
-        buffer(
-            &self.store.gpu.device,
-            "wgloss areas",
-            4 * words as u64,
-            usage,
-        )
+    /// Steps of kernels that come to results, over words: for the areas, and, where they are asked for, for points.
+    fn result_steps(
+        &self,
+        words: &wgpu::Buffer,
+        groups: usize,
+        asked: Option<[f64; 2]>,
+        kernels: [&[(usize, usize)]; 2],
+        steps: &mut Vec<Step>,
+    ) -> [wgpu::Buffer; 2] {
+        let gpu = &self.store.gpu;
+        let results = self.results(groups);
+        let [recall, precision] = asked.unwrap_or_default().map(least);
+        let params = gpu.parameters(bytemuck::bytes_of(&AreaParams {
+            groups: groups as u32,
+            recall_low: recall as u32,
+            recall_high: (recall >> 32) as u32,
+            precision_low: precision as u32,
+            precision_high: (precision >> 32) as u32,
+        }));
+        let wanted = if asked.is_some() { 2 } else { 1 };
+        for (result, kernels) in results.iter().zip(kernels).take(wanted) {
+            let buffers = [&self.store.head, words, result].map(Span::whole);
+            let areas = &self.kernels.areas;
+            let group = areas.bind(gpu, Span::whole(&params), &buffers);
+            steps.extend(kernels.iter().map(|&(kernel, groups)| Step {
+                pipeline: areas.pipelines[kernel].clone(),
+                group: group.clone(),
+                grid: gpu.plane(groups),
+            }));
+        }
+        results
     }
 
-    fn counted_steps(&self) -> (Vec<Step>, wgpu::Buffer) {
-        let result = self.result(0);
-        let params = AreaParams { groups: 0 };
-        let params = self.store.gpu.parameters(bytemuck::bytes_of(&params));
-        let buffers = [&self.store.head, &self.store.kept, &result].map(Span::whole);
-        let step = Step {
-            pipeline: self.kernels.areas.pipelines[2].clone(),
-            group: self
-                .kernels
-                .areas
-                .bind(&self.store.gpu, Span::whole(&params), &buffers),
-            grid: [1, 1],
-        };
-        (vec![step], result)
+    fn counted_steps(&self, asked: Option<[f64; 2]>) -> (Vec<Step>, [wgpu::Buffer; 2]) {
+        let mut steps = Vec::new();
+        let kernels: [&[_]; 2] = [&[(2, 1)], &[(5, 1)]];
+        let results = self.result_steps(&self.store.kept, 0, asked, kernels, &mut steps);
+        (steps, results)
     }
 
-    fn sorted_steps(&self) -> (Vec<Step>, wgpu::Buffer) {
+    fn sorted_steps(&self, asked: Option<[f64; 2]>) -> (Vec<Step>, [wgpu::Buffer; 2]) {
         let gpu = &self.store.gpu;
         let Shape { width, bits, tile } = shape(gpu.tuning);
         let capacity = self.store.capacity();
@@ -587,21 +673,34 @@ impl ScoreState {
             from = to;
         }
         let groups = capacity.div_ceil(width as usize * RUN * RUNS).max(1);
-        let result = self.result(groups);
-        let params = AreaParams {
-            groups: groups as u32,
-        };
-        let params = self.store.gpu.parameters(bytemuck::bytes_of(&params));
-        let buffers = [&self.store.head, from, &result].map(Span::whole);
-        let group = self.kernels.areas.bind(gpu, Span::whole(&params), &buffers);
-        let [areas, finish, _] = &self.kernels.areas.pipelines;
-        for (pipeline, grid) in [(areas, gpu.plane(groups)), (finish, [1, 1])] {
-            steps.push(Step {
-                pipeline: pipeline.clone(),
-                group: group.clone(),
-                grid,
-            });
-        }
-        (steps, result)
+        let kernels: [&[_]; 2] = [&[(0, groups), (1, 1)], &[(3, groups), (4, 1)]];
+        let results = self.result_steps(from, groups, asked, kernels, &mut steps);
+        (steps, results)
+    }
+}
+
+/// The least share that rounds to `v` or more, in units of 2⁻⁶⁴: what is above the middle between v and the f64 below it.
+/// Quotients of counts below 2⁵³ are never that middle.
+fn least(v: f64) -> u64 {
+    if v <= 0.0 {
+        return 0;
+    }
+    let below = f64::from_bits(v.to_bits() - 1);
+    // Both are whole numbers of 2^-128 where they are at least 2^-75; below that every share is more than what is asked.
+    let unit = 2f64.powi(127);
+    let middle = ((v * unit) as u128 + (below * unit) as u128).div_ceil(1 << 64);
+    u64::try_from(middle).unwrap_or(u64::MAX)
+}
+
+/// The score that a word stands for, which orders as it does.
+fn score_of(dtype: DType, word: u32) -> f64 {
+    let bits = |sign: u32| match word >= sign {
+        true => word ^ sign,
+        false => word ^ (2 * (sign - 1) + 1),
+    };
+    match dtype {
+        DType::F32 => f64::from(f32::from_bits(bits(1 << 31))),
+        DType::F16 => f16::from_bits(bits(1 << 15) as u16).to_f64(),
+        DType::Bf16 => bf16::from_bits(bits(1 << 15) as u16).to_f64(),
     }
 }

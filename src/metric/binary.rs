@@ -3,7 +3,7 @@
 use super::calibration::{Calibration, CalibrationBin, clipped, sigmoid, softplus};
 use super::confusion::{ConfusionMatrix, Hits, Scores};
 use super::notes::{Notes, Undefined};
-use super::ranking::{OperatingPoints, Ranking};
+use super::ranking::{Areas, OperatingPoints, Ranking};
 use super::samples::{InputKind, Samples};
 use crate::error::{Error, Result};
 
@@ -74,7 +74,7 @@ pub struct BinaryFigures {
     pub ece: Option<f64>,
     /// Thresholds worth a look.
     pub operating_points: OperatingPoints,
-    /// The distinct scores, from which the curves are made; `None` for labels.
+    /// The distinct scores, from which the curves are made; `None` for labels, and where a device worked the figures out.
     pub ranking: Option<Ranking>,
     /// The bins of the calibration error; `None` where there are no probabilities.
     pub calibration: Option<Vec<CalibrationBin>>,
@@ -82,11 +82,22 @@ pub struct BinaryFigures {
     pub undefined: Vec<Undefined>,
 }
 
+/// What is known of the order of scores.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Order {
+    /// There are none.
+    None,
+    /// All of it.
+    Ranking(Ranking),
+    /// What follows of it, as a device works it out.
+    Areas(Areas, OperatingPoints),
+}
+
 pub(super) const NO_SCORES: &str = "labels have no order";
 pub(super) const NO_PROBABILITIES: &str = "scores and labels are no probabilities";
 
 /// Checks a share that was asked for.
-pub(super) fn share(what: &str, v: f64) -> Result<()> {
+pub(crate) fn share(what: &str, v: f64) -> Result<()> {
     match (0.0..=1.0).contains(&v) {
         true => Ok(()),
         false => Err(Error::mismatch(what, "a number in [0, 1]", v.to_string())),
@@ -94,14 +105,23 @@ pub(super) fn share(what: &str, v: f64) -> Result<()> {
 }
 
 impl Binary {
+    /// Refuses options out of range.
+    pub(crate) fn check(&self) -> Result<()> {
+        share("recall", self.recall)?;
+        share("precision", self.precision)?;
+        match self.threshold {
+            Some(t) if t.is_nan() => Err(Error::mismatch("threshold", "a number", "NaN")),
+            _ => Ok(()),
+        }
+    }
+
     /// Works the figures out, in f64.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for arrays of different length, none at all, or options out of range; [`Error::BadSample`] for a
     /// label other than 0 and 1, a NaN, or a probability outside of [0, 1]; [`Error::BadWeight`].
     pub fn figures(&self, samples: &Samples<'_>) -> Result<BinaryFigures> {
-        share("recall", self.recall)?;
-        share("precision", self.precision)?;
+        self.check()?;
         let threshold = samples.threshold(self.input, self.threshold)?;
         let n = samples.count(1)?;
         let truth = Samples::indices("target", samples.target.as_ref(), n, 2, self.ignore_index)?;
@@ -130,11 +150,16 @@ impl Binary {
         for &(i, t) in &kept {
             matrix.add(t, predicted[i].unwrap_or(0), weight(i));
         }
-        let ranking = (!labels)
-            .then(|| Ranking::new(kept.iter().map(|&(i, t)| (scores[i], t == 1, weight(i)))));
+        let order = match labels {
+            true => Order::None,
+            false => {
+                let samples = kept.iter().map(|&(i, t)| (scores[i], t == 1, weight(i)));
+                Order::Ranking(Ranking::new(samples))
+            }
+        };
         let calibration = self.calibration(&kept, &scores, weight);
         let threshold = (!labels).then_some(threshold);
-        Ok(self.finish(matrix, threshold, ranking, calibration))
+        Ok(self.finish(matrix, threshold, order, calibration))
     }
 
     fn calibration(
@@ -143,26 +168,30 @@ impl Binary {
         scores: &[f64],
         weight: impl Fn(usize) -> f64,
     ) -> Option<Calibration> {
-        let of = |s: f64, positive: bool| match self.input {
-            InputKind::Probs => (s, clipped(if positive { s } else { 1.0 - s })),
-            _ => (sigmoid(s), softplus(if positive { -s } else { s })),
+        // The probability of the positive class, that of the other than the true one, and the loss.
+        let of = |s: f64, positive: bool| match (self.input, positive) {
+            (InputKind::Probs, true) => (s, 1.0 - s, clipped(s)),
+            (InputKind::Probs, false) => (s, s, clipped(1.0 - s)),
+            (_, true) => (sigmoid(s), sigmoid(-s), softplus(-s)),
+            (_, false) => (sigmoid(s), sigmoid(s), softplus(s)),
         };
         let probabilities = matches!(self.input, InputKind::Probs | InputKind::Logits);
         probabilities.then(|| {
             let mut sums = Calibration::new();
             for &(i, t) in kept {
-                let (p, log_loss) = of(scores[i], t == 1);
-                sums.add(p, t == 1, log_loss, weight(i));
+                let (p, miss, log_loss) = of(scores[i], t == 1);
+                sums.add(p, t == 1, miss, log_loss, weight(i));
             }
             sums
         })
     }
 
-    fn finish(
+    /// The figures of what was counted and ordered.
+    pub(crate) fn finish(
         &self,
         matrix: ConfusionMatrix,
         threshold: Option<f64>,
-        ranking: Option<Ranking>,
+        order: Order,
         calibration: Option<Calibration>,
     ) -> BinaryFigures {
         let mut notes = Notes::default();
@@ -182,13 +211,21 @@ impl Binary {
         );
         let balanced_accuracy = matrix.balanced_accuracy(notes);
         let (mcc, cohen_kappa) = (matrix.mcc(notes), matrix.cohen_kappa(notes));
-        let (roc_auc, average_precision, operating_points) = match &ranking {
-            Some(r) => (
+        const ONE_CLASS: &str = "one class only";
+        let (roc_auc, average_precision, operating_points) = match &order {
+            Order::Ranking(r) => (
                 r.roc_auc("roc_auc", notes),
                 r.average_precision("average_precision", notes),
                 r.operating_points(self.recall, self.precision, notes),
             ),
-            None => {
+            Order::Areas(areas, points) => (
+                areas.roc_auc().or_else(|| notes.none("roc_auc", ONE_CLASS)),
+                areas
+                    .average_precision()
+                    .or_else(|| notes.none("average_precision", ONE_CLASS)),
+                points.noted(areas.positives > 0, notes),
+            ),
+            Order::None => {
                 let points = ["max_f1", "recall_at", "precision_at"];
                 for name in points {
                     notes.none::<()>(format!("operating_points.{name}"), NO_SCORES);
@@ -226,7 +263,10 @@ impl Binary {
             brier,
             ece,
             operating_points,
-            ranking,
+            ranking: match order {
+                Order::Ranking(ranking) => Some(ranking),
+                Order::None | Order::Areas(..) => None,
+            },
             calibration: calibration.map(|c| c.bins.to_vec()),
             confusion_matrix: matrix,
             undefined: std::mem::take(&mut notes.0),

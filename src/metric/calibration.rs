@@ -1,5 +1,6 @@
 //! How good probabilities are: log loss, Brier score, calibration.
 
+use super::exact::{NUMBER_SLOTS, sum};
 use super::notes::Notes;
 
 /// Equal bins between 0 and 1 of the calibration error.
@@ -55,7 +56,7 @@ pub struct CalibrationBin {
 
 /// What probabilities add up to.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Calibration {
+pub(crate) struct Calibration {
     pub bins: [CalibrationBin; CALIBRATION_BINS],
     pub weight: f64,
     pub log_loss: f64,
@@ -72,8 +73,36 @@ impl Calibration {
         }
     }
 
-    /// A sample that is what `p` is the probability of, or is not.
-    pub fn add(&mut self, p: f64, hit: bool, log_loss: f64, weight: f64) {
+    /// Slots of what a device counts: losses without bound; exact sums of the others and of squares; then of each bin its
+    /// samples, those that are what the probability is of, and the sum of probabilities.
+    pub const SLOTS: usize = 1 + 2 * NUMBER_SLOTS + CALIBRATION_BINS * (2 + NUMBER_SLOTS);
+
+    /// Of so many slots.
+    pub fn of_slots(slots: &[u64]) -> Self {
+        let mut sums = Calibration::new();
+        let (endless, rest) = slots.split_at(1.min(slots.len()));
+        let (losses, rest) = rest.split_at(NUMBER_SLOTS.min(rest.len()));
+        let (squares, rest) = rest.split_at(NUMBER_SLOTS.min(rest.len()));
+        for (bin, slots) in sums.bins.iter_mut().zip(rest.chunks(2 + NUMBER_SLOTS)) {
+            if let [n, hits, confidence @ ..] = slots {
+                *bin = CalibrationBin {
+                    weight: *n as f64,
+                    confidence: sum(confidence),
+                    hits: *hits as f64,
+                };
+            }
+        }
+        sums.weight = sums.bins.iter().map(|b| b.weight).sum();
+        sums.log_loss = match endless.iter().any(|n| *n > 0) {
+            true => f64::INFINITY,
+            false => sum(losses),
+        };
+        sums.square = sum(squares);
+        sums
+    }
+
+    /// A sample that is what `p` is the probability of, or is not; `miss` is how far p is from that.
+    pub fn add(&mut self, p: f64, hit: bool, miss: f64, log_loss: f64, weight: f64) {
         let hit = f64::from(u8::from(hit));
         let b = &mut self.bins[bin(p)];
         b.weight += weight;
@@ -84,10 +113,10 @@ impl Calibration {
         if weight != 0.0 {
             self.log_loss += weight * log_loss;
         }
-        self.square += weight * (p - hit) * (p - hit);
+        self.square += weight * miss * miss;
     }
 
-    pub fn log_loss(&self, notes: &mut Notes) -> Option<f64> {
+    pub(super) fn log_loss(&self, notes: &mut Notes) -> Option<f64> {
         notes.ratio(
             "log_loss",
             self.log_loss,
@@ -96,12 +125,12 @@ impl Calibration {
         )
     }
 
-    pub fn brier(&self, notes: &mut Notes) -> Option<f64> {
+    pub(super) fn brier(&self, notes: &mut Notes) -> Option<f64> {
         notes.ratio("brier", self.square, self.weight, "no sample has a weight")
     }
 
     /// `Σ_bins |Σ (hit − p)| / n`.
-    pub fn ece(&self, notes: &mut Notes) -> Option<f64> {
+    pub(super) fn ece(&self, notes: &mut Notes) -> Option<f64> {
         let gaps = self.bins.iter().map(|b| (b.hits - b.confidence).abs());
         notes.ratio("ece", gaps.sum(), self.weight, "no sample has a weight")
     }

@@ -241,7 +241,8 @@ impl Multiclass {
                     ((x[top] - whole).exp(), whole - x[y])
                 }
             };
-            sums.add(p, top == y, log_loss, weight(i));
+            let hit = f64::from(u8::from(top == y));
+            sums.add(p, top == y, p - hit, log_loss, weight(i));
         }
         Ok(Some(sums))
     }

@@ -68,6 +68,71 @@ pub struct OperatingPoints {
     pub precision_at: Option<OperatingPoint>,
 }
 
+/// What is at a threshold and above.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Point {
+    pub threshold: f64,
+    pub tp: u64,
+    pub fp: u64,
+}
+
+/// The points that are operating points, as a device finds them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Points {
+    pub max_f1: Option<Point>,
+    pub recall_at: Option<Point>,
+    pub precision_at: Option<Point>,
+}
+
+impl OperatingPoint {
+    fn new(threshold: f64, tp: f64, fp: f64, positives: f64) -> Self {
+        OperatingPoint {
+            threshold,
+            precision: tp / (tp + fp),
+            recall: tp / positives,
+            f1: 2.0 * tp / (tp + fp + positives),
+        }
+    }
+}
+
+impl OperatingPoints {
+    /// Of points that were found among so many positive samples.
+    pub(crate) fn of(points: &Points, positives: u64) -> Self {
+        let of = |p: Option<Point>| {
+            p.map(|p| OperatingPoint::new(p.threshold, p.tp as f64, p.fp as f64, positives as f64))
+        };
+        OperatingPoints {
+            max_f1: of(points.max_f1),
+            recall_at: of(points.recall_at),
+            precision_at: of(points.precision_at),
+        }
+    }
+
+    /// Says of each that is not there why.
+    pub(super) fn noted(self, any_positive: bool, notes: &mut Notes) -> Self {
+        let all = [
+            ("max_f1", self.max_f1, "no positive sample"),
+            ("recall_at", self.recall_at, "no threshold has that recall"),
+            (
+                "precision_at",
+                self.precision_at,
+                "no threshold has that precision",
+            ),
+        ];
+        for (name, point, why) in all {
+            if point.is_none() {
+                let why = if any_positive {
+                    why
+                } else {
+                    "no positive sample"
+                };
+                notes.none::<()>(format!("operating_points.{name}"), why);
+            }
+        }
+        self
+    }
+}
+
 /// −0 as +0: they are the same score, though their bits differ.
 fn plain(score: f64) -> f64 {
     score + 0.0
@@ -203,19 +268,11 @@ impl Ranking {
         notes: &mut Notes,
     ) -> OperatingPoints {
         if self.positives == 0.0 {
-            for name in ["max_f1", "recall_at", "precision_at"] {
-                notes.none::<()>(format!("operating_points.{name}"), "no positive sample");
-            }
-            return OperatingPoints::default();
+            return OperatingPoints::default().noted(false, notes);
         }
         let mut found = OperatingPoints::default();
         for (threshold, tp, fp) in self.points() {
-            let here = OperatingPoint {
-                threshold,
-                precision: tp / (tp + fp),
-                recall: tp / self.positives,
-                f1: 2.0 * tp / (tp + fp + self.positives),
-            };
+            let here = OperatingPoint::new(threshold, tp, fp, self.positives);
             let better = |best: Option<OperatingPoint>, by: fn(&OperatingPoint) -> f64| {
                 best.is_none_or(|best| by(&here) > by(&best))
             };
@@ -229,15 +286,8 @@ impl Ranking {
                 found.precision_at = Some(here);
             }
         }
-        if found.recall_at.is_none() {
-            notes.none::<()>("operating_points.recall_at", "no threshold has that recall");
-        }
         // With precision 0 asked for, a point without a hit would do; it is the best only where nothing is found at all.
-        if found.precision_at.is_none() {
-            let why = "no threshold has that precision";
-            notes.none::<()>("operating_points.precision_at", why);
-        }
-        found
+        found.noted(true, notes)
     }
 }
 

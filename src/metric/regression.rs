@@ -1,10 +1,10 @@
 //! Numbers.
 
+use super::exact::{NUMBER_UNIT, PRODUCT_UNIT, value, whole};
 use super::notes::{Notes, Undefined};
 use super::samples::Samples;
 use crate::error::{Error, Result};
 use num_bigint::BigInt;
-use num_traits::ToPrimitive;
 
 /// What is asked about numbers: nothing but what it always is. Every element is a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,10 +111,6 @@ impl Regression {
     }
 }
 
-/// The bits below 1 of what sums of numbers count in, and of what sums of products do: the smallest f32 is 2⁻¹⁴⁹.
-const NUMBER_UNIT: i32 = -149;
-const PRODUCT_UNIT: i32 = 2 * NUMBER_UNIT;
-
 /// Exact sums that all figures follow of: y the truth, x the prediction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RegressionSums {
@@ -128,17 +124,6 @@ pub(crate) struct RegressionSums {
     share: BigInt,
     /// An f32 whose exponent has nine bits.
     largest: u32,
-}
-
-/// Slots in units of 2¹⁶ each, of two's complements, as one number.
-fn whole(slots: &[u64]) -> BigInt {
-    let one = |sum: BigInt, slot: &u64| (sum << 16u32) + BigInt::from(*slot as i64);
-    slots.iter().rev().fold(BigInt::ZERO, one)
-}
-
-/// In units of 2^`unit`, rounded once: no sum of f32 or of their products leaves f64.
-fn value(of: &BigInt, unit: i32) -> f64 {
-    of.to_f64().unwrap_or(f64::NAN) * 2f64.powi(unit)
 }
 
 impl RegressionSums {

@@ -1,6 +1,7 @@
 //! The library on this machine's device: one program, so that the tests share its compiled kernels.
 
 mod bad_input;
+mod binary;
 mod combined;
 mod confusion;
 mod determinism;

@@ -1,11 +1,11 @@
 //! Figures of predicted numbers, of exact sums on the device.
 
-use super::{Counts, NUMBER_SLOTS, PRODUCT_SLOTS, What, state_of_counts};
+use super::{Counts, What, state_of_counts};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::bind::View;
 use crate::gpu::collect::{SampleBatch, check_head};
-use crate::metric::{RegressionFigures, RegressionSums};
+use crate::metric::{NUMBER_SLOTS, PRODUCT_SLOTS, RegressionFigures, RegressionSums};
 use crate::tensor::DType;
 
 /// Where the most |y − x| stands in a head.
