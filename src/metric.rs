@@ -18,8 +18,8 @@ mod ranking;
 mod regression;
 mod samples;
 
+pub(crate) use binary::share;
 pub use binary::{Binary, BinaryFigures};
-pub(crate) use binary::{Order, share};
 pub(crate) use calibration::Calibration;
 pub use calibration::{CALIBRATION_BINS, CalibrationBin};
 pub use confusion::{Cells, ConfusionMatrix, Normalize, Scores};
@@ -30,7 +30,7 @@ pub use notes::Undefined;
 pub use ranking::{
     Areas, OperatingPoint, OperatingPoints, PrecisionRecallCurve, Ranking, RocCurve,
 };
-pub(crate) use ranking::{Point, Points};
+pub(crate) use ranking::{Order, Point, Points};
 pub(crate) use regression::RegressionSums;
 pub use regression::{Regression, RegressionFigures};
 pub use samples::{InputKind, Samples};

@@ -13,25 +13,25 @@ fn ignored(l: vec2<u32>) -> bool {
     return params.has_ignore != 0u && l.x == params.ignore_lo && l.y == params.ignore_hi;
 }
 
-// The class of a sample; a label that is none is counted, unless that was done before.
-fn class_among(i: u32, classes: u32, says: bool) -> u32 {
-    let l = load_label(params.off_labels + i);
+// The class at a place among the labels; a label that is none is counted, unless that was done before.
+fn class_among(at: u32, classes: u32, says: bool) -> u32 {
+    let l = load_label(params.off_labels + at);
     if (l.y == 0u && l.x < classes && !ignored(l)) {
         return l.x;
     }
     if (says && !ignored(l)) {
-        bad_label(i);
+        bad_label(at);
     }
     return NEITHER;
 }
 
-fn bad_label(i: u32) {
+fn bad_label(at: u32) {
     atomicAdd(&head[0], 1u);
-    atomicMax(&head[1], 0xffffffffu - (params.first + i));
+    atomicMax(&head[1], 0xffffffffu - (params.first * params.label_each + at));
 }
 
-// `at` is the number's place in the batch.
+// `at` is a place among the numbers of the input.
 fn bad_input(at: u32) {
     atomicAdd(&head[2], 1u);
-    atomicMax(&head[3], 0xffffffffu - at);
+    atomicMax(&head[3], 0xffffffffu - (params.first * params.each + at));
 }

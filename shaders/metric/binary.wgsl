@@ -4,11 +4,6 @@
 const CELLS: u32 = 0u;
 const PROBABILITIES: u32 = 4u;
 
-// What scores are.
-const SCORES: u32 = 0u;
-const PROBS: u32 = 1u;
-const LOGITS: u32 = 2u;
-
 fn slots() -> u32 {
     return select(PROBABILITIES + CALIBRATION_SLOTS, PROBABILITIES, KIND == SCORES);
 }
@@ -18,14 +13,11 @@ fn take_sample(i: u32, tid: u32) {
     if (truth == NEITHER) {
         return;
     }
-    let b = load_score(i);
-    // -0 is a probability.
-    if (nan_bits(b) || (KIND == PROBS && b > 0x3f800000u && b != 0x80000000u)) {
-        bad_input(params.first + i);
+    let predicted = predict(i, true);
+    if (predicted == NEITHER) {
         return;
     }
-    // By bits, as scores are ordered.
-    let predicted = u32(order(bitcast<f32>(b), bitcast<f32>(params.extent)) >= 0.0);
+    let b = load_score(i);
     count_slot(CELLS + 2u * truth + predicted, tid);
     let hit = truth == 1u;
     if (KIND == PROBS) {

@@ -6,7 +6,7 @@ fn cells() -> u32 {
 }
 
 fn slots() -> u32 {
-    return cells() + params.extent;
+    return cells() + params.extent + select(CALIBRATION_SLOTS, 0u, KIND == SCORES);
 }
 
 fn take_sample(i: u32, tid: u32) {

@@ -3,7 +3,7 @@
 fn count_sample(i: u32, truth: u32, tid: u32) {
     let p = load_prediction(params.off_input + i);
     if (p.y != 0u || p.x >= params.extent) {
-        bad_input(params.first + i);
+        bad_input(i);
     } else {
         count_slot(truth * params.extent + p.x, tid);
     }

@@ -1,28 +1,65 @@
-// Of scores, a row of them for each sample: the class of the highest was predicted, of equal ones the lowest.
+// Of scores, a row of them for each sample: the class of the highest was predicted, of equal ones the lowest. Of probabilities
+// and logits also what the highest of each row and the losses add up to.
+
+fn tallies() -> u32 {
+    return cells() + params.extent;
+}
 
 fn count_sample(i: u32, truth: u32, tid: u32) {
     let row = i * params.extent;
-    let own = order_of(load_score(row + truth));
+    let own = bitcast<f32>(load_score(row + truth));
     var best = 0u;
-    var best_word = 0u;
+    var top = bitcast<f32>(load_score(row));
     var rank = 0u;
-    var nan = NEITHER;
+    var bad = NEITHER;
     for (var c = 0u; c < params.extent; c++) {
-        let score = load_score(row + c);
-        if (is_nan(score) && nan == NEITHER) {
-            nan = row + c;
+        let b = load_score(row + c);
+        if (bad == NEITHER && (nan_bits(b) || (KIND == PROBS && b > 0x3f800000u && b != 0x80000000u) || (KIND == LOGITS && b == INF_BITS))) {
+            bad = row + c;
         }
-        let word = order_of(score);
-        if (c == 0u || word > best_word) {
+        let score = bitcast<f32>(b);
+        if (order(score, top) > 0.0) {
             best = c;
-            best_word = word;
+            top = score;
         }
-        rank += u32(word > own || (word == own && c < truth));
+        let side = order(score, own);
+        rank += u32(side > 0.0 || (side == 0.0 && c < truth));
     }
-    if (nan != NEITHER) {
-        bad_input(params.first * params.extent + nan);
-    } else {
-        count_slot(truth * params.extent + best, tid);
-        count_slot(cells() + rank, tid);
+    if (KIND == LOGITS && bad == NEITHER && !finite_bits(bitcast<u32>(top))) {
+        // Every class is impossible.
+        bad = row;
+    }
+    if (bad != NEITHER) {
+        bad_input(bad);
+        return;
+    }
+    count_slot(truth * params.extent + best, tid);
+    count_slot(cells() + rank, tid);
+    let hit = best == truth;
+    if (KIND == PROBS) {
+        let p = magnitude(top);
+        take_probability(tallies(), p, hit, loss_of_hit(magnitude(own)), select(p, 1.0 - p, hit), tid);
+    }
+    if (KIND == LOGITS) {
+        // Without the highest itself, so that what is nearly certain keeps its digits.
+        var others = 0.0;
+        var block = 0.0;
+        for (var c = 0u; c < params.extent; c++) {
+            let b = load_score(row + c);
+            if (c != best && finite_bits(b)) {
+                block += exp_fine(max(bitcast<f32>(b) - top, -200.0));
+            }
+            if ((c & 31u) == 31u) {
+                others += block;
+                block = 0.0;
+            }
+        }
+        others += block;
+        var loss = (top - own) + ln_1p(others);
+        if (!finite_bits(bitcast<u32>(own))) {
+            loss = bitcast<f32>(INF_BITS | (params.n & 0u));
+        }
+        let p = 1.0 / (1.0 + others);
+        take_probability(tallies(), p, hit, loss, select(p, others * p, hit), tid);
     }
 }

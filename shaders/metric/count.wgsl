@@ -22,7 +22,7 @@ fn copies() -> u32 {
 }
 
 fn clear_few(tid: u32) {
-    for (var c = tid; c < FEW; c += WIDTH) {
+    for (var c = tid; c < min(FEW, copies() * slots()); c += WIDTH) {
         atomicStore(&few[c], 0u);
     }
     workgroupBarrier();
@@ -62,8 +62,8 @@ fn main(
     @builtin(local_invocation_index) tid: u32,
 ) {
     clear_few(tid);
-    let begin = (wid.y * nwg.x + wid.x) * TILE;
-    for (var j = tid; j < TILE; j += WIDTH) {
+    let begin = (wid.y * nwg.x + wid.x) * params.tile;
+    for (var j = tid; j < params.tile; j += WIDTH) {
         if (begin + j < params.n) {
             take_sample(begin + j, tid);
         }

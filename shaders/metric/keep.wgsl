@@ -1,4 +1,4 @@
-// Scores and labels of two classes.
+// Scores and labels, of which one is called positive.
 
 struct Sample {
     // 1, 0 or NEITHER.
@@ -9,14 +9,16 @@ struct Sample {
 
 // Of a sample that is looked at twice, what is wrong is said once.
 fn sample_at(i: u32, says: bool) -> Sample {
-    var out = Sample(class_among(i, 2u, says), 0u);
-    if (out.class_ != NEITHER) {
-        let score = load_score(i);
+    let label = class_among(i * params.label_each + params.label_column, params.extent, says);
+    var out = Sample(label, 0u);
+    if (label != NEITHER) {
+        out.class_ = u32(label == params.positive);
+        let score = load_score(i * params.each + params.column);
         out.word = order_of(score);
         if (is_nan(score)) {
             out.class_ = NEITHER;
             if (says) {
-                bad_input(params.first + i);
+                bad_input(i * params.each + params.column);
             }
         }
     }

@@ -9,8 +9,8 @@ fn main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
-    let begin = (wid.y * nwg.x + wid.x) * TILE;
-    for (var j = tid; j < TILE; j += WIDTH) {
+    let begin = (wid.y * nwg.x + wid.x) * params.tile;
+    for (var j = tid; j < params.tile; j += WIDTH) {
         let i = begin + j;
         if (i < params.n) {
             let sample = sample_at(i, true);

@@ -13,12 +13,12 @@ fn main(
     @builtin(num_workgroups) nwg: vec3<u32>,
     @builtin(local_invocation_index) tid: u32,
 ) {
-    let begin = (wid.y * nwg.x + wid.x) * TILE;
+    let begin = (wid.y * nwg.x + wid.x) * params.tile;
     if (tid < 2u) {
         atomicStore(&found[tid], 0u);
     }
     workgroupBarrier();
-    for (var j = tid; j < TILE; j += WIDTH) {
+    for (var j = tid; j < params.tile; j += WIDTH) {
         if (begin + j < params.n) {
             let sample = sample_at(begin + j, true);
             if (sample.class_ != NEITHER) {
@@ -32,13 +32,13 @@ fn main(
         atomicStore(&found[tid], 0u);
     }
     workgroupBarrier();
-    for (var j = tid; j < TILE; j += WIDTH) {
+    for (var j = tid; j < params.tile; j += WIDTH) {
         if (begin + j < params.n) {
             let sample = sample_at(begin + j, false);
             if (sample.class_ != NEITHER) {
                 let at = start[sample.class_] + atomicAdd(&found[sample.class_], 1u);
-                if (at < params.extent) {
-                    kept[select(params.extent - 1u - at, at, sample.class_ == 1u)] = sample.word;
+                if (at < params.capacity) {
+                    kept[select(params.capacity - 1u - at, at, sample.class_ == 1u)] = sample.word;
                 }
             }
         }

@@ -31,7 +31,7 @@ fn take_sample(i: u32, tid: u32) {
         bad_label(i);
     }
     if (!finite_bits(x)) {
-        bad_input(params.first + i);
+        bad_input(i);
     }
     if (!finite_bits(y) || !finite_bits(x)) {
         return;

@@ -30,8 +30,19 @@ parameters! {
         has_ignore: u32,
         ignore_lo: u32,
         ignore_hi: u32,
-        /// Classes; or words that there is room for.
+        /// Classes; or what else a kernel is told.
         extent: u32,
+        /// Samples that a workgroup takes.
+        tile: u32,
+        /// Numbers of a sample in the input, and among the labels; which of them are looked at.
+        each: u32,
+        column: u32,
+        label_each: u32,
+        label_column: u32,
+        /// The label that is positive.
+        positive: u32,
+        /// Words that there is room for.
+        capacity: u32,
     }
 }
 
@@ -110,6 +121,19 @@ pub(super) struct Source<'a> {
     pub each: u64,
 }
 
+/// What a kernel is told of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Told {
+    /// Classes; or what else a kernel is told.
+    pub extent: u32,
+    /// Samples that a workgroup takes.
+    pub tile: usize,
+    /// Which numbers of a sample are looked at, in the input and among the labels, and which label is positive.
+    pub column: u32,
+    pub label_column: u32,
+    pub positive: u32,
+}
+
 /// A batch of a state, ready to be recorded as often as wanted, into that state.
 #[derive(Debug)]
 pub struct SampleBatch {
@@ -170,7 +194,7 @@ impl Store {
         (self.kept.size() / 4) as usize
     }
 
-    /// Attaches `n` samples with their labels, cut into parts that a binding holds. A workgroup takes `tile` samples.
+    /// Attaches `n` samples with their labels, cut into parts that a binding holds.
     pub async fn bind<'a>(
         &self,
         kernels: &Kernels<1>,
@@ -178,10 +202,10 @@ impl Store {
         labels: Source<'a>,
         n: usize,
         ignore_index: Option<i64>,
-        (extent, tile): (u32, usize),
+        told: Told,
     ) -> Result<SampleBatch> {
         let gpu = &self.gpu;
-        let numbers = (n as u64).saturating_mul(input.each);
+        let numbers = (n as u64).saturating_mul(input.each.max(labels.each));
         let most = u64::from(u32::MAX) - 1;
         if numbers > most {
             return Err(Error::TooLarge {
@@ -199,7 +223,7 @@ impl Store {
         }
         let alignment = u64::from(gpu.limits.alignment);
         let room = gpu.limits.binding.saturating_sub(alignment);
-        let row = (input.each * input.size).max(labels.size);
+        let row = (input.each * input.size).max(labels.each * labels.size);
         let most = usize::try_from(room / row)
             .unwrap_or(usize::MAX)
             .min(1 << 30);
@@ -219,6 +243,7 @@ impl Store {
             source.view.span(gpu, first, len, source.size)
         };
         let ignore = ignore_index.unwrap_or(0);
+        let each = [input.each, labels.each].map(|n| n as u32);
         let stride = gpu.uniform_stride();
         let mut uniforms: Vec<u8> = Vec::new();
         let mut parts = Vec::new();
@@ -235,7 +260,14 @@ impl Store {
                 has_ignore: u32::from(ignore_index.is_some()),
                 ignore_lo: ignore as u32,
                 ignore_hi: (ignore >> 32) as u32,
-                extent,
+                extent: told.extent,
+                tile: told.tile as u32,
+                each: each[0],
+                column: told.column,
+                label_each: each[1],
+                label_column: told.label_column,
+                positive: told.positive,
+                capacity: self.capacity() as u32,
             }));
             parts.push((input, labels, len));
         }
@@ -252,7 +284,7 @@ impl Store {
                 Step {
                     pipeline: kernels.pipelines[0].clone(),
                     group: kernels.bind(gpu, params, &buffers),
-                    grid: gpu.plane(len.div_ceil(tile)),
+                    grid: gpu.plane(len.div_ceil(told.tile)),
                 }
             };
             parts.into_iter().enumerate().map(step).collect::<Vec<_>>()

@@ -3,19 +3,25 @@
 
 mod binary;
 mod confusion;
+mod multiclass;
+mod multilabel;
+mod ordered;
 mod regression;
 
-pub use binary::{BinaryBatch, BinaryState};
+pub use binary::BinaryState;
 pub use confusion::{Confusion, ConfusionState, Predictions};
+pub use multiclass::MulticlassState;
+pub use multilabel::MultilabelState;
+pub use ordered::MetricBatch;
 pub use regression::RegressionState;
 
 use super::bind::View;
 use super::collect::{
-    HEAD, Merged, SampleBatch, Source, Store, batch_text, from_bytes, load_label, merge_kernels,
-    to_bytes,
+    HEAD, Merged, SampleBatch, Source, Store, Told, batch_text, from_bytes, load_label,
+    merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels, WIDE};
-use super::scores::load_score;
+use super::scores::rows_in_a_loop;
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::metric::InputKind;
@@ -28,6 +34,11 @@ const OF_LABELS: &str = include_str!("../../shaders/metric/confusion_labels.wgsl
 const OF_SCORES: &str = include_str!("../../shaders/metric/confusion_scores.wgsl");
 const CALIBRATION: &str = include_str!("../../shaders/metric/calibration.wgsl");
 const BINARY: &str = include_str!("../../shaders/metric/binary.wgsl");
+const MULTILABEL: &str = include_str!("../../shaders/metric/multilabel.wgsl");
+const PREDICT_LABEL: &str = include_str!("../../shaders/metric/predict_label.wgsl");
+const PREDICT_SCORE: &str = include_str!("../../shaders/metric/predict_score.wgsl");
+const KINDS: &str = include_str!("../../shaders/metric/kinds.wgsl");
+const FINE: &str = include_str!("../../shaders/metric/fine.wgsl");
 const EXACT: &str = include_str!("../../shaders/metric/exact.wgsl");
 const REGRESSION: &str = include_str!("../../shaders/metric/regression.wgsl");
 const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
@@ -36,64 +47,93 @@ const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
 /// What is counted, of what is stored how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum What {
-    Confusion(Predictions, LabelType),
-    /// Predictions and truth.
-    Regression(DType, DType),
+    /// Predicted labels of several classes, and true ones.
+    Labels(LabelType, LabelType),
+    /// Rows of scores, probabilities or logits of several classes, and labels.
+    Classes(InputKind, DType, LabelType),
     /// Scores, probabilities or logits of two classes, and labels.
     Binary(InputKind, DType, LabelType),
+    /// Rows of predicted labels of 0 and 1, and of true ones.
+    LabelSets(LabelType, LabelType),
+    /// Rows of scores, probabilities or logits, and of labels of 0 and 1.
+    ScoreSets(InputKind, DType, LabelType),
+    /// Predicted numbers, and true ones.
+    Regression(DType, DType),
 }
 
 impl What {
     /// Of every kind of kernel one or more.
     #[cfg(test)]
     pub fn all() -> Vec<What> {
-        let scores = DType::ALL.map(Predictions::Scores);
-        let labels = LabelType::ALL.map(Predictions::Labels);
-        let of = scores.into_iter().chain(labels).enumerate();
-        let confusion = of.map(|(k, of)| What::Confusion(of, LabelType::ALL[k % 3]));
-        let types = DType::ALL.into_iter().enumerate();
-        let regression = types.map(|(k, of)| What::Regression(of, DType::ALL[(k + 1) % 3]));
         let kinds = [InputKind::Scores, InputKind::Probs, InputKind::Logits];
-        let types = kinds.into_iter().zip(DType::ALL).zip(LabelType::ALL);
-        let binary = types.map(|((kind, of), labels)| What::Binary(kind, of, labels));
-        confusion.chain(regression).chain(binary).collect()
+        let mut all = Vec::new();
+        for (k, (kind, dtype)) in kinds.into_iter().zip(DType::ALL).enumerate() {
+            let (labels, other) = (LabelType::ALL[k], LabelType::ALL[(k + 1) % 3]);
+            all.extend([
+                What::Labels(labels, other),
+                What::Classes(kind, dtype, labels),
+                What::Binary(kind, DType::ALL[(k + 1) % 3], labels),
+                What::LabelSets(other, labels),
+                What::ScoreSets(kind, DType::ALL[(k + 2) % 3], labels),
+                What::Regression(dtype, DType::ALL[(k + 1) % 3]),
+            ]);
+        }
+        all
     }
 
-    /// Invocations of a workgroup, and the samples it takes.
-    fn shape(self, tuning: Tuning) -> (u32, usize) {
+    /// Invocations of a workgroup, and the samples it takes, of so many numbers each.
+    fn shape(self, tuning: Tuning, each: u64) -> (u32, usize) {
+        let each = usize::try_from(each).unwrap_or(usize::MAX);
         match (tuning, self) {
-            (Tuning::Wide, What::Confusion(Predictions::Labels(_), _)) => (256, 8192),
-            (Tuning::Wide, What::Confusion(Predictions::Scores(_), _)) => (256, 256),
-            (Tuning::Narrow, What::Confusion(Predictions::Labels(_), _)) => (8, 32_768),
-            (Tuning::Narrow, What::Confusion(Predictions::Scores(_), _)) => (8, 1024),
-            // A slot takes in 2^15 samples, of which each may add to it twice.
+            (Tuning::Wide, What::Labels(..)) => (256, 8192),
+            (Tuning::Narrow, What::Labels(..)) => (8, 32_768),
+            // A slot of an exact sum takes in 2^15 samples, of which each may add to it twice.
             (Tuning::Wide, What::Regression(..) | What::Binary(..)) => (256, 4096),
             (Tuning::Narrow, What::Regression(..) | What::Binary(..)) => (8, 16_384),
+            // An invocation goes round for each number of a row, three times.
+            (Tuning::Wide, _) => (256, 256),
+            (Tuning::Narrow, _) => (8, 8 * rows_in_a_loop(3usize.saturating_mul(each))),
         }
     }
 
     /// Name and bytes of the input's numbers, and of the truth's.
     fn sources(self) -> [(&'static str, u64); 2] {
         match self {
-            What::Confusion(of, labels) => [("predictions", of.size()), ("labels", labels.size())],
+            What::Labels(of, labels) | What::LabelSets(of, labels) => {
+                [("predictions", of.size()), ("labels", labels.size())]
+            }
+            What::Classes(_, of, labels)
+            | What::Binary(_, of, labels)
+            | What::ScoreSets(_, of, labels) => {
+                [("predictions", of.size()), ("labels", labels.size())]
+            }
             What::Regression(of, truth) => [("predictions", of.size()), ("truth", truth.size())],
-            What::Binary(_, of, labels) => [("scores", of.size()), ("labels", labels.size())],
+        }
+    }
+
+    /// Numbers of a sample among the labels, where the input has `each`.
+    fn label_each(self, each: u64) -> u64 {
+        match self {
+            What::LabelSets(..) | What::ScoreSets(..) => each,
+            _ => 1,
         }
     }
 
     /// A number for each kind of state, in saved bytes.
     fn id(self) -> u32 {
         match self {
-            What::Confusion(Predictions::Labels(_), _) => 0,
-            What::Confusion(Predictions::Scores(_), _) => 1,
+            What::Labels(..) => 0,
+            What::LabelSets(..) => 1,
             What::Regression(..) => 2,
-            What::Binary(kind, ..) => 3 + kind as u32,
+            What::Classes(kind, ..) => 4 + kind as u32,
+            What::Binary(kind, ..) => 8 + kind as u32,
+            What::ScoreSets(kind, ..) => 12 + kind as u32,
         }
     }
 }
 
 /// How a number is loaded from `array`, as the bits of an f32.
-fn load_number(name: &str, dtype: DType, array: &str, offset: &str) -> String {
+pub(super) fn load_number(name: &str, dtype: DType, array: &str, offset: &str) -> String {
     let load = match dtype {
         DType::F32 => format!("{array}[at]"),
         DType::F16 => format!("from_f16({array}[at / 2u], at & 1u)"),
@@ -102,29 +142,45 @@ fn load_number(name: &str, dtype: DType, array: &str, offset: &str) -> String {
     format!("\nfn {name}(i: u32) -> u32 {{ let at = {offset} + i; return {load}; }}\n")
 }
 
+/// What figures of probabilities need that a kernel does not count.
+pub(super) fn fine_text() -> String {
+    [FINE, NUMERICS, STORAGE].concat()
+}
+
 /// The WGSL that counts.
 pub(super) fn count_text(tuning: Tuning, what: What) -> String {
-    let (width, tile) = what.shape(tuning);
-    let constants = format!("const WIDTH: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n");
-    let exact = || [EXACT, WIDE, NUMERICS, STORAGE].concat();
-    let kind = |kind: InputKind| format!("const KIND: u32 = {}u;\n", kind as u32);
+    let (width, _) = what.shape(tuning, 1);
+    let constants = format!("const WIDTH: u32 = {width}u;\n");
+    let exact = || [EXACT, WIDE].concat() + &fine_text();
+    let scores = |kind: InputKind, dtype| {
+        let load = load_number("load_score", dtype, "inputs", "params.off_input");
+        let kind = format!("const KIND: u32 = {}u;\n", kind as u32);
+        [KINDS, CALIBRATION].concat() + &exact() + &load + &kind
+    };
+    let predicted = |ty| load_label("load_prediction", "inputs", ty);
     let of = match what {
-        What::Confusion(Predictions::Labels(ty), labels) => {
-            let load = load_label("load_prediction", "inputs", ty);
-            batch_text(labels) + CONFUSION + OF_LABELS + &load
+        What::Labels(of, labels) => {
+            let of = predicted(of);
+            let kind =
+                format!("const KIND: u32 = SCORES;\nconst CALIBRATION_SLOTS: u32 = 0u;\n{KINDS}");
+            batch_text(labels) + CONFUSION + OF_LABELS + &of + &kind
         }
-        What::Confusion(Predictions::Scores(dtype), labels) => {
-            let load = load_score(dtype, "inputs", "params.off_input");
-            batch_text(labels) + CONFUSION + OF_SCORES + &load
+        What::Classes(kind, dtype, labels) => {
+            batch_text(labels) + CONFUSION + OF_SCORES + &scores(kind, dtype)
+        }
+        What::Binary(kind, dtype, labels) => {
+            batch_text(labels) + BINARY + PREDICT_SCORE + &scores(kind, dtype)
+        }
+        What::LabelSets(of, labels) => {
+            batch_text(labels) + MULTILABEL + PREDICT_LABEL + &predicted(of)
+        }
+        What::ScoreSets(kind, dtype, labels) => {
+            batch_text(labels) + MULTILABEL + PREDICT_SCORE + &scores(kind, dtype)
         }
         What::Regression(of, truth) => {
             let x = load_number("load_score", of, "inputs", "params.off_input");
             let y = load_number("load_truth", truth, "labels", "params.off_labels");
             batch_text(LabelType::U32) + REGRESSION + &exact() + &x + &y
-        }
-        What::Binary(of, dtype, labels) => {
-            let load = load_number("load_score", dtype, "inputs", "params.off_input");
-            batch_text(labels) + BINARY + CALIBRATION + &exact() + &load + &kind(of)
         }
     };
     of + COUNT + &constants
@@ -194,15 +250,20 @@ impl Counts {
             each,
         };
         let [input_of, truth_of] = self.what.sources();
-        let (_, tile) = self.what.shape(self.store.gpu.tuning);
+        let (_, tile) = self.what.shape(self.store.gpu.tuning, self.each);
+        let label_each = self.what.label_each(self.each);
         self.store
             .bind(
                 &self.kernels.count,
                 source(input_of, input, self.each),
-                source(truth_of, truth, 1),
+                source(truth_of, truth, label_each),
                 n,
                 ignore_index,
-                (self.extent, tile),
+                Told {
+                    extent: self.extent,
+                    tile,
+                    ..Told::default()
+                },
             )
             .await
     }
@@ -266,8 +327,14 @@ impl Counts {
     }
 
     /// How saved bytes begin: they say what is counted.
-    fn start(&self) -> [u32; 4] {
-        [MAGIC, VERSION, self.what.id(), self.extent]
+    fn start(&self) -> [u32; 5] {
+        [
+            MAGIC,
+            VERSION,
+            self.what.id(),
+            self.extent,
+            self.each as u32,
+        ]
     }
 
     /// Waits for what has been submitted, and reads the head and all slots.

@@ -3,7 +3,10 @@
 use super::{Gpu, Predictions, View};
 use crate::batch::Target;
 use crate::error::{Error, Result};
-use crate::metric::{Binary, BinaryFigures, InputKind, RegressionFigures, Samples};
+use crate::metric::{
+    Binary, BinaryFigures, InputKind, Multiclass, MulticlassFigures, Multilabel, MultilabelFigures,
+    RegressionFigures, Samples,
+};
 use crate::tensor::{DType, Labels, Values};
 
 /// How numbers are stored on the device.
@@ -64,6 +67,20 @@ fn predictions(samples: &Samples<'_>, kind: InputKind, n: usize) -> Result<(Pred
     }
 }
 
+/// Uploads an input and its truth, and has a state see them.
+macro_rules! figures_of {
+    ($gpu:ident, $state:ident, $input:ident, $truth:ident, $n:expr) => {{
+        let input = $gpu.upload(&$input).await?;
+        let truth = $gpu.upload($truth.bytes()).await?;
+        let (input, truth) = (View::whole(&input), View::whole(&truth));
+        let batch = $state.bind_async(&input, &truth, $n).await?;
+        let mut encoder = $gpu.device.create_command_encoder(&Default::default());
+        $state.update(&mut encoder, &batch)?;
+        $gpu.queue.submit([encoder.finish()]);
+        $state.compute_async().await
+    }};
+}
+
 impl Gpu {
     /// Figures of two classes: uploads the samples, collects them in a [`BinaryState`](super::BinaryState), waits, and reads
     /// what they come to. f64 is rounded to f32. There is no [`Ranking`](crate::metric::Ranking): scores are not read back.
@@ -90,14 +107,78 @@ impl Gpu {
         let truth = labels("target", samples.target.as_ref(), n)?;
         let (of, input) = predictions(samples, asked.input, n)?;
         let mut state = self.binary_async(asked, of, truth.label_type(), n).await?;
-        let input = self.upload(&input).await?;
-        let truth = self.upload(truth.bytes()).await?;
-        let (input, truth) = (View::whole(&input), View::whole(&truth));
-        let batch = state.bind_async(&input, &truth, n).await?;
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        state.update(&mut encoder, &batch)?;
-        self.queue.submit([encoder.finish()]);
-        state.compute_async().await
+        figures_of!(self, state, input, truth, n)
+    }
+
+    /// Figures of several classes: uploads the samples, collects them in a [`MulticlassState`](super::MulticlassState), waits, and
+    /// reads what they come to. f64 is rounded to f32. There is no [`Ranking`](crate::metric::Ranking): scores are not read back.
+    ///
+    /// # Errors
+    /// As [`Multiclass::figures`]; [`Error::Mismatch`] for weights, which only the reference has; [`Error::TooLarge`] for arrays
+    /// over the device's buffer size; [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn multiclass_figures(
+        &self,
+        asked: &Multiclass,
+        samples: &Samples<'_>,
+    ) -> Result<MulticlassFigures> {
+        self.block_on(self.multiclass_figures_async(asked, samples))
+    }
+
+    /// As `multiclass_figures`, without blocking.
+    ///
+    /// # Errors
+    /// As `multiclass_figures`.
+    pub async fn multiclass_figures_async(
+        &self,
+        asked: &Multiclass,
+        samples: &Samples<'_>,
+    ) -> Result<MulticlassFigures> {
+        unweighted(samples)?;
+        let classes = asked.class_count(samples)?;
+        let n = samples.count(match asked.input {
+            InputKind::Labels => 1,
+            _ => classes,
+        })?;
+        let truth = labels("target", samples.target.as_ref(), n)?;
+        let (of, input) = predictions(samples, asked.input, n)?;
+        let state = self.multiclass_async(asked, of, truth.label_type(), classes, n);
+        let mut state = state.await?;
+        figures_of!(self, state, input, truth, n)
+    }
+
+    /// Figures of several labels: uploads the samples, collects them in a [`MultilabelState`](super::MultilabelState), waits, and
+    /// reads what they come to. f64 is rounded to f32. There is no [`Ranking`](crate::metric::Ranking): scores are not read back.
+    ///
+    /// # Errors
+    /// As [`Multilabel::figures`]; [`Error::Mismatch`] for weights, which only the reference has; [`Error::TooLarge`] for arrays
+    /// over the device's buffer size; [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn multilabel_figures(
+        &self,
+        asked: &Multilabel,
+        samples: &Samples<'_>,
+    ) -> Result<MultilabelFigures> {
+        self.block_on(self.multilabel_figures_async(asked, samples))
+    }
+
+    /// As `multilabel_figures`, without blocking.
+    ///
+    /// # Errors
+    /// As `multilabel_figures`.
+    pub async fn multilabel_figures_async(
+        &self,
+        asked: &Multilabel,
+        samples: &Samples<'_>,
+    ) -> Result<MultilabelFigures> {
+        unweighted(samples)?;
+        let count = Multilabel::label_count(samples)?;
+        let n = samples.count(count)?;
+        let truth = labels("target", samples.target.as_ref(), n * count)?;
+        let (of, input) = predictions(samples, asked.input, n * count)?;
+        let state = self.multilabel_async(asked, of, truth.label_type(), count, n);
+        let mut state = state.await?;
+        figures_of!(self, state, input, truth, n)
     }
 
     /// Figures of numbers: uploads the samples, collects them in a [`RegressionState`](super::RegressionState), waits, and reads

@@ -2,9 +2,10 @@
 
 use super::bind::{View, buffer};
 use super::collect::{
-    HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, batch_text, check_head,
+    HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, batch_text, check_head,
     from_bytes, merge_kernels, to_bytes,
 };
+use super::count::{fine_text, load_number};
 use super::kernels::{Access, Kernels, Span, Step, WIDE, declared, parameters};
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
@@ -14,6 +15,7 @@ use half::{bf16, f16};
 use std::sync::PoisonError;
 
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
+const AGAINST: &str = include_str!("../../shaders/metric/against.wgsl");
 const KEEP_WORDS: &str = include_str!("../../shaders/metric/keep_words.wgsl");
 const KEEP_COUNTS: &str = include_str!("../../shaders/metric/keep_counts.wgsl");
 const SORT: &str = include_str!("../../shaders/metric/sort.wgsl");
@@ -31,11 +33,12 @@ const MAGIC: u32 = u32::from_le_bytes(*b"wgsc");
 const VERSION: u32 = 1;
 
 /// What saved bytes are of.
-fn kind(dtype: DType) -> u32 {
-    match dtype {
-        DType::F32 => 0,
-        DType::F16 => 1,
-        DType::Bf16 => 2,
+fn kind(scored: Scored) -> u32 {
+    match scored {
+        Scored::Plain(DType::F32) => 0,
+        Scored::Plain(DType::F16) => 1,
+        Scored::Plain(DType::Bf16) => 2,
+        Scored::Against(_) => 3,
     }
 }
 
@@ -81,14 +84,26 @@ fn text(tuning: Tuning, parts: &[&str]) -> String {
     parts.concat() + &constants
 }
 
-/// How a score is loaded from `array`, `offset` numbers on, and what orders as it does: bits, of which all are turned over
-/// where it is negative, and the sign where not. −0 is 0.
-pub(super) fn load_score(dtype: DType, array: &str, offset: &str) -> String {
-    let (load, nan, sign) = match dtype {
+/// What orders as a score's bits do: all of them turned over where it is negative, and the sign where not. −0 is 0.
+fn order_of(dtype: DType) -> String {
+    let sign = match dtype {
+        DType::F32 => 0x8000_0000u32,
+        DType::F16 | DType::Bf16 => 0x8000,
+    };
+    let all = 2 * (sign - 1) + 1;
+    format!(
+        "\nfn order_of(b: u32) -> u32 {{\n    \
+         if (b == {sign}u) {{ return {sign}u; }}\n    \
+         return select(b | {sign}u, b ^ {all}u, b >= {sign}u);\n}}\n"
+    )
+}
+
+/// How a score is loaded from `array`, `offset` numbers on, as its bits.
+fn load_score(dtype: DType, array: &str, offset: &str) -> String {
+    let (load, nan) = match dtype {
         DType::F32 => (
             format!("return {array}[{offset} + i];"),
             "(b & 0x7fffffffu) > 0x7f800000u",
-            0x8000_0000u32,
         ),
         DType::F16 | DType::Bf16 => (
             format!(
@@ -98,26 +113,54 @@ pub(super) fn load_score(dtype: DType, array: &str, offset: &str) -> String {
                 DType::Bf16 => "(b & 0x7fffu) > 0x7f80u",
                 _ => "(b & 0x7fffu) > 0x7c00u",
             },
-            0x8000,
         ),
     };
-    let all = 2 * (sign - 1) + 1;
+    let order = order_of(dtype);
     format!(
         "\nfn load_score(i: u32) -> u32 {{ {load} }}\n\
-         fn is_nan(b: u32) -> bool {{ return {nan}; }}\n\
-         fn order_of(b: u32) -> u32 {{\n    \
-         if (b == {sign}u) {{ return {sign}u; }}\n    \
-         return select(b | {sign}u, b ^ {all}u, b >= {sign}u);\n}}\n"
+         fn is_nan(b: u32) -> bool {{ return {nan}; }}\n{order}"
     )
 }
 
-/// The WGSL that keeps scores of a type with labels of a type.
-pub(super) fn keep_text(tuning: Tuning, dtype: DType, labels: LabelType) -> String {
-    let kept = match dtype {
+/// The scores that a state takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Scored {
+    /// As they are stored.
+    Plain(DType),
+    /// Logits of several classes, which one of them has against the others.
+    Against(DType),
+}
+
+impl Scored {
+    /// One or more of every kind of kernel.
+    #[cfg(test)]
+    pub fn all() -> Vec<Scored> {
+        let plain = DType::ALL.map(Scored::Plain).into_iter();
+        plain.chain(DType::ALL.map(Scored::Against)).collect()
+    }
+
+    /// How they are stored in the input, and as what they are kept.
+    fn types(self) -> [DType; 2] {
+        match self {
+            Scored::Plain(dtype) => [dtype; 2],
+            Scored::Against(dtype) => [dtype, DType::F32],
+        }
+    }
+}
+
+/// The WGSL that keeps scores with labels of a type.
+pub(super) fn keep_text(tuning: Tuning, scored: Scored, labels: LabelType) -> String {
+    let kept = match scored.types()[1] {
         DType::F32 => KEEP_WORDS,
         DType::F16 | DType::Bf16 => KEEP_COUNTS,
     };
-    let score = load_score(dtype, "inputs", "params.off_input");
+    let score = match scored {
+        Scored::Plain(dtype) => load_score(dtype, "inputs", "params.off_input"),
+        Scored::Against(dtype) => {
+            let load = load_number("load_logit", dtype, "inputs", "params.off_input");
+            AGAINST.to_string() + &order_of(DType::F32) + &load + &fine_text()
+        }
+    };
     text(tuning, &[&batch_text(labels), KEEP, kept, &score])
 }
 
@@ -155,6 +198,39 @@ parameters! {
     }
 }
 
+/// Which numbers of a sample a state looks at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Lane {
+    /// Numbers of a sample in the input, and which of them.
+    pub each: u64,
+    pub column: u32,
+    /// The same of labels, how many classes there are, and which is positive.
+    pub label_each: u64,
+    pub label_column: u32,
+    pub classes: u32,
+    pub positive: u32,
+}
+
+impl Default for Lane {
+    /// Of two classes.
+    fn default() -> Self {
+        Lane {
+            each: 1,
+            column: 0,
+            label_each: 1,
+            label_column: 0,
+            classes: 2,
+            positive: 1,
+        }
+    }
+}
+
+/// Rows that an invocation takes where each means so many rounds of a loop: Mesa's software driver ends the loops of an
+/// invocation that has been round 65,535 times.
+pub(super) fn rows_in_a_loop(rounds: usize) -> usize {
+    (32_768 / rounds.max(1)).clamp(1, 128)
+}
+
 /// Scores and labels that are collected batch by batch, for exact areas under curves.
 ///
 /// Scores of 16 bits are counted, in 1 MiB however many there are. Of f32 every score is kept, in 4 bytes each; and 8
@@ -163,6 +239,8 @@ parameters! {
 #[derive(Debug)]
 pub struct ScoreState {
     store: Store,
+    scored: Scored,
+    /// As what scores are kept.
     dtype: DType,
     labels: LabelType,
     capacity: usize,
@@ -171,7 +249,7 @@ pub struct ScoreState {
 }
 
 /// What a state's kernels depend on.
-pub(super) type ScoreKey = (Tuning, DType, LabelType);
+pub(super) type ScoreKey = (Tuning, Scored, LabelType);
 
 /// The kernels of a state: to keep or count scores, to sort them, to take in others, to sum areas up.
 #[derive(Debug, Clone)]
@@ -203,13 +281,27 @@ impl Gpu {
         labels: LabelType,
         capacity: usize,
     ) -> Result<ScoreState> {
+        let scored = Scored::Plain(dtype);
+        self.scores_of(scored, labels, capacity).await
+    }
+
+    /// The same for scores of any kind.
+    pub(super) async fn scores_of(
+        &self,
+        scored: Scored,
+        labels: LabelType,
+        capacity: usize,
+    ) -> Result<ScoreState> {
+        let [_, dtype] = scored.types();
         let words = match dtype {
             DType::F32 => capacity.max(1) as u64,
             DType::F16 | DType::Bf16 => 2 * SLOTS as u64,
         };
+        let key = (self.tuning, scored, labels);
         Ok(ScoreState {
-            kernels: self.score_kernels((self.tuning, dtype, labels)).await?,
+            kernels: self.score_kernels(key).await?,
             store: Store::new(self, "f32 scores kept on the device", words).await?,
+            scored,
             dtype,
             labels,
             capacity,
@@ -223,12 +315,12 @@ impl Gpu {
         if let Some(kernels) = lock().get(&key) {
             return Ok(kernels.clone());
         }
-        let (tuning, dtype, labels) = key;
+        let (tuning, scored, labels) = key;
         let made = self.scoped(|| ScoreKernels {
             keep: Kernels::new(
                 self,
                 "wgloss scores",
-                keep_text(tuning, dtype, labels),
+                keep_text(tuning, scored, labels),
                 &[Access::Read, Access::Read, Access::Write, Access::Write],
                 ["main"],
             ),
@@ -295,21 +387,46 @@ impl ScoreState {
         n: usize,
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
-        let source = |what, view, size| Source {
+        let lane = Lane::default();
+        self.bind_lane(scores, labels, n, ignore_index, lane).await
+    }
+
+    /// The same of one number of each sample.
+    pub(super) async fn bind_lane(
+        &self,
+        scores: &View<'_>,
+        labels: &View<'_>,
+        n: usize,
+        ignore_index: Option<i64>,
+        lane: Lane,
+    ) -> Result<SampleBatch> {
+        let source = |what, view, size, each| Source {
             what,
             view,
             size,
-            each: 1,
+            each,
         };
-        let extent = self.store.capacity() as u32;
+        let Shape { width, tile, .. } = shape(self.store.gpu.tuning);
+        let tile = match self.scored {
+            Scored::Plain(_) => tile,
+            // Each is gone through four times.
+            Scored::Against(_) => width as usize * rows_in_a_loop(4 * lane.each as usize),
+        };
+        let [stored, _] = self.scored.types();
         self.store
             .bind(
                 &self.kernels.keep,
-                source("scores", scores, self.dtype.size()),
-                source("labels", labels, self.labels.size()),
+                source("scores", scores, stored.size(), lane.each),
+                source("labels", labels, self.labels.size(), lane.label_each),
                 n,
                 ignore_index,
-                (extent, shape(self.store.gpu.tuning).tile),
+                Told {
+                    extent: lane.classes,
+                    tile,
+                    column: lane.column,
+                    label_column: lane.label_column,
+                    positive: lane.positive,
+                },
             )
             .await
     }
@@ -357,7 +474,7 @@ impl ScoreState {
         encoder: &mut wgpu::CommandEncoder,
         other: &ScoreState,
     ) -> Result<()> {
-        if self.dtype != other.dtype {
+        if kind(self.scored) != kind(other.scored) {
             return Err(Error::mismatch(
                 "state to merge",
                 format!("scores of {}", self.dtype),
@@ -393,7 +510,7 @@ impl ScoreState {
         let kept = &self.store.kept;
         let words = self.store.read(&[], &[(kept, kept.size())]).await?;
         let (head, kept) = words.split_at(HEAD);
-        let mut saved = vec![MAGIC, VERSION, kind(self.dtype)];
+        let mut saved = vec![MAGIC, VERSION, kind(self.scored)];
         saved.extend([self.seen as u64 as u32, (self.seen as u64 >> 32) as u32]);
         saved.extend(head);
         match self.dtype {
@@ -424,7 +541,30 @@ impl ScoreState {
     /// # Errors
     /// As `load_bytes`.
     pub async fn load_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
-        let start = [MAGIC, VERSION, kind(self.dtype)];
+        let (seen, words) = self.saved(bytes)?;
+        let (head, body) = words.split_at(HEAD);
+        let positives = head[POSITIVES] as usize;
+        let Store { gpu, head: h, kept } = &self.store;
+        let written = gpu.scoped(|| {
+            let queue = &gpu.queue;
+            queue.write_buffer(h, 0, bytemuck::cast_slice(head));
+            let (front, back) = match self.dtype {
+                DType::F32 => body.split_at(positives),
+                DType::F16 | DType::Bf16 => (body, &[][..]),
+            };
+            queue.write_buffer(kept, 0, bytemuck::cast_slice(front));
+            let back: Vec<u32> = back.iter().rev().copied().collect();
+            let at = kept.size() - 4 * back.len() as u64;
+            queue.write_buffer(kept, at, bytemuck::cast_slice(&back));
+        });
+        written.await?;
+        self.seen = seen;
+        Ok(())
+    }
+
+    /// What saved bytes hold, if they are of such a state and there is room: how many samples it has seen, its head and what is kept.
+    pub(super) fn saved(&self, bytes: &[u8]) -> Result<(usize, Vec<u32>)> {
+        let start = [MAGIC, VERSION, kind(self.scored)];
         let words = from_bytes(bytes, &start).unwrap_or_default();
         let (seen, words) = words.split_at_checked(2).unwrap_or_default();
         let (Some(head), Some(body)) = (words.get(..HEAD), words.get(HEAD..)) else {
@@ -446,22 +586,7 @@ impl ScoreState {
             let found = format!("{} for {seen} samples", body.len());
             return Err(Error::mismatch("bytes", format!("{expected} words"), found));
         }
-        let Store { gpu, head: h, kept } = &self.store;
-        let written = gpu.scoped(|| {
-            let queue = &gpu.queue;
-            queue.write_buffer(h, 0, bytemuck::cast_slice(head));
-            let (front, back) = match self.dtype {
-                DType::F32 => body.split_at(positives),
-                DType::F16 | DType::Bf16 => (body, &[][..]),
-            };
-            queue.write_buffer(kept, 0, bytemuck::cast_slice(front));
-            let back: Vec<u32> = back.iter().rev().copied().collect();
-            let at = kept.size() - 4 * back.len() as u64;
-            queue.write_buffer(kept, at, bytemuck::cast_slice(&back));
-        });
-        written.await?;
-        self.seen = seen;
-        Ok(())
+        Ok((seen, words.to_vec()))
     }
 
     /// How many samples there are with `more`, if there is room.

@@ -3,7 +3,7 @@
 use super::calibration::{Calibration, CalibrationBin, clipped, sigmoid, softplus};
 use super::confusion::{ConfusionMatrix, Hits, Scores};
 use super::notes::{Notes, Undefined};
-use super::ranking::{Areas, OperatingPoints, Ranking};
+use super::ranking::{OperatingPoints, Order, Ranking};
 use super::samples::{InputKind, Samples};
 use crate::error::{Error, Result};
 
@@ -82,18 +82,6 @@ pub struct BinaryFigures {
     pub undefined: Vec<Undefined>,
 }
 
-/// What is known of the order of scores.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Order {
-    /// There are none.
-    None,
-    /// All of it.
-    Ranking(Ranking),
-    /// What follows of it, as a device works it out.
-    Areas(Areas, OperatingPoints),
-}
-
-pub(super) const NO_SCORES: &str = "labels have no order";
 pub(super) const NO_PROBABILITIES: &str = "scores and labels are no probabilities";
 
 /// Checks a share that was asked for.
@@ -211,32 +199,9 @@ impl Binary {
         );
         let balanced_accuracy = matrix.balanced_accuracy(notes);
         let (mcc, cohen_kappa) = (matrix.mcc(notes), matrix.cohen_kappa(notes));
-        const ONE_CLASS: &str = "one class only";
-        let (roc_auc, average_precision, operating_points) = match &order {
-            Order::Ranking(r) => (
-                r.roc_auc("roc_auc", notes),
-                r.average_precision("average_precision", notes),
-                r.operating_points(self.recall, self.precision, notes),
-            ),
-            Order::Areas(areas, points) => (
-                areas.roc_auc().or_else(|| notes.none("roc_auc", ONE_CLASS)),
-                areas
-                    .average_precision()
-                    .or_else(|| notes.none("average_precision", ONE_CLASS)),
-                points.noted(areas.positives > 0, notes),
-            ),
-            Order::None => {
-                let points = ["max_f1", "recall_at", "precision_at"];
-                for name in points {
-                    notes.none::<()>(format!("operating_points.{name}"), NO_SCORES);
-                }
-                (
-                    notes.none("roc_auc", NO_SCORES),
-                    notes.none("average_precision", NO_SCORES),
-                    OperatingPoints::default(),
-                )
-            }
-        };
+        let roc_auc = order.roc_auc("roc_auc", notes);
+        let average_precision = order.average_precision("average_precision", notes);
+        let operating_points = order.operating_points(self.recall, self.precision, notes);
         let (log_loss, brier, ece) = match &calibration {
             Some(c) => (c.log_loss(notes), c.brier(notes), c.ece(notes)),
             None => (
@@ -263,10 +228,7 @@ impl Binary {
             brier,
             ece,
             operating_points,
-            ranking: match order {
-                Order::Ranking(ranking) => Some(ranking),
-                Order::None | Order::Areas(..) => None,
-            },
+            ranking: order.ranking(),
             calibration: calibration.map(|c| c.bins.to_vec()),
             confusion_matrix: matrix,
             undefined: std::mem::take(&mut notes.0),

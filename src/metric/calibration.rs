@@ -74,7 +74,7 @@ impl Calibration {
     }
 
     /// Slots of what a device counts: losses without bound; exact sums of the others and of squares; then of each bin its
-    /// samples, those that are what the probability is of, and the sum of probabilities.
+    /// samples, those that are what the probability is of, and by how much more they are than probabilities say.
     pub const SLOTS: usize = 1 + 2 * NUMBER_SLOTS + CALIBRATION_BINS * (2 + NUMBER_SLOTS);
 
     /// Of so many slots.
@@ -84,10 +84,10 @@ impl Calibration {
         let (losses, rest) = rest.split_at(NUMBER_SLOTS.min(rest.len()));
         let (squares, rest) = rest.split_at(NUMBER_SLOTS.min(rest.len()));
         for (bin, slots) in sums.bins.iter_mut().zip(rest.chunks(2 + NUMBER_SLOTS)) {
-            if let [n, hits, confidence @ ..] = slots {
+            if let [n, hits, gap @ ..] = slots {
                 *bin = CalibrationBin {
                     weight: *n as f64,
-                    confidence: sum(confidence),
+                    confidence: *hits as f64 - sum(gap),
                     hits: *hits as f64,
                 };
             }

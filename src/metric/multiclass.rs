@@ -1,10 +1,10 @@
 //! Several classes, of which each sample has one.
 
-use super::binary::{NO_PROBABILITIES, NO_SCORES};
+use super::binary::NO_PROBABILITIES;
 use super::calibration::{Calibration, CalibrationBin, clipped, log_sum_exp};
 use super::confusion::{ConfusionMatrix, Hits, Scores};
 use super::notes::{Notes, Undefined};
-use super::ranking::Ranking;
+use super::ranking::{Order, Ranking};
 use super::samples::{InputKind, Samples};
 use crate::batch::Target;
 use crate::error::{Error, Result};
@@ -141,7 +141,7 @@ impl Multiclass {
         // Samples by how many classes go before theirs.
         let mut ranks = vec![0.0; if labels { 0 } else { classes }];
         let mut calibration = None;
-        let mut rankings = Vec::new();
+        let mut orders = vec![Order::None; classes];
         if !labels {
             for &(i, y) in &kept {
                 ranks[rank(row(i), y)] += weight(i);
@@ -149,14 +149,15 @@ impl Multiclass {
             calibration = self.calibration(&kept, row, weight)?;
             let of = |c: usize| {
                 let one = |&(i, y): &(usize, usize)| (self.against(row(i), c), y == c, weight(i));
-                Ranking::new(kept.iter().map(one))
+                Order::Ranking(Ranking::new(kept.iter().map(one)))
             };
-            rankings = (0..classes).map(of).collect();
+            orders = (0..classes).map(of).collect();
         }
-        Ok(self.finish(matrix, &ranks, rankings, calibration))
+        Ok(self.finish(matrix, &ranks, orders, calibration))
     }
 
-    fn class_count(&self, samples: &Samples<'_>) -> Result<usize> {
+    /// How many classes there are.
+    pub(crate) fn class_count(&self, samples: &Samples<'_>) -> Result<usize> {
         let fits = |c: usize, what: &str, found: String| match self.classes {
             Some(asked) if asked != c => {
                 Err(Error::mismatch(what, format!("{asked} classes"), found))
@@ -247,11 +248,12 @@ impl Multiclass {
         Ok(Some(sums))
     }
 
-    fn finish(
+    /// The figures of what was counted and ordered: `ranks` are samples by how many classes go before theirs.
+    pub(crate) fn finish(
         &self,
         matrix: ConfusionMatrix,
         ranks: &[f64],
-        rankings: Vec<Ranking>,
+        orders: Vec<Order>,
         calibration: Option<Calibration>,
     ) -> MulticlassFigures {
         let mut notes = Notes::default();
@@ -263,7 +265,7 @@ impl Multiclass {
             let name = format!("top_k.{k}");
             let hits: f64 = ranks.iter().take(k).sum();
             let share = match ranks.is_empty() {
-                true => notes.none(name, NO_SCORES),
+                true => notes.none(name, Order::why_not(&[], "")),
                 false => notes.ratio(name, hits, n, "no sample has a weight"),
             };
             (k, share)
@@ -271,24 +273,16 @@ impl Multiclass {
         let top_k = asked.collect();
         let hits: Vec<_> = (0..classes).map(|c| Hits::of(&matrix, c)).collect();
         let support: Vec<_> = (0..classes).map(|c| matrix.support(c)).collect();
-        let why = match rankings.is_empty() {
-            true => NO_SCORES,
-            false => "no class has one",
-        };
-        let mut rankings = rankings.into_iter();
+        let why = Order::why_not(&orders, "no class has one");
         let mut per_class = Vec::new();
-        for c in 0..classes {
-            let ranking = rankings.next();
+        for (c, order) in orders.into_iter().enumerate() {
             let scores = hits[c].scores(&format!("per_class.{c}."), notes);
             let figure = format!("roc_auc_ovr.per_class.{c}");
             per_class.push(ClassFigures {
                 scores,
                 support: support[c],
-                roc_auc: match &ranking {
-                    Some(r) => r.roc_auc(&figure, notes),
-                    None => notes.none(figure, NO_SCORES),
-                },
-                ranking,
+                roc_auc: order.roc_auc(&figure, notes),
+                ranking: order.ranking(),
             });
         }
         let scores: Vec<_> = per_class.iter().map(|c| c.scores).collect();

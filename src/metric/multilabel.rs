@@ -1,10 +1,9 @@
 //! Several labels, of which each sample has any number.
 
-use super::binary::NO_SCORES;
 use super::confusion::{ConfusionMatrix, Hits, Scores};
 use super::multiclass::mean_of_defined;
 use super::notes::{Notes, Undefined};
-use super::ranking::Ranking;
+use super::ranking::{Order, Ranking};
 use super::samples::{InputKind, Samples};
 use crate::error::{Error, Result};
 
@@ -64,22 +63,33 @@ pub struct MultilabelFigures {
 }
 
 impl Multilabel {
+    /// How many labels there are.
+    pub(crate) fn label_count(samples: &Samples<'_>) -> Result<usize> {
+        match samples.shape.as_slice() {
+            [_, .., l] if *l > 0 => Ok(*l),
+            shape => Err(Error::mismatch(
+                "input",
+                "the shape [N, L]",
+                format!("{shape:?}"),
+            )),
+        }
+    }
+
+    /// Refuses options out of range.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.threshold {
+            Some(t) if t.is_nan() => Err(Error::mismatch("threshold", "a number", "NaN")),
+            _ => Ok(()),
+        }
+    }
+
     /// Works the figures out, in f64.
     ///
     /// # Errors
     /// As [`Binary::figures`](super::Binary::figures).
     pub fn figures(&self, samples: &Samples<'_>) -> Result<MultilabelFigures> {
         let threshold = samples.threshold(self.input, self.threshold)?;
-        let labels = match samples.shape.as_slice() {
-            [_, .., l] if *l > 0 => *l,
-            shape => {
-                return Err(Error::mismatch(
-                    "input",
-                    "the shape [N, L]",
-                    format!("{shape:?}"),
-                ));
-            }
-        };
+        let labels = Multilabel::label_count(samples)?;
         let n = samples.count(labels)?;
         let target = samples.target.as_ref();
         let truth = Samples::indices("target", target, n * labels, 2, self.ignore_index)?;
@@ -99,10 +109,7 @@ impl Multilabel {
         };
         let weights = samples.weights();
         let weight = |i: usize| weights.as_ref().map_or(1.0, |w| w[i]);
-        let mut notes = Notes::default();
-        let notes = &mut notes;
-        let mut per_label = Vec::new();
-        let mut hits = Vec::new();
+        let (mut matrices, mut orders) = (Vec::new(), Vec::new());
         for l in 0..labels {
             let column = (0..n).map(|i| (i, i * labels + l));
             let there: Vec<_> = column
@@ -112,28 +119,11 @@ impl Multilabel {
             for &(i, at, t) in &there {
                 matrix.add(t, predicted[at], weight(i));
             }
-            let before = format!("per_label.{l}.");
-            let [auc, ap] = ["roc_auc", "average_precision"].map(|f| format!("{before}{f}"));
-            let ranking = ordered.then(|| {
-                let one = |&(i, at, t): &(usize, usize, usize)| (scores[at], t == 1, weight(i));
-                Ranking::new(there.iter().map(one))
-            });
-            let (roc_auc, average_precision) = match &ranking {
-                Some(r) => (r.roc_auc(&auc, notes), r.average_precision(&ap, notes)),
-                None => (notes.none(auc, NO_SCORES), notes.none(ap, NO_SCORES)),
-            };
-            let of = Hits::of(&matrix, 1);
-            hits.push(of);
-            let why = "no sample has a weight";
-            let n = matrix.total();
-            per_label.push(LabelFigures {
-                accuracy: notes.ratio(format!("{before}accuracy"), matrix.hits(), n, why),
-                scores: of.scores(&before, notes),
-                roc_auc,
-                average_precision,
-                ranking,
-                support: matrix.support(1),
-                confusion_matrix: matrix,
+            matrices.push(matrix);
+            let one = |&(i, at, t): &(usize, usize, usize)| (scores[at], t == 1, weight(i));
+            orders.push(match ordered {
+                true => Order::Ranking(Ranking::new(there.iter().map(one))),
+                false => Order::None,
             });
         }
         // Samples all of whose labels are known: how many there are, were met, and elements that were not.
@@ -149,6 +139,53 @@ impl Multilabel {
             met += if misses == 0 { weight(i) } else { 0.0 };
             wrong += weight(i) * misses as f64;
         }
+        let n = match weights.is_some() {
+            true => (0..n).map(weight).sum(),
+            false => n as f64,
+        };
+        Ok(MultilabelFigures::new(
+            n,
+            matrices,
+            orders,
+            [whole, met, wrong],
+        ))
+    }
+}
+
+impl MultilabelFigures {
+    /// The figures of what was counted and ordered of each label, and of samples all of whose labels are known: how many there
+    /// are, how many were met, and how many of their elements were not.
+    pub(crate) fn new(
+        n: f64,
+        matrices: Vec<ConfusionMatrix>,
+        orders: Vec<Order>,
+        [whole, met, wrong]: [f64; 3],
+    ) -> MultilabelFigures {
+        let mut notes = Notes::default();
+        let notes = &mut notes;
+        let labels = matrices.len();
+        let why_not = Order::why_not(&orders, "no label has one");
+        let mut per_label = Vec::new();
+        let mut hits = Vec::new();
+        for (l, (matrix, order)) in matrices.into_iter().zip(orders).enumerate() {
+            let before = format!("per_label.{l}.");
+            let [auc, ap] = ["roc_auc", "average_precision"].map(|f| format!("{before}{f}"));
+            let roc_auc = order.roc_auc(&auc, notes);
+            let average_precision = order.average_precision(&ap, notes);
+            let of = Hits::of(&matrix, 1);
+            hits.push(of);
+            let why = "no sample has a weight";
+            let n = matrix.total();
+            per_label.push(LabelFigures {
+                accuracy: notes.ratio(format!("{before}accuracy"), matrix.hits(), n, why),
+                scores: of.scores(&before, notes),
+                roc_auc,
+                average_precision,
+                ranking: order.ranking(),
+                support: matrix.support(1),
+                confusion_matrix: matrix,
+            });
+        }
         let scores: Vec<_> = per_label.iter().map(|l| l.scores).collect();
         let support: Vec<_> = per_label.iter().map(|l| l.support).collect();
         let ones = vec![1.0; labels];
@@ -163,24 +200,16 @@ impl Multilabel {
             .scores("micro.", notes);
         let macro_average = Scores::mean(&scores, &ones, "macro.", notes);
         let weighted = Scores::mean(&scores, &support, "weighted.", notes);
-        let why = if ordered {
-            "no label has one"
-        } else {
-            NO_SCORES
-        };
         let mut means = |name: &str, of: fn(&LabelFigures) -> Option<f64>| {
             let of: Vec<_> = per_label.iter().map(of).collect();
             [("macro", &ones), ("weighted", &support)]
-                .map(|(m, w)| mean_of_defined(&of, w, &format!("{m}.{name}"), why, notes))
+                .map(|(m, w)| mean_of_defined(&of, w, &format!("{m}.{name}"), why_not, notes))
         };
         let roc_auc = means("roc_auc", |l| l.roc_auc);
         let average_precision = means("average_precision", |l| l.average_precision);
         let why = "no sample has a weight and all its labels";
-        Ok(MultilabelFigures {
-            n: match weights.is_some() {
-                true => (0..n).map(weight).sum(),
-                false => n as f64,
-            },
+        MultilabelFigures {
+            n,
             micro,
             macro_average,
             weighted,
@@ -190,6 +219,6 @@ impl Multilabel {
             hamming_loss: notes.ratio("hamming_loss", wrong, whole * labels as f64, why),
             per_label,
             undefined: std::mem::take(&mut notes.0),
-        })
+        }
     }
 }

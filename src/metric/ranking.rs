@@ -133,6 +133,74 @@ impl OperatingPoints {
     }
 }
 
+/// Why there are no figures of an order.
+const NO_SCORES: &str = "labels have no order";
+const ONE_CLASS: &str = "one class only";
+
+/// What is known of the order of scores.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Order {
+    /// There are none.
+    None,
+    /// All of it.
+    Ranking(Ranking),
+    /// What follows of it, as a device works it out.
+    Areas(Areas, OperatingPoints),
+}
+
+impl Order {
+    pub(super) fn roc_auc(&self, figure: &str, notes: &mut Notes) -> Option<f64> {
+        match self {
+            Order::None => notes.none(figure, NO_SCORES),
+            Order::Ranking(r) => r.roc_auc(figure, notes),
+            Order::Areas(a, _) => a.roc_auc().or_else(|| notes.none(figure, ONE_CLASS)),
+        }
+    }
+
+    pub(super) fn average_precision(&self, figure: &str, notes: &mut Notes) -> Option<f64> {
+        match self {
+            Order::None => notes.none(figure, NO_SCORES),
+            Order::Ranking(r) => r.average_precision(figure, notes),
+            Order::Areas(a, _) => a
+                .average_precision()
+                .or_else(|| notes.none(figure, ONE_CLASS)),
+        }
+    }
+
+    pub(super) fn operating_points(
+        &self,
+        recall: f64,
+        precision: f64,
+        notes: &mut Notes,
+    ) -> OperatingPoints {
+        match self {
+            Order::None => {
+                for name in ["max_f1", "recall_at", "precision_at"] {
+                    notes.none::<()>(format!("operating_points.{name}"), NO_SCORES);
+                }
+                OperatingPoints::default()
+            }
+            Order::Ranking(r) => r.operating_points(recall, precision, notes),
+            Order::Areas(areas, points) => points.noted(areas.positives > 0, notes),
+        }
+    }
+
+    /// Why averages of what there is none of have no value.
+    pub(super) fn why_not(of: &[Order], otherwise: &'static str) -> &'static str {
+        match of.iter().all(|o| *o == Order::None) {
+            true => NO_SCORES,
+            false => otherwise,
+        }
+    }
+
+    pub(super) fn ranking(self) -> Option<Ranking> {
+        match self {
+            Order::Ranking(ranking) => Some(ranking),
+            Order::None | Order::Areas(..) => None,
+        }
+    }
+}
+
 /// −0 as +0: they are the same score, though their bits differ.
 fn plain(score: f64) -> f64 {
     score + 0.0

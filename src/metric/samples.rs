@@ -37,6 +37,15 @@ impl InputKind {
         }
     }
 
+    /// What inputs of this kind have to be, where labels have to be what is said.
+    pub(crate) fn expected(self, labels: &str) -> &str {
+        match self {
+            InputKind::Labels => labels,
+            InputKind::Probs => "probabilities in [0, 1]",
+            InputKind::Scores | InputKind::Logits => "scores that are numbers",
+        }
+    }
+
     /// From where on a score is taken for positive where nobody says: 0.5, of logits 0.
     pub const fn threshold(self) -> f64 {
         match self {

@@ -111,27 +111,37 @@ fn evaluate(case: &Value, gpu: Option<&Gpu>) -> (Value, Option<(RocCurve, Precis
                 figures.ranking.as_ref().map(curves),
             );
         }
-        "multiclass" => Multiclass {
-            input,
-            classes: args["classes"].as_u64().map(|c| c as usize),
-            top_k: match args["top_k"].is_null() {
-                true => Vec::new(),
-                false => numbers(&args["top_k"])
-                    .iter()
-                    .map(|&k| k as usize)
-                    .collect(),
-            },
-            ignore_index,
+        "multiclass" => {
+            let asked = Multiclass {
+                input,
+                classes: args["classes"].as_u64().map(|c| c as usize),
+                top_k: match args["top_k"].is_null() {
+                    true => Vec::new(),
+                    false => numbers(&args["top_k"])
+                        .iter()
+                        .map(|&k| k as usize)
+                        .collect(),
+                },
+                ignore_index,
+            };
+            match gpu {
+                Some(gpu) => gpu.multiclass_figures(&asked, &samples),
+                None => asked.figures(&samples),
+            }
+            .map(|f| metrics::multiclass(&f))
         }
-        .figures(&samples)
-        .map(|f| metrics::multiclass(&f)),
-        "multilabel" => Multilabel {
-            input,
-            threshold,
-            ignore_index,
+        "multilabel" => {
+            let asked = Multilabel {
+                input,
+                threshold,
+                ignore_index,
+            };
+            match gpu {
+                Some(gpu) => gpu.multilabel_figures(&asked, &samples),
+                None => asked.figures(&samples),
+            }
+            .map(|f| metrics::multilabel(&f))
         }
-        .figures(&samples)
-        .map(|f| metrics::multilabel(&f)),
         "regression" => match gpu {
             Some(gpu) => gpu.regression_figures(&samples),
             None => Regression {}.figures(&samples),
@@ -180,6 +190,11 @@ fn compare(at: &str, want: &Value, got: &Value, bound: Bound, lines: &mut Vec<St
         }
         _ => match (number(want), number(got)) {
             (Some(a), Some(b)) if close(a, b, bound) => {}
+            // A difference of sums of probabilities near 1, of which each is off by 4u.
+            (Some(a), Some(b))
+                if at.ends_with(".ece")
+                    && close(a, b, (bound.0, 2f64.powi(-22)))
+                    && bound == DEVICE => {}
             (None, None) if want == got => {}
             _ => wrong(),
         },
@@ -259,15 +274,14 @@ fn the_reference_agrees_with_scikit_learn() {
     );
 }
 
-/// The same cases on the device, of what it has figures of: without weights, and two classes or numbers.
+/// The same cases on the device, which has no weights.
 #[test]
 fn a_device_agrees_with_scikit_learn() {
     let gpu = Gpu::new().expect("a device");
     let mut lines = Vec::new();
     let mut seen = 0;
     for case in &golden() {
-        let task = case["task"].as_str().expect("a task");
-        if !case["weight"].is_null() || !["binary", "regression"].contains(&task) {
+        if !case["weight"].is_null() {
             continue;
         }
         let name = case["name"].as_str().expect("a name");
@@ -276,7 +290,7 @@ fn a_device_agrees_with_scikit_learn() {
         undefined(name, &case["expect"], &got, &mut lines);
         seen += 1;
     }
-    assert!(seen >= 130, "{seen} cases");
+    assert!(seen >= 250, "{seen} cases");
     assert!(
         lines.is_empty(),
         "{} figures are wrong, the first:\n{}",

@@ -249,8 +249,8 @@ fn a_batch_carries_into_the_high_words() {
             .bind(&View::whole(&all), &View::whole(&all), 7, None)
             .expect("bound");
         let mut bytes = state.to_bytes().expect("bytes");
-        // Four words say what it is, eight are the head.
-        let cell = 4 * (12 + 2 * classes + 2);
+        // Five words say what it is, eight are the head.
+        let cell = 4 * (13 + 2 * classes + 2);
         bytes[cell..cell + 4].fill(0xff);
         state.load_bytes(&bytes).expect("a saved state");
         let mut encoder = gpu.device().create_command_encoder(&Default::default());

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::bind::View;
 use crate::gpu::collect::{SampleBatch, check_head};
-use crate::metric::ConfusionMatrix;
+use crate::metric::{ConfusionMatrix, InputKind};
 use crate::tensor::{DType, LabelType};
 
 /// What predictions are read from.
@@ -15,15 +15,6 @@ pub enum Predictions {
     Labels(LabelType),
     /// Scores, probabilities or logits, one per class for each sample, of which the highest is predicted.
     Scores(DType),
-}
-
-impl Predictions {
-    pub(super) fn size(self) -> u64 {
-        match self {
-            Predictions::Labels(ty) => ty.size(),
-            Predictions::Scores(dtype) => dtype.size(),
-        }
-    }
 }
 
 /// A confusion matrix that is counted on the device, batch by batch; and of scores, for every k, the samples whose class is
@@ -83,7 +74,10 @@ impl Gpu {
             .checked_mul(classes as u64 + 1)
             .unwrap_or(u64::MAX);
         let said = format!("a confusion matrix by {kind} of {classes} classes");
-        let what = What::Confusion(predictions, labels);
+        let what = match predictions {
+            Predictions::Labels(of) => What::Labels(of, labels),
+            Predictions::Scores(dtype) => What::Classes(InputKind::Scores, dtype, labels),
+        };
         Ok(ConfusionState {
             counts: Counts::new(self, what, (classes as u32, each, said), slots).await?,
             predictions,

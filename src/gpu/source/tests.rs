@@ -6,6 +6,7 @@ use super::{
 };
 use crate::gpu::Tuning;
 use crate::gpu::count::What;
+use crate::gpu::scores::Scored;
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Family, Info, OptionKind, TargetKind};
 use crate::tensor::{DType, LabelType};
@@ -245,9 +246,12 @@ fn others() -> Vec<(String, String)> {
     for labels in LabelType::ALL {
         let name = format!("class weights of {labels:?}");
         all.push((name, crate::gpu::class_weight::compose(labels)));
-        for (tuning, dtype) in Tuning::ALL.iter().flat_map(|t| DType::ALL.map(|d| (*t, d))) {
-            let name = format!("scores {tuning:?} {dtype} {labels:?}");
-            all.push((name, crate::gpu::scores::keep_text(tuning, dtype, labels)));
+        for (tuning, of) in Tuning::ALL
+            .iter()
+            .flat_map(|t| Scored::all().into_iter().map(|s| (*t, s)))
+        {
+            let name = format!("scores {tuning:?} {of:?} {labels:?}");
+            all.push((name, crate::gpu::scores::keep_text(tuning, of, labels)));
         }
     }
     for (tuning, what) in Tuning::ALL

@@ -1,0 +1,149 @@
+//! Figures of several classes, of counts, exact sums and an order of scores of each class on the device.
+
+use super::ordered::{Ordered, ordered_state, scored};
+use super::{MetricBatch, What};
+use crate::error::{Error, Result};
+use crate::gpu::bind::View;
+use crate::gpu::collect::check_head;
+use crate::gpu::scores::{Lane, Scored};
+use crate::gpu::{Gpu, Predictions};
+use crate::metric::{
+    Calibration, ConfusionMatrix, InputKind, Multiclass, MulticlassFigures, OperatingPoints, Order,
+};
+use crate::tensor::{DType, LabelType};
+
+/// Predictions and labels of several classes that are collected batch by batch, for all figures that [`Multiclass`] has: the
+/// confusion matrix, ranks, what probabilities add up to, and the scores of each class against the others.
+///
+/// Counts are exact, sums are so once their terms are rounded to f32: nothing depends on how samples are split into batches or merged. Of
+/// logits the order of a class is that of x_c less the log-sum-exp of the others in f32.
+#[derive(Debug)]
+pub struct MulticlassState {
+    state: Ordered,
+    asked: Multiclass,
+    classes: usize,
+}
+
+impl Gpu {
+    /// Makes a state for what `asked` asks about predictions and labels of `classes` classes stored so. With room for `capacity` scores
+    /// it keeps those of each class as [`Gpu::scores`] does, of logits in 4 bytes each; where the capacity is 0, there are no areas
+    /// under curves, and memory is constant.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for no class, another number of them than `asked` says, or predicted labels where there should be scores
+    /// and the other way round; [`Error::TooLarge`] for more cells or scores than a binding holds; [`Error::OutOfMemory`] and
+    /// [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn multiclass(
+        &self,
+        asked: &Multiclass,
+        predictions: Predictions,
+        labels: LabelType,
+        classes: usize,
+        capacity: usize,
+    ) -> Result<MulticlassState> {
+        self.block_on(self.multiclass_async(asked, predictions, labels, classes, capacity))
+    }
+
+    /// As `multiclass`, without blocking.
+    ///
+    /// # Errors
+    /// As `multiclass`.
+    pub async fn multiclass_async(
+        &self,
+        asked: &Multiclass,
+        predictions: Predictions,
+        labels: LabelType,
+        classes: usize,
+        capacity: usize,
+    ) -> Result<MulticlassState> {
+        if classes == 0 || asked.classes.is_some_and(|c| c != classes) {
+            let expected = asked.classes.map_or("at least 1".into(), |c| c.to_string());
+            return Err(Error::mismatch("classes", expected, classes.to_string()));
+        }
+        let kind = asked.input;
+        let dtype = scored(kind, predictions)?;
+        let all = classes as u64;
+        let cells = all.checked_mul(all + 1).unwrap_or(u64::MAX);
+        let what = match (dtype, predictions) {
+            (None, Predictions::Labels(of)) => What::Labels(of, labels),
+            (Some(dtype), _) | (None, Predictions::Scores(dtype)) => {
+                What::Classes(kind, dtype, labels)
+            }
+        };
+        let sums = match kind {
+            InputKind::Probs | InputKind::Logits => Calibration::SLOTS as u64,
+            _ => 0,
+        };
+        let (each, ordered) = match dtype {
+            Some(_) if capacity > 0 => (all, classes),
+            Some(_) => (all, 0),
+            None => (1, 0),
+        };
+        let lane = |c: usize| Lane {
+            each: all,
+            column: c as u32,
+            classes: classes as u32,
+            positive: c as u32,
+            ..Lane::default()
+        };
+        let dtype = dtype.unwrap_or(DType::F32);
+        let order = match kind {
+            InputKind::Logits => Scored::Against(dtype),
+            _ => Scored::Plain(dtype),
+        };
+        let said = format!("{classes} classes by {}", kind.name());
+        let told = (classes as u32, each, said);
+        let ignore = asked.ignore_index;
+        let of = (order, labels, capacity);
+        let lanes = (0..ordered).map(lane).collect();
+        let slots = cells.saturating_add(sums);
+        Ok(MulticlassState {
+            state: Ordered::new(self, what, told, slots, ignore, of, lanes).await?,
+            asked: asked.clone(),
+            classes,
+        })
+    }
+}
+
+impl MulticlassState {
+    /// Works the figures out on the device, waits, and reads counts and areas back. What has been recorded has to be submitted.
+    ///
+    /// # Errors
+    /// [`Error::BadSample`] for a label out of range, a NaN, a logit of +inf, or a probability outside of [0, 1], with the first place
+    /// in its batch; [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn compute(&self) -> Result<MulticlassFigures> {
+        self.state.gpu().block_on(self.compute_async())
+    }
+
+    /// As `compute`, without blocking.
+    ///
+    /// # Errors
+    /// As `compute`.
+    pub async fn compute_async(&self) -> Result<MulticlassFigures> {
+        let (head, mut counts) = self.state.counts.read().await?;
+        let labels = format!("labels below {}", self.classes);
+        let input = match self.asked.input {
+            InputKind::Logits => "logits below +inf, one of them finite in each row",
+            kind => kind.expected(&labels),
+        };
+        check_head(&head, [&labels, input])?;
+        let mut ranks = counts.split_off(self.classes * self.classes);
+        let sums = ranks.split_off(self.classes);
+        let ranks: Vec<f64> = match self.asked.input {
+            InputKind::Labels => Vec::new(),
+            _ => ranks.into_iter().map(|n| n as f64).collect(),
+        };
+        let matrix = ConfusionMatrix::of_counts(self.classes, counts);
+        let calibration = (sums.len() == Calibration::SLOTS).then(|| Calibration::of_slots(&sums));
+        let mut orders = vec![Order::None; self.classes];
+        for (order, scores) in orders.iter_mut().zip(&self.state.scores) {
+            let areas = scores.compute_async().await?;
+            *order = Order::Areas(areas, OperatingPoints::default());
+        }
+        Ok(self.asked.finish(matrix, &ranks, orders, calibration))
+    }
+}
+
+ordered_state!(MulticlassState);

@@ -1,0 +1,132 @@
+//! Figures of several labels, of counts and an order of scores of each label on the device.
+
+use super::ordered::{Ordered, ordered_state, scored};
+use super::{MetricBatch, What};
+use crate::error::{Error, Result};
+use crate::gpu::bind::View;
+use crate::gpu::collect::check_head;
+use crate::gpu::scores::{Lane, Scored};
+use crate::gpu::{Gpu, Predictions};
+use crate::metric::{ConfusionMatrix, Multilabel, MultilabelFigures, OperatingPoints, Order};
+use crate::tensor::{DType, LabelType};
+
+/// Predictions and labels that are collected batch by batch, for all figures that [`Multilabel`] has: counts of each label at the
+/// threshold, of samples as a whole, and the scores of each label. Nothing depends on how samples are split into batches or
+/// merged.
+#[derive(Debug)]
+pub struct MultilabelState {
+    state: Ordered,
+    labels: usize,
+    asked: Multilabel,
+}
+
+impl Gpu {
+    /// Makes a state for what `asked` asks about predictions and truth of `count` labels a sample stored so. With room for `capacity`
+    /// samples it keeps the scores of each label as [`Gpu::scores`] does; where the capacity is 0, there are no areas under curves,
+    /// and memory is constant.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for no label, a threshold that is no number, or predicted labels where there should be scores and the other
+    /// way round; [`Error::TooLarge`] for more scores than a binding holds; [`Error::OutOfMemory`] and [`Error::Device`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn multilabel(
+        &self,
+        asked: &Multilabel,
+        predictions: Predictions,
+        labels: LabelType,
+        count: usize,
+        capacity: usize,
+    ) -> Result<MultilabelState> {
+        self.block_on(self.multilabel_async(asked, predictions, labels, count, capacity))
+    }
+
+    /// As `multilabel`, without blocking.
+    ///
+    /// # Errors
+    /// As `multilabel`.
+    pub async fn multilabel_async(
+        &self,
+        asked: &Multilabel,
+        predictions: Predictions,
+        labels: LabelType,
+        count: usize,
+        capacity: usize,
+    ) -> Result<MultilabelState> {
+        if count == 0 {
+            return Err(Error::mismatch("labels", "at least 1", "0"));
+        }
+        asked.check()?;
+        let kind = asked.input;
+        let dtype = scored(kind, predictions)?;
+        let what = match (dtype, predictions) {
+            (None, Predictions::Labels(of)) => What::LabelSets(of, labels),
+            (Some(dtype), _) | (None, Predictions::Scores(dtype)) => {
+                What::ScoreSets(kind, dtype, labels)
+            }
+        };
+        let ordered = match dtype {
+            Some(_) if capacity > 0 => count,
+            _ => 0,
+        };
+        let each = count as u64;
+        let lane = |l: usize| Lane {
+            each,
+            column: l as u32,
+            label_each: each,
+            label_column: l as u32,
+            ..Lane::default()
+        };
+        let threshold = dtype.map(|t| t.round(asked.threshold.unwrap_or(kind.threshold())));
+        let extent = threshold.map_or(0, |t| (t as f32).to_bits());
+        let said = format!("{count} labels by {}", kind.name());
+        let told = (extent, each, said);
+        let order = Scored::Plain(dtype.unwrap_or(DType::F32));
+        let of = (order, labels, capacity);
+        let lanes = (0..ordered).map(lane).collect();
+        let slots = each.saturating_mul(4).saturating_add(SETS as u64);
+        let ignore = asked.ignore_index;
+        Ok(MultilabelState {
+            state: Ordered::new(self, what, told, slots, ignore, of, lanes).await?,
+            labels: count,
+            asked: *asked,
+        })
+    }
+}
+
+/// Slots of samples as a whole: all of them, then those all of whose labels are known, those that were met, and what was not of
+/// the others.
+const SETS: usize = 4;
+
+impl MultilabelState {
+    /// Works the figures out on the device, waits, and reads counts and areas back. What has been recorded has to be submitted.
+    ///
+    /// # Errors
+    /// As [`BinaryState::compute`](super::BinaryState::compute).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn compute(&self) -> Result<MultilabelFigures> {
+        self.state.gpu().block_on(self.compute_async())
+    }
+
+    /// As `compute`, without blocking.
+    ///
+    /// # Errors
+    /// As `compute`.
+    pub async fn compute_async(&self) -> Result<MultilabelFigures> {
+        let (head, counts) = self.state.counts.read().await?;
+        let expected = self.asked.input.expected("labels below 2");
+        check_head(&head, ["labels below 2", expected])?;
+        let (cells, sets) = counts.split_at((4 * self.labels).min(counts.len()));
+        let matrix = |cells: &[u64]| ConfusionMatrix::of_counts(2, cells.to_vec());
+        let matrices = cells.chunks(4).map(matrix).collect();
+        let mut orders = vec![Order::None; self.labels];
+        for (order, scores) in orders.iter_mut().zip(&self.state.scores) {
+            let areas = scores.compute_async().await?;
+            *order = Order::Areas(areas, OperatingPoints::default());
+        }
+        let of = |k: usize| sets.get(k).map_or(0.0, |n| *n as f64);
+        let whole = [of(1), of(2), of(3)];
+        Ok(MultilabelFigures::new(of(0), matrices, orders, whole))
+    }
+}
+
+ordered_state!(MultilabelState);

@@ -1,0 +1,298 @@
+//! States that count, and keep scores in order besides.
+
+use super::{Counts, What};
+use crate::error::{Error, Result};
+use crate::gpu::bind::View;
+use crate::gpu::collect::SampleBatch;
+use crate::gpu::scores::{Lane, ScoreState, Scored};
+use crate::gpu::{Gpu, Predictions};
+use crate::metric::InputKind;
+use crate::tensor::{DType, LabelType};
+
+/// A batch of a state of metrics, ready to be recorded as often as wanted, into that state.
+#[derive(Debug)]
+pub struct MetricBatch {
+    counts: SampleBatch,
+    scores: Vec<SampleBatch>,
+}
+
+impl MetricBatch {
+    /// The samples in it.
+    pub fn samples(&self) -> usize {
+        self.counts.samples()
+    }
+}
+
+/// Counts, and scores of some of the numbers of each sample.
+#[derive(Debug)]
+pub(super) struct Ordered {
+    pub counts: Counts,
+    pub scores: Vec<ScoreState>,
+    lanes: Vec<Lane>,
+    ignore_index: Option<i64>,
+}
+
+/// Whether predictions are what `kind` says: the type of scores, or `None` for labels.
+pub(super) fn scored(kind: InputKind, predictions: Predictions) -> Result<Option<DType>> {
+    match (kind, predictions) {
+        (InputKind::Labels, Predictions::Labels(_)) => Ok(None),
+        (InputKind::Labels, Predictions::Scores(dtype)) => {
+            let found = format!("scores of {dtype}");
+            Err(Error::mismatch("predictions", "predicted labels", found))
+        }
+        (kind, Predictions::Labels(_)) => {
+            let found = "predicted labels";
+            Err(Error::mismatch("predictions", kind.name(), found))
+        }
+        (_, Predictions::Scores(dtype)) => Ok(Some(dtype)),
+    }
+}
+
+impl Ordered {
+    /// Of counts as [`Counts::new`] makes them, and scores in `lanes` with room for `capacity` each.
+    pub async fn new(
+        gpu: &Gpu,
+        what: What,
+        told: (u32, u64, String),
+        slots: u64,
+        ignore_index: Option<i64>,
+        (scored, labels, capacity): (Scored, LabelType, usize),
+        lanes: Vec<Lane>,
+    ) -> Result<Ordered> {
+        let counts = Counts::new(gpu, what, told, slots).await?;
+        let mut scores = Vec::new();
+        for _ in &lanes {
+            scores.push(gpu.scores_of(scored, labels, capacity).await?);
+        }
+        Ok(Ordered {
+            counts,
+            scores,
+            lanes,
+            ignore_index,
+        })
+    }
+
+    pub fn gpu(&self) -> &Gpu {
+        self.counts.gpu()
+    }
+
+    pub async fn bind(
+        &self,
+        predictions: &View<'_>,
+        labels: &View<'_>,
+        n: usize,
+    ) -> Result<MetricBatch> {
+        let ignore = self.ignore_index;
+        let counts = self.counts.bind(predictions, labels, n, ignore).await?;
+        let mut scores = Vec::new();
+        for (state, lane) in self.scores.iter().zip(&self.lanes) {
+            scores.push(
+                state
+                    .bind_lane(predictions, labels, n, ignore, *lane)
+                    .await?,
+            );
+        }
+        Ok(MetricBatch { counts, scores })
+    }
+
+    pub fn update(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        batch: &MetricBatch,
+    ) -> Result<()> {
+        // All of them were bound to the same state, and have seen the same: what is refused is so by the first.
+        for (state, batch) in self.scores.iter_mut().zip(&batch.scores) {
+            state.update(encoder, batch)?;
+        }
+        self.counts.update(encoder, &batch.counts)
+    }
+
+    pub fn reset(&mut self, encoder: &mut wgpu::CommandEncoder) {
+        self.counts.reset(encoder);
+        for scores in &mut self.scores {
+            scores.reset(encoder);
+        }
+    }
+
+    pub async fn merge(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        other: &Ordered,
+    ) -> Result<()> {
+        self.counts.like(&other.counts)?;
+        for (scores, others) in self.scores.iter_mut().zip(&other.scores) {
+            scores.merge_async(encoder, others).await?;
+        }
+        self.counts.merge(encoder, &other.counts).await
+    }
+
+    /// The bytes of counts, then of all scores, each with how many they are before them.
+    pub async fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut all = Vec::new();
+        let mut add = |bytes: Vec<u8>| {
+            all.extend((bytes.len() as u64).to_le_bytes());
+            all.extend(bytes);
+        };
+        add(self.counts.to_bytes().await?);
+        for scores in &self.scores {
+            add(scores.to_bytes_async().await?);
+        }
+        Ok(all)
+    }
+
+    pub async fn load_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut parts = Vec::new();
+        let mut rest = bytes;
+        while let Some((length, others)) = rest.split_first_chunk::<8>() {
+            let length = usize::try_from(u64::from_le_bytes(*length)).ok();
+            let Some((part, others)) = length.and_then(|n| others.split_at_checked(n)) else {
+                break;
+            };
+            parts.push(part);
+            rest = others;
+        }
+        let expected = 1 + self.scores.len();
+        let (Some((counts, scores)), true) = (
+            parts.split_first().filter(|_| parts.len() == expected),
+            rest.is_empty(),
+        ) else {
+            let expected = format!("{expected} parts of a saved state");
+            let found = format!("{} bytes that are none", bytes.len());
+            return Err(Error::mismatch("bytes", expected, found));
+        };
+        // Everything is looked at before anything is written.
+        let counts = self.counts.saved(counts)?;
+        for (state, bytes) in self.scores.iter().zip(scores) {
+            state.saved(bytes)?;
+        }
+        for (state, bytes) in self.scores.iter_mut().zip(scores) {
+            state.load_bytes_async(bytes).await?;
+        }
+        self.counts.load(counts).await
+    }
+}
+
+/// The methods that all such states share.
+macro_rules! ordered_state {
+    ($State:ident) => {
+        impl $State {
+            /// Attaches `n` samples: their predictions and labels.
+            ///
+            /// # Errors
+            /// [`Error::Mismatch`](crate::Error::Mismatch) for a view that is too small, off its alignment or of the wrong usage;
+            /// [`Error::TooLarge`](crate::Error::TooLarge) for rows larger than a binding or 2³² numbers;
+            /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) and [`Error::Device`](crate::Error::Device).
+            #[cfg(not(target_arch = "wasm32"))]
+            pub fn bind(
+                &self,
+                predictions: &View<'_>,
+                labels: &View<'_>,
+                n: usize,
+            ) -> Result<MetricBatch> {
+                let bound = self.bind_async(predictions, labels, n);
+                self.state.gpu().block_on(bound)
+            }
+
+            /// As `bind`, without blocking.
+            ///
+            /// # Errors
+            /// As `bind`.
+            pub async fn bind_async(
+                &self,
+                predictions: &View<'_>,
+                labels: &View<'_>,
+                n: usize,
+            ) -> Result<MetricBatch> {
+                self.state.bind(predictions, labels, n).await
+            }
+
+            /// Records a batch. Allocates nothing, submits nothing, reads nothing back.
+            ///
+            /// # Errors
+            /// [`Error::TooLarge`](crate::Error::TooLarge) where there is no room for its scores,
+            /// [`Error::Mismatch`](crate::Error::Mismatch) for a batch that was bound to another state: then nothing is recorded.
+            pub fn update(
+                &mut self,
+                encoder: &mut wgpu::CommandEncoder,
+                batch: &MetricBatch,
+            ) -> Result<()> {
+                self.state.update(encoder, batch)
+            }
+
+            /// Records that nothing has been seen.
+            pub fn reset(&mut self, encoder: &mut wgpu::CommandEncoder) {
+                self.state.reset(encoder);
+            }
+
+            /// Records that everything `other` has seen was seen here, on the same device. Allocates a few words of
+            /// parameters; submits nothing and reads nothing back. `other` stays as it is.
+            ///
+            /// # Errors
+            /// [`Error::Mismatch`](crate::Error::Mismatch) for a state that was asked something else, of another storage type or
+            /// device, and for this one; [`Error::TooLarge`](crate::Error::TooLarge) where there is no room for its scores;
+            /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) and [`Error::Device`](crate::Error::Device).
+            #[cfg(not(target_arch = "wasm32"))]
+            pub fn merge(
+                &mut self,
+                encoder: &mut wgpu::CommandEncoder,
+                other: &$State,
+            ) -> Result<()> {
+                let gpu = self.state.gpu().clone();
+                gpu.block_on(self.merge_async(encoder, other))
+            }
+
+            /// As `merge`, without blocking.
+            ///
+            /// # Errors
+            /// As `merge`.
+            pub async fn merge_async(
+                &mut self,
+                encoder: &mut wgpu::CommandEncoder,
+                other: &$State,
+            ) -> Result<()> {
+                self.state.merge(encoder, &other.state).await
+            }
+
+            /// What was seen, to be saved or sent: counts, then scores, little endian. Waits for what has been submitted.
+            ///
+            /// # Errors
+            /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), [`Error::Device`](crate::Error::Device) and
+            /// [`Error::DeviceLost`](crate::Error::DeviceLost).
+            #[cfg(not(target_arch = "wasm32"))]
+            pub fn to_bytes(&self) -> Result<Vec<u8>> {
+                self.state.gpu().block_on(self.to_bytes_async())
+            }
+
+            /// As `to_bytes`, without blocking.
+            ///
+            /// # Errors
+            /// As `to_bytes`.
+            pub async fn to_bytes_async(&self) -> Result<Vec<u8>> {
+                self.state.to_bytes().await
+            }
+
+            /// Takes the place of what was seen by what [`to_bytes`](Self::to_bytes) gave, here or elsewhere, before
+            /// anything that is submitted from now on.
+            ///
+            /// # Errors
+            /// [`Error::Mismatch`](crate::Error::Mismatch) for bytes that are none of a state that was asked the same;
+            /// [`Error::TooLarge`](crate::Error::TooLarge) where there is no room for their scores: then nothing has changed.
+            /// [`Error::Device`](crate::Error::Device) and [`Error::DeviceLost`](crate::Error::DeviceLost).
+            #[cfg(not(target_arch = "wasm32"))]
+            pub fn load_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+                let gpu = self.state.gpu().clone();
+                gpu.block_on(self.load_bytes_async(bytes))
+            }
+
+            /// As `load_bytes`, without blocking.
+            ///
+            /// # Errors
+            /// As `load_bytes`.
+            pub async fn load_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
+                self.state.load_bytes(bytes).await
+            }
+        }
+    };
+}
+
+pub(super) use ordered_state;
