@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod binary;
+mod classes;
 mod combined;
 mod confusion;
 mod determinism;
