@@ -41,6 +41,11 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     let weight = args.weight.as_deref().map(|f| Source::read("--weight", f));
     let weight = weight.transpose()?;
     let (input_file, target_file) = (input.file.clone(), target.file.clone());
+    let doubles: Vec<_> = [&input, &target]
+        .into_iter()
+        .filter(|source| source.is_double())
+        .map(|source| source.file.clone())
+        .collect();
     let shape = input.array.shape.clone();
     let axes = match args.task {
         Task::Multiclass if kind != InputKind::Labels => "[N, C]",
@@ -98,16 +103,30 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     };
     let device = match &args.device {
         Choice::Cpu => Device::Reference,
+        // A file is read once, and then f64 is as fast as any device, and exact.
         Choice::Auto => {
-            print::note("device: cpu reference (metrics have no kernels in this version)");
+            print::note("device: cpu reference (--device gpu works metrics out on a GPU)");
             Device::Reference
         }
         Choice::Gpu | Choice::Name(_) => {
-            return Err(Failure::Unavailable("metrics on a GPU"));
+            let without = [
+                ("metrics with weights on a GPU", args.weight.is_some()),
+                ("--curves on a GPU", args.curves.is_some()),
+                ("--plot on a GPU", args.plot.is_some()),
+            ];
+            if let Some((what, _)) = without.iter().find(|(_, given)| *given) {
+                return Err(Failure::Unavailable(what));
+            }
+            for file in &doubles {
+                print::note(&format!(
+                    "note: {file}: float64 rounded to float32 for the GPU"
+                ));
+            }
+            Device::open(&args.device)?
         }
     };
     let spinner = Spinner::start("working out");
-    let figures = figures(args, kind, &samples).map_err(blame)?;
+    let figures = figures(args, kind, &samples, &device).map_err(blame)?;
     drop(spinner);
     let classes = match &figures {
         Figures::Binary(..) => 2,
@@ -151,7 +170,12 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     }
 }
 
-fn figures(args: &MetricsArgs, input: InputKind, samples: &Samples<'_>) -> crate::Result<Figures> {
+fn figures(
+    args: &MetricsArgs,
+    input: InputKind,
+    samples: &Samples<'_>,
+    device: &Device,
+) -> crate::Result<Figures> {
     let ignore_index = args.ignore_index;
     Ok(match args.task {
         Task::Binary => {
@@ -162,26 +186,39 @@ fn figures(args: &MetricsArgs, input: InputKind, samples: &Samples<'_>) -> crate
                 precision: args.precision.unwrap_or(0.95),
                 ignore_index,
             };
-            Figures::Binary(asked.figures(samples)?, asked)
+            let figures = match device {
+                Device::Gpu(gpu) => gpu.binary_figures(&asked, samples)?,
+                Device::Reference => asked.figures(samples)?,
+            };
+            Figures::Binary(figures, asked)
         }
-        Task::Multiclass => Figures::Multiclass(
-            Multiclass {
+        Task::Multiclass => {
+            let asked = Multiclass {
                 input,
                 classes: args.classes,
                 top_k: args.top_k.clone(),
                 ignore_index,
-            }
-            .figures(samples)?,
-        ),
-        Task::Multilabel => Figures::Multilabel(
-            Multilabel {
+            };
+            Figures::Multiclass(match device {
+                Device::Gpu(gpu) => gpu.multiclass_figures(&asked, samples)?,
+                Device::Reference => asked.figures(samples)?,
+            })
+        }
+        Task::Multilabel => {
+            let asked = Multilabel {
                 input,
                 threshold: args.threshold,
                 ignore_index,
-            }
-            .figures(samples)?,
-        ),
-        Task::Regression => Figures::Regression(Regression {}.figures(samples)?),
+            };
+            Figures::Multilabel(match device {
+                Device::Gpu(gpu) => gpu.multilabel_figures(&asked, samples)?,
+                Device::Reference => asked.figures(samples)?,
+            })
+        }
+        Task::Regression => Figures::Regression(match device {
+            Device::Gpu(gpu) => gpu.regression_figures(samples)?,
+            Device::Reference => Regression {}.figures(samples)?,
+        }),
     })
 }
 

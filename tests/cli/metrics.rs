@@ -365,10 +365,56 @@ fn labels_are_predictions_too() {
     let wider = bench.json(&format!("{line} --classes 4"));
     assert_eq!(wider["per_class"][3]["precision"], Value::Null);
     assert_eq!(wider["macro"], out["macro"]);
-    // A device that has no kernels for it is not passed over in silence.
+    // No device is not passed over in silence.
     let refused = bench.run(&line.replace("--device cpu", "--device gpu"));
+    assert_eq!(refused.code, 3);
+}
+
+#[test]
+fn a_device_works_out_what_the_reference_does() {
+    let bench = Bench::new();
+    bench.save("s.npy", &[6], f32s(&[0.9, 0.8, 0.8, 0.3, 0.3, 0.1]));
+    bench.save("d.npy", &[6], Data::F64(vec![0.9, 0.8, 0.8, 0.3, 0.3, 0.1]));
+    bench.save("y.npy", &[6], Data::U8(vec![1, 0, 1, 1, 0, 0]));
+    let line = "metrics binary --target y.npy --from probs --input";
+    let mut want = bench.json(&format!("{line} s.npy --device cpu"));
+    let mut got = bench.json(&format!("{line} s.npy --device gpu"));
+    assert_eq!(want["device"].take(), "cpu");
+    assert_ne!(got["device"].take(), "cpu");
+    let mut lines = Vec::new();
+    compare("six scores", &want, &got, DEVICE, &mut lines);
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+    let rounded = bench.run(&format!("{line} d.npy --device gpu --json"));
+    assert_eq!(rounded.code, 0);
+    assert!(rounded.stderr.contains("d.npy: float64 rounded to float32"));
+    for more in ["--weight d.npy", "--curves c.npz", "--plot p"] {
+        let refused = bench.run(&format!("{line} s.npy --device gpu {more}"));
+        assert_eq!(refused.code, 2, "{more}");
+        assert!(
+            refused.stderr.contains("on a GPU is not available"),
+            "{more}"
+        );
+    }
+    bench.save("n.npy", &[6], f32s(&[0.9, 0.8, f32::NAN, 0.3, 0.3, 0.1]));
+    let refused = bench.run(&format!("{line} n.npy --device gpu"));
     assert_eq!(refused.code, 2);
-    assert!(refused.stderr.contains("metrics on a GPU"));
+    assert!(refused.stderr.contains("n.npy"), "{}", refused.stderr);
+    for (task, x, y) in [
+        ("regression", "s.npy", "d.npy"),
+        ("multilabel", "m.npy", "l.npy"),
+        ("multiclass --from logits --top-k 1,2", "m.npy", "c.npy"),
+    ] {
+        bench.save("m.npy", &[3, 2], f32s(&[0.9, 0.8, -0.8, 0.3, 0.3, 0.1]));
+        bench.save("l.npy", &[3, 2], Data::U8(vec![1, 0, 1, 1, 0, 0]));
+        bench.save("c.npy", &[3], Data::U8(vec![1, 0, 1]));
+        let line = format!("metrics {task} --input {x} --target {y} --device");
+        let mut want = bench.json(&format!("{line} cpu"));
+        let mut got = bench.json(&format!("{line} gpu"));
+        assert_ne!(want["device"].take(), got["device"].take());
+        // f32 of 0.9 and the like are not f64's.
+        compare(task, &want, &got, (1e-6, 1e-6), &mut lines);
+    }
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
 #[test]
