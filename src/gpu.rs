@@ -29,6 +29,7 @@ use crate::error::{Error, Result};
 use kernels::{Access, Kernels};
 use source::Variant;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A device that losses run on. Cheap to clone; clones share compiled pipelines.
@@ -48,6 +49,8 @@ pub struct Gpu {
     scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
     /// Those of what is counted.
     counts: Arc<Mutex<HashMap<count::CountKey, count::CountKernels>>>,
+    /// Bytes that were read back.
+    read: Arc<AtomicU64>,
 }
 
 /// What of a device's limits the planner works with. Results do not depend on them, only the number of
@@ -277,7 +280,14 @@ impl Gpu {
             kernels: Arc::default(),
             scores: Arc::default(),
             counts: Arc::default(),
+            read: Arc::default(),
         }
+    }
+
+    /// The bytes that this device and its clones have read back from buffers so far: to see that a training loop reads what it asked
+    /// for and nothing else.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// The device.
@@ -416,6 +426,7 @@ impl Gpu {
     /// device the future polls the device whenever it is polled itself, so that any executor will do.
     pub(crate) async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
         let (sender, mut receiver) = futures::channel::oneshot::channel();
+        self.read.fetch_add(buffer.size(), Ordering::Relaxed);
         // In scopes: on a lost device the buffer is none, and mapping it an error that would reach the host.
         let asked = self.scoped(|| {
             let range = buffer.slice(..);

@@ -15,6 +15,7 @@ mod properties;
 mod regression;
 mod scores;
 mod storage;
+mod stream;
 mod support;
 mod threads;
 mod verify;
