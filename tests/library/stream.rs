@@ -114,8 +114,9 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
         truth_bytes,
     };
     let ty = LabelType::U32;
-    // A head of 8 words; 12 of areas; 18 of points.
-    let areas = 4 * (8 + 12 + 18);
+    // A head of 8 words; 12 of areas; and 18 of points.
+    let areas = 4 * (8 + 12);
+    let points = 4 * 18;
     let counts = |slots: u64| 4 * 8 + 8 * slots;
     // Losses without bound, two sums of 18 slots, 15 bins of 20.
     let sums = 1 + 2 * 18 + 15 * 20;
@@ -160,7 +161,7 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
         gpu.binary(&asked, scored, ty, N).expect("a state"),
         of,
         plain,
-        counts(4 + sums) + areas
+        counts(4 + sums) + areas + points
     );
     let asked = Multiclass {
         input: InputKind::Logits,
