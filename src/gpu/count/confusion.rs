@@ -70,9 +70,7 @@ impl Gpu {
             Predictions::Scores(_) => ("scores", classes as u64),
         };
         // Cells and ranks.
-        let slots = (classes as u64)
-            .checked_mul(classes as u64 + 1)
-            .unwrap_or(u64::MAX);
+        let slots = (classes as u64).saturating_mul(classes as u64 + 1);
         let said = format!("a confusion matrix by {kind} of {classes} classes");
         let what = match predictions {
             Predictions::Labels(of) => What::Labels(of, labels),

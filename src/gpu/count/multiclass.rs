@@ -64,7 +64,7 @@ impl Gpu {
         let kind = asked.input;
         let dtype = scored(kind, predictions)?;
         let all = classes as u64;
-        let cells = all.checked_mul(all + 1).unwrap_or(u64::MAX);
+        let cells = all.saturating_mul(all + 1);
         let what = match (dtype, predictions) {
             (None, Predictions::Labels(of)) => What::Labels(of, labels),
             (Some(dtype), _) | (None, Predictions::Scores(dtype)) => {
