@@ -1,9 +1,15 @@
 //! A device held against the f64 reference, number by number.
 
 mod cases;
+mod metrics;
 mod numbers;
 
 pub use cases::corners;
+#[cfg(not(target_arch = "wasm32"))]
+pub use metrics::run_metrics;
+pub use metrics::{
+    check_binary, check_multiclass, check_multilabel, check_regression, run_metrics_async,
+};
 pub use numbers::{EXTREMES, Random};
 
 use crate::batch::{Batch, Outcome};
@@ -18,15 +24,15 @@ use crate::tensor::DType;
 /// One evaluation on a device, held against the reference.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The loss.
+    /// The loss; or, of metrics, the task.
     pub name: &'static str,
     /// The shape of its input.
     pub shape: Vec<usize>,
     /// How it was stored.
     pub dtype: DType,
-    /// The reduction.
+    /// The reduction; none for metrics.
     pub reduction: Reduction,
-    /// The plan that carried it.
+    /// The plan that carried it; for metrics what kernels were shaped for.
     pub plan: &'static str,
     /// The comparison.
     pub check: Check,
@@ -122,7 +128,7 @@ pub async fn run_async(
 /// How an outcome compares with the reference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
-    /// The largest absolute error of a loss.
+    /// The largest absolute error of a loss, or of a figure.
     pub loss_err: f64,
     /// The largest absolute error of a number of a gradient.
     pub grad_err: f64,

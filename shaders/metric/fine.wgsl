@@ -1,5 +1,5 @@
 // e^x for x from -200 to 0, with an error of 3u, where WGSL's own may be off by more the smaller the result is: for e^-20 by
-// more than figures may. 0 below 2^-126.
+// more than figures may. 0 from e^-87 down.
 fn exp_fine(x: f32) -> f32 {
     let k = floor(x * 1.44269504 + 0.5);
     // log 2 in two parts, the first with so few bits that k times it is exact.

@@ -47,7 +47,9 @@ fn take_head(@builtin(local_invocation_index) tid: u32) {
         for (var k = 0u; k < 8u; k++) {
             // Places are counted down, so that the first is the largest; and the last two are largest numbers.
             let place = k == 1u || k == 3u || k >= 6u;
-            head[k] = select(head[k] + other_head[k], max(head[k], other_head[k]), place);
+            // A sum of errors stays one.
+            let sum = head[k] + other_head[k];
+            head[k] = select(select(sum, 0xffffffffu, sum < head[k]), max(head[k], other_head[k]), place);
         }
     }
 }

@@ -31,9 +31,24 @@ fn above128(a: vec4<u32>, b: vec4<u32>) -> bool {
     return above64(a.zw, b.zw) || (all(a.zw == b.zw) && above64(a.xy, b.xy));
 }
 
-// part/whole is at least `least`, which is in units of 2^-64.
-fn reaches(part: vec2<u32>, whole: vec2<u32>, least: vec2<u32>) -> bool {
-    return !above128(mul64(least, whole), vec4<u32>(0u, 0u, part));
+// A share, in units of 2^-(64 + shift).
+struct Least {
+    units: vec2<u32>,
+    shift: u32,
+}
+
+// part/whole is at least that. What part·2^shift has above 64 bits is more than any whole times units.
+fn reaches(part: vec2<u32>, whole: vec2<u32>, least: Least) -> bool {
+    let by = least.shift & 31u;
+    // (x >> 1) >> (31 - by) is x >> (32 - by), also for 0.
+    let shifted = vec3<u32>(part.x << by, (part.y << by) | ((part.x >> 1u) >> (31u - by)), (part.y >> 1u) >> (31u - by));
+    var low = shifted.xy;
+    var over = shifted.z;
+    if (least.shift >= 32u) {
+        over = over | shifted.y;
+        low = vec2<u32>(0u, shifted.x);
+    }
+    return over != 0u || !above128(mul64(least.units, whole), vec4<u32>(0u, 0u, low));
 }
 
 // The better of two, of equal ones the higher. F1 is 2·tp/(tp + fp + positives).
@@ -76,8 +91,8 @@ fn points_merge(a: Points, b: Points, positives: vec2<u32>) -> Points {
 fn points_at(word: u32, tp: vec2<u32>, fp: vec2<u32>, positives: vec2<u32>) -> Points {
     let here = Point(tp, fp, word, 1u);
     var out = Points(here, here, here);
-    let recall = vec2<u32>(params.recall_low, params.recall_high);
-    let pure = vec2<u32>(params.precision_low, params.precision_high);
+    let recall = Least(vec2<u32>(params.recall_low, params.recall_high), params.recall_shift);
+    let pure = Least(vec2<u32>(params.precision_low, params.precision_high), params.precision_shift);
     out.recall.there = u32(reaches(tp, positives, recall));
     out.pure.there = u32(reaches(tp, add64(tp, fp), pure));
     return out;

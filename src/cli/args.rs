@@ -200,7 +200,7 @@ pub struct MetricsArgs {
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Losses by name; all of them where none is given
+    /// Losses by name, and binary, multiclass, multilabel or regression for metrics; all of them where none is given
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 

@@ -6,16 +6,32 @@ use super::error::Failure;
 use super::print::{self, number};
 use super::progress;
 use crate::loss::{Info, all};
-use crate::verify::{Row, run as verify};
+use crate::metric::Task;
+use crate::verify::{Row, Summary, run as verify, run_metrics};
 use serde_json::{Value, json};
 use std::time::Instant;
 
 /// How many failures are told in full.
 const TOLD: usize = 20;
 
-/// Holds every kernel of the losses asked for against the reference. Never runs on the reference itself.
+/// Holds every kernel of the losses and metrics asked for against the reference. Never runs on the reference itself.
 pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
-    let losses = select(&args.names)?;
+    let (tasks, names): (Vec<_>, Vec<_>) = args
+        .names
+        .iter()
+        .cloned()
+        .partition(|name| Task::ALL.iter().any(|t| t.name() == name));
+    let (losses, tasks) = match args.names.is_empty() {
+        true => (all().to_vec(), Task::ALL.to_vec()),
+        false => {
+            let asked = |t: &Task| tasks.iter().any(|name| t.name() == name);
+            let losses = match names.is_empty() {
+                true => Vec::new(),
+                false => select(&names)?,
+            };
+            (losses, Task::ALL.into_iter().filter(asked).collect())
+        }
+    };
     if args.device == Choice::Cpu {
         return Err(Failure::usage(
             "--device",
@@ -29,7 +45,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let mut tallies: Vec<Tally> = Vec::new();
     let mut rows = Vec::new();
     let mut failures = Vec::new();
-    let summary = verify(&gpu, &losses, args.quick, &mut |row, done, total| {
+    let mut told = |row: &Row, done: usize, total: usize| {
         bar.set_message(row.name);
         bar.set_length(total as u64);
         bar.set_position(done as u64);
@@ -40,9 +56,16 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
         if args.json {
             rows.push(object(row));
         }
+    };
+    let ran = verify(&gpu, &losses, args.quick, &mut told).and_then(|losses| {
+        let metrics = run_metrics(&gpu, &tasks, args.quick, &mut told)?;
+        Ok(Summary {
+            cases: losses.cases + metrics.cases,
+            failed: losses.failed + metrics.failed,
+        })
     });
     bar.finish_and_clear();
-    let summary = summary?;
+    let summary = ran?;
     let info = gpu.adapter_info();
     if args.json {
         print::json(&json!({
@@ -128,10 +151,10 @@ impl Tally {
 
 fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
     let heading = [
-        "loss",
+        "loss or metrics",
         "cases",
         "worst error/bound",
-        "loss error",
+        "error",
         "gradient error",
         "bound there",
         "",

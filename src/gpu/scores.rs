@@ -190,11 +190,13 @@ parameters! {
     AreaParams, AREA_PARAMS {
         /// Workgroups of `areas`.
         groups: u32,
-        /// The recall and the precision that are asked for, in units of 2⁻⁶⁴.
+        /// The recall and the precision that are asked for, in units of 2^-(64 + shift).
         recall_low: u32,
         recall_high: u32,
+        recall_shift: u32,
         precision_low: u32,
         precision_high: u32,
+        precision_shift: u32,
     }
 }
 
@@ -713,13 +715,16 @@ impl ScoreState {
     ) -> [wgpu::Buffer; 2] {
         let gpu = &self.store.gpu;
         let results = self.results(groups);
-        let [recall, precision] = asked.unwrap_or_default().map(least);
+        let [(recall, recall_shift), (precision, precision_shift)] =
+            asked.unwrap_or_default().map(least);
         let params = gpu.parameters(bytemuck::bytes_of(&AreaParams {
             groups: groups as u32,
             recall_low: recall as u32,
             recall_high: (recall >> 32) as u32,
+            recall_shift,
             precision_low: precision as u32,
             precision_high: (precision >> 32) as u32,
+            precision_shift,
         }));
         let wanted = if asked.is_some() { 2 } else { 1 };
         for (result, kernels) in results.iter().zip(kernels).take(wanted) {
@@ -805,17 +810,24 @@ impl ScoreState {
     }
 }
 
-/// The least share that rounds to `v` or more, in units of 2⁻⁶⁴: what is above the middle between v and the f64 below it.
-/// Quotients of counts below 2⁵³ are never that middle.
-fn least(v: f64) -> u64 {
+/// The least share that rounds to `v` or more, in units of 2^-(64 + shift): what is above the middle between v and the f64 below
+/// it. With a shift that leaves no zeros in front this has no rounding; below 2⁻⁶⁴ any share of counts is more.
+fn least(v: f64) -> (u64, u32) {
     if v <= 0.0 {
-        return 0;
+        return (0, 0);
     }
-    let below = f64::from_bits(v.to_bits() - 1);
-    // Both are whole numbers of 2^-128 where they are at least 2^-75; below that every share is more than what is asked.
-    let unit = 2f64.powi(127);
-    let middle = ((v * unit) as u128 + (below * unit) as u128).div_ceil(1 << 64);
-    u64::try_from(middle).unwrap_or(u64::MAX)
+    let bits = v.to_bits();
+    let (exponent, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
+    // v is m·2^e with 2^52 <= m < 2^53; below a power of two numbers lie twice as close.
+    let (m, e) = (fraction | 1 << 52, exponent - 1075);
+    let (middle, shift) = match fraction {
+        0 => ((4 * m - 1) << 10, -e - 52),
+        _ => ((2 * m - 1) << 10, -e - 53),
+    };
+    match u32::try_from(shift) {
+        Ok(shift) if shift < 64 => (middle, shift),
+        _ => (1, 0),
+    }
 }
 
 /// The score that a word stands for, which orders as it does.
@@ -828,5 +840,44 @@ fn score_of(dtype: DType, word: u32) -> f64 {
         DType::F32 => f64::from(f32::from_bits(bits(1 << 31))),
         DType::F16 => f16::from_bits(bits(1 << 15) as u16).to_f64(),
         DType::Bf16 => bf16::from_bits(bits(1 << 15) as u16).to_f64(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::least;
+
+    /// A share of counts reaches what is asked exactly where its quotient in f64 does.
+    #[test]
+    fn least_shares_are_those_that_round_up() {
+        let asked = [
+            1.0,
+            0.95,
+            0.9,
+            0.5,
+            0.3,
+            0.1,
+            0.001,
+            1e-4,
+            3e-7,
+            0.25,
+            1.0 / 3.0,
+            1e-30,
+            5e-324,
+            0.0,
+        ];
+        for v in asked {
+            let (bound, shift) = least(v);
+            for whole in [1u64, 3, 7, 10, 20, 1000, 10_001, 1 << 31, (1 << 40) + 1] {
+                let near = (v * whole as f64) as u64;
+                for part in near.saturating_sub(2)..=(near + 2).min(whole) {
+                    let left = u128::from(part) << shift;
+                    let reaches =
+                        left >= 1 << 64 || left << 64 >= u128::from(bound) * u128::from(whole);
+                    let want = part as f64 / whole as f64 >= v;
+                    assert_eq!(reaches, want, "{part} of {whole} for {v}");
+                }
+            }
+        }
     }
 }

@@ -75,7 +75,7 @@ pub struct MulticlassFigures {
 }
 
 /// A confusion matrix of so many classes takes 2 GiB.
-const MOST_CLASSES: usize = 16_384;
+pub(crate) const MOST_CLASSES: usize = 16_384;
 
 /// The class of the highest score, of equal ones the lowest.
 fn highest(x: &[f64]) -> usize {

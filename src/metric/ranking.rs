@@ -135,6 +135,7 @@ impl OperatingPoints {
 
 /// Why there are no figures of an order.
 const NO_SCORES: &str = "labels have no order";
+const NOT_KEPT: &str = "no scores were kept";
 const ONE_CLASS: &str = "one class only";
 
 /// What is known of the order of scores.
@@ -142,6 +143,8 @@ const ONE_CLASS: &str = "one class only";
 pub(crate) enum Order {
     /// There are none.
     None,
+    /// There were some, and nobody kept them.
+    Unkept,
     /// All of it.
     Ranking(Ranking),
     /// What follows of it, as a device works it out.
@@ -152,6 +155,7 @@ impl Order {
     pub(super) fn roc_auc(&self, figure: &str, notes: &mut Notes) -> Option<f64> {
         match self {
             Order::None => notes.none(figure, NO_SCORES),
+            Order::Unkept => notes.none(figure, NOT_KEPT),
             Order::Ranking(r) => r.roc_auc(figure, notes),
             Order::Areas(a, _) => a.roc_auc().or_else(|| notes.none(figure, ONE_CLASS)),
         }
@@ -160,6 +164,7 @@ impl Order {
     pub(super) fn average_precision(&self, figure: &str, notes: &mut Notes) -> Option<f64> {
         match self {
             Order::None => notes.none(figure, NO_SCORES),
+            Order::Unkept => notes.none(figure, NOT_KEPT),
             Order::Ranking(r) => r.average_precision(figure, notes),
             Order::Areas(a, _) => a
                 .average_precision()
@@ -174,9 +179,10 @@ impl Order {
         notes: &mut Notes,
     ) -> OperatingPoints {
         match self {
-            Order::None => {
+            Order::None | Order::Unkept => {
+                let why = Order::why_not(std::slice::from_ref(self), NO_SCORES);
                 for name in ["max_f1", "recall_at", "precision_at"] {
-                    notes.none::<()>(format!("operating_points.{name}"), NO_SCORES);
+                    notes.none::<()>(format!("operating_points.{name}"), why);
                 }
                 OperatingPoints::default()
             }
@@ -187,16 +193,17 @@ impl Order {
 
     /// Why averages of what there is none of have no value.
     pub(super) fn why_not(of: &[Order], otherwise: &'static str) -> &'static str {
-        match of.iter().all(|o| *o == Order::None) {
-            true => NO_SCORES,
-            false => otherwise,
+        match of.first() {
+            None | Some(Order::None) => NO_SCORES,
+            Some(Order::Unkept) => NOT_KEPT,
+            Some(Order::Ranking(_) | Order::Areas(..)) => otherwise,
         }
     }
 
     pub(super) fn ranking(self) -> Option<Ranking> {
         match self {
             Order::Ranking(ranking) => Some(ranking),
-            Order::None | Order::Areas(..) => None,
+            Order::None | Order::Unkept | Order::Areas(..) => None,
         }
     }
 }

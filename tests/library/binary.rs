@@ -1,80 +1,12 @@
 //! Figures of two classes that are collected on the device, against the reference.
 
 use crate::support::{self, Rng, bytes, stored};
-use wgloss::gpu::{BinaryState, Gpu, Predictions, Tuning, View};
-use wgloss::metric::{Binary, BinaryFigures, InputKind, Samples};
-use wgloss::{DType, Error, LabelType, Values};
+use wgloss::gpu::{BinaryState, Predictions, Tuning, View};
+use wgloss::metric::{Binary, InputKind, Samples};
+use wgloss::verify::check_binary;
+use wgloss::{DType, Error, LabelType};
 
 const KINDS: [InputKind; 3] = [InputKind::Scores, InputKind::Probs, InputKind::Logits];
-
-/// Counts, areas and operating points are the same; average precision is off by 2⁻²² at most; and so are, relative, what terms
-/// that were rounded to f32 add up to: those of log loss by 3u for the exponential, 3u for the logarithm and 4u for arithmetic,
-/// of the others by less.
-fn compare(at: &str, want: &BinaryFigures, got: &BinaryFigures, lines: &mut Vec<String>) {
-    let mut off = |name: &str, want: String, got: String| {
-        if want != got {
-            lines.push(format!("{at}: {name}: expected {want}, found {got}"));
-        }
-    };
-    let said = |f: &BinaryFigures| {
-        let BinaryFigures {
-            n,
-            positives,
-            threshold,
-            confusion_matrix,
-            accuracy,
-            f1,
-            mcc,
-            cohen_kappa,
-            roc_auc,
-            undefined,
-            ..
-        } = f;
-        format!(
-            "{n} {positives} {threshold:?} {confusion_matrix:?} {accuracy:?} {f1:?} {mcc:?} {cohen_kappa:?} {roc_auc:?} {undefined:?}"
-        )
-    };
-    off("counts", said(want), said(got));
-    let points = |f: &BinaryFigures| format!("{:?}", f.operating_points);
-    off("operating points", points(want), points(got));
-    let near = 10.0 * 2f64.powi(-24);
-    // Of a bin's samples each probability is off by 7u, absolute.
-    let gap = 7.0 * 2f64.powi(-24);
-    for (name, want, got, relative, absolute) in [
-        (
-            "average_precision",
-            want.average_precision,
-            got.average_precision,
-            0.0,
-            2f64.powi(-22),
-        ),
-        ("log_loss", want.log_loss, got.log_loss, near, 0.0),
-        ("brier", want.brier, got.brier, 2.0 * near, 0.0),
-        ("ece", want.ece, got.ece, near, gap),
-    ] {
-        let fine = match (want, got) {
-            (Some(w), Some(g)) => w == g || (w - g).abs() <= relative * w.abs() + absolute,
-            (w, g) => w == g,
-        };
-        if !fine {
-            lines.push(format!("{at}: {name}: expected {want:?}, found {got:?}"));
-        }
-    }
-}
-
-fn submit(gpu: &Gpu, record: &mut dyn FnMut(&mut wgloss::wgpu::CommandEncoder)) {
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    record(&mut encoder);
-    gpu.queue().submit([encoder.finish()]);
-}
-
-fn values(of: &[u8], dtype: DType) -> Values<'static> {
-    match dtype {
-        DType::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(of).into(),
-        DType::F16 => bytemuck::pod_collect_to_vec::<u8, half::f16>(of).into(),
-        DType::Bf16 => bytemuck::pod_collect_to_vec::<u8, half::bf16>(of).into(),
-    }
-}
 
 /// Scores of a kind, and labels that they say something about.
 fn data(rng: &mut Rng, kind: InputKind, turn: usize, n: usize) -> (Vec<f32>, Vec<i64>) {
@@ -119,12 +51,16 @@ fn figures_are_those_of_the_reference_in_any_batches() {
                 precision: [0.95, 0.0, 0.3, 1.0][turn / 2 % 4],
                 ignore_index: Some(-1),
             };
-            let input = values(&scores, dtype);
+            let input = support::loaded(&scores, dtype);
             let samples = Samples::new([n], input).labels(&labels);
             let want = asked.figures(&samples).expect("figures");
             let got = gpu.binary_figures(&asked, &samples).expect("figures");
             let at = format!("{tuning:?}, turn {turn}: {n} of {}, {dtype}", kind.name());
-            compare(&at, &want, &got, &mut lines);
+            lines.extend(
+                check_binary(&want, &got)
+                    .complaint
+                    .map(|c| format!("{at}: {c}")),
+            );
             // In batches, half of them in another state: the same to the last bit.
             let of = Predictions::Scores(dtype);
             let state = || gpu.binary(&asked, of, LabelType::I64, n).expect("a state");
@@ -132,7 +68,7 @@ fn figures_are_those_of_the_reference_in_any_batches() {
             let all = support::upload(&gpu, &scores);
             let truth = support::upload(&gpu, &bytes(labels.iter().map(|l| l.to_le_bytes())));
             let each = 2 * n.div_ceil(13);
-            submit(&gpu, &mut |encoder| {
+            support::submit(&gpu, &mut |encoder| {
                 for (b, first) in (0..n).step_by(each).enumerate() {
                     let len = each.min(n - first);
                     let view = |buffer, size: u64| View {
@@ -155,7 +91,7 @@ fn figures_are_those_of_the_reference_in_any_batches() {
                 let error = states[1].load_bytes(&bytes[..cut]).expect_err("cut off");
                 assert!(matches!(error, Error::Mismatch { .. }), "{error}");
             }
-            submit(&gpu, &mut |encoder| states[1].reset(encoder));
+            support::submit(&gpu, &mut |encoder| states[1].reset(encoder));
             assert_eq!(states[1].compute().expect("figures").n, 0.0);
         }
     }
@@ -189,9 +125,46 @@ fn infinite_logits_are_certain() {
         let samples = Samples::new([4], &scores).labels(&labels);
         let want = asked.figures(&samples).expect("figures");
         let got = gpu.binary_figures(&asked, &samples).expect("figures");
-        let mut lines = Vec::new();
-        compare("certain", &want, &got, &mut lines);
-        assert!(lines.is_empty(), "{labels:?}: {}", lines.join("\n"));
+        assert_eq!(check_binary(&want, &got).complaint, None, "{labels:?}");
+    }
+}
+
+/// Shares so small that few samples are as many: points are those of the reference.
+#[test]
+fn small_shares_are_asked_for_exactly() {
+    let Some(gpu) = support::gpu() else { return };
+    let n = 10_001;
+    // One positive sample above all others, and one negative one above those.
+    let labels: Vec<i64> = (0..n).map(|i| i64::from(i != 1)).collect();
+    let scores: Vec<f32> = (0..n)
+        .map(|i| if i < 2 { 3.0 - i as f32 } else { -(i as f32) })
+        .collect();
+    let turned: Vec<i64> = labels.iter().map(|l| 1 - l).collect();
+    for share in [
+        1e-4,
+        1.0 / 10_001.0,
+        2.0 / 10_000.0,
+        1e-30,
+        f64::MIN_POSITIVE,
+        0.0,
+    ] {
+        for labels in [&labels, &turned] {
+            for dtype in [DType::F32, DType::F16] {
+                let asked = Binary {
+                    recall: share,
+                    precision: share,
+                    ..Default::default()
+                };
+                let input = support::loaded(&stored(&scores, dtype), dtype);
+                let samples = Samples::new([n], input).labels(labels);
+                let want = asked.figures(&samples).expect("figures");
+                let got = gpu.binary_figures(&asked, &samples).expect("figures");
+                assert_eq!(
+                    got.operating_points, want.operating_points,
+                    "{share} {dtype}"
+                );
+            }
+        }
     }
 }
 

@@ -1,86 +1,12 @@
 //! Figures of several classes and of several labels that are collected on the device, against the reference.
 
 use crate::support::{self, Rng, bytes, stored};
-use wgloss::gpu::{Gpu, Predictions, Tuning, View};
-use wgloss::metric::{
-    InputKind, Multiclass, MulticlassFigures, Multilabel, MultilabelFigures, Samples,
-};
-use wgloss::{DType, Error, LabelType, Values};
+use wgloss::gpu::{Predictions, Tuning, View};
+use wgloss::metric::{InputKind, Multiclass, Multilabel, Samples};
+use wgloss::verify::{check_multiclass, check_multilabel};
+use wgloss::{DType, Error, LabelType};
 
 const KINDS: [InputKind; 3] = [InputKind::Scores, InputKind::Probs, InputKind::Logits];
-
-fn values(of: &[u8], dtype: DType) -> Values<'static> {
-    match dtype {
-        DType::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(of).into(),
-        DType::F16 => bytemuck::pod_collect_to_vec::<u8, half::f16>(of).into(),
-        DType::Bf16 => bytemuck::pod_collect_to_vec::<u8, half::bf16>(of).into(),
-    }
-}
-
-fn submit(gpu: &Gpu, record: &mut dyn FnMut(&mut wgloss::wgpu::CommandEncoder)) {
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    record(&mut encoder);
-    gpu.queue().submit([encoder.finish()]);
-}
-
-/// Whether two figures are the same but for `relative` and `absolute`.
-fn near(want: Option<f64>, got: Option<f64>, relative: f64, absolute: f64) -> bool {
-    match (want, got) {
-        (Some(w), Some(g)) => w == g || (w - g).abs() <= relative * w.abs() + absolute,
-        (w, g) => w == g,
-    }
-}
-
-/// Counts and what follows of them are the same, areas of stored scores too; those of logits against others are of scores that
-/// f32 rounds, so that close ones may change places: of pairs at most what lies so close, 1e-4 here. Terms of losses
-/// are off by 3u for the exponential, 4u for the logarithm, 32 + classes/32 additions of others, and 4u for the rest.
-fn compare_classes(
-    at: &str,
-    kind: InputKind,
-    want: &MulticlassFigures,
-    got: &MulticlassFigures,
-    lines: &mut Vec<String>,
-) {
-    let classes = want.per_class.len() as f64;
-    let sums = (43.0 + classes / 32.0) * 2f64.powi(-24);
-    let said = |f: &MulticlassFigures| {
-        let scores: Vec<_> = f.per_class.iter().map(|c| (c.scores, c.support)).collect();
-        format!(
-            "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {scores:?} {:?}",
-            f.n,
-            f.confusion_matrix,
-            f.accuracy,
-            f.top_k,
-            f.micro,
-            f.macro_average,
-            f.weighted,
-            f.mcc,
-            f.undefined
-        )
-    };
-    if said(want) != said(got) {
-        lines.push(format!(
-            "{at}: expected {}, found {}",
-            said(want),
-            said(got)
-        ));
-    }
-    let order = if kind == InputKind::Logits { 1e-4 } else { 0.0 };
-    let mut check = |name: &str, want, got, relative, absolute| {
-        if !near(want, got, relative, absolute) {
-            lines.push(format!("{at}: {name}: expected {want:?}, found {got:?}"));
-        }
-    };
-    for (c, (w, g)) in want.per_class.iter().zip(&got.per_class).enumerate() {
-        check(&format!("class {c}"), w.roc_auc, g.roc_auc, 0.0, order);
-    }
-    let means = [want, got].map(|f| [f.roc_auc_macro, f.roc_auc_weighted]);
-    for (w, g) in means[0].into_iter().zip(means[1]) {
-        check("mean area", w, g, 1e-15, order);
-    }
-    check("log_loss", want.log_loss, got.log_loss, sums, 0.0);
-    check("ece", want.ece, got.ece, sums, sums);
-}
 
 fn data(rng: &mut Rng, kind: InputKind, n: usize, classes: usize) -> (Vec<f32>, Vec<i64>) {
     let labels: Vec<i64> = (0..n)
@@ -140,14 +66,19 @@ fn figures_of_classes_are_those_of_the_reference_in_any_batches() {
                 ignore_index: Some(-1),
                 ..Default::default()
             };
-            let samples = Samples::new([n, classes], values(&scores, dtype)).labels(&labels);
+            let samples =
+                Samples::new([n, classes], support::loaded(&scores, dtype)).labels(&labels);
             let want = asked.figures(&samples).expect("figures");
             let got = gpu.multiclass_figures(&asked, &samples).expect("figures");
             let at = format!(
                 "{tuning:?}: {n} of {classes} classes by {}, {dtype}",
                 kind.name()
             );
-            compare_classes(&at, kind, &want, &got, &mut lines);
+            lines.extend(
+                check_multiclass(kind, &want, &got)
+                    .complaint
+                    .map(|c| format!("{at}: {c}")),
+            );
             let of = Predictions::Scores(dtype);
             let state = || {
                 gpu.multiclass(&asked, of, LabelType::I64, classes, n)
@@ -157,7 +88,7 @@ fn figures_of_classes_are_those_of_the_reference_in_any_batches() {
             let all = support::upload(&gpu, &scores);
             let truth = support::upload(&gpu, &bytes(labels.iter().map(|l| l.to_le_bytes())));
             let each = 2 * n.div_ceil(7);
-            submit(&gpu, &mut |encoder| {
+            support::submit(&gpu, &mut |encoder| {
                 for (b, first) in (0..n).step_by(each).enumerate() {
                     let len = each.min(n - first);
                     let view = |buffer, size: u64| View {
@@ -188,7 +119,7 @@ fn figures_of_classes_are_those_of_the_reference_in_any_batches() {
             let batch = counts
                 .bind(&View::whole(&all), &View::whole(&truth), n)
                 .expect("bound");
-            submit(&gpu, &mut |encoder| {
+            support::submit(&gpu, &mut |encoder| {
                 counts.update(encoder, &batch).expect("its own")
             });
             let only = counts.compute().expect("figures");
@@ -229,7 +160,7 @@ fn many_classes_are_all_looked_at() {
         let batch = state
             .bind(&View::whole(&all), &View::whole(&truth), n)
             .expect("bound");
-        submit(&gpu, &mut |encoder| {
+        support::submit(&gpu, &mut |encoder| {
             state.update(encoder, &batch).expect("its own")
         });
         let got = state.compute().expect("figures");
@@ -243,16 +174,6 @@ fn figures_of_labels_are_those_of_the_reference_in_any_batches() {
     let Some(gpu) = support::gpu() else { return };
     let mut lines = Vec::new();
     let mut rng = Rng::new("labels");
-    // Everything but average precision follows of counts and whole numbers.
-    let said = |f: &MultilabelFigures| {
-        let mut f = f.clone();
-        f.average_precision = [None; 2];
-        for label in &mut f.per_label {
-            label.average_precision = None;
-            label.ranking = None;
-        }
-        format!("{f:?}")
-    };
     for tuning in Tuning::ALL {
         let gpu = gpu.with_tuning(tuning);
         for (turn, (n, count)) in [
@@ -294,26 +215,18 @@ fn figures_of_labels_are_those_of_the_reference_in_any_batches() {
                 ignore_index: Some(-1),
                 ..Default::default()
             };
-            let samples = Samples::new([n, count], values(&scores, dtype)).labels(&truth);
+            let samples = Samples::new([n, count], support::loaded(&scores, dtype)).labels(&truth);
             let want = asked.figures(&samples).expect("figures");
             let got = gpu.multilabel_figures(&asked, &samples).expect("figures");
             let at = format!(
                 "{tuning:?}: {n} of {count} labels by {}, {dtype}",
                 kind.name()
             );
-            if said(&want) != said(&got) {
-                lines.push(format!(
-                    "{at}: expected {}, found {}",
-                    said(&want),
-                    said(&got)
-                ));
-            }
-            for (w, g) in want.per_label.iter().zip(&got.per_label) {
-                let (w, g) = (w.average_precision, g.average_precision);
-                if !near(w, g, 0.0, 2f64.powi(-22)) {
-                    lines.push(format!("{at}: average precision {w:?}, found {g:?}"));
-                }
-            }
+            lines.extend(
+                check_multilabel(&want, &got)
+                    .complaint
+                    .map(|c| format!("{at}: {c}")),
+            );
             let of = Predictions::Scores(dtype);
             let state = || {
                 gpu.multilabel(&asked, of, LabelType::I64, count, n)
@@ -323,7 +236,7 @@ fn figures_of_labels_are_those_of_the_reference_in_any_batches() {
             let all = support::upload(&gpu, &scores);
             let labels = support::upload(&gpu, &bytes(truth.iter().map(|l| l.to_le_bytes())));
             let each = 2 * n.div_ceil(7);
-            submit(&gpu, &mut |encoder| {
+            support::submit(&gpu, &mut |encoder| {
                 for (b, first) in (0..n).step_by(each).enumerate() {
                     let len = each.min(n - first);
                     let view = |buffer, size: u64| View {
@@ -354,6 +267,62 @@ fn figures_of_labels_are_those_of_the_reference_in_any_batches() {
         }
     }
     assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+#[test]
+fn states_without_room_for_scores_say_so() {
+    let Some(gpu) = support::gpu() else { return };
+    let of = Predictions::Scores(DType::F32);
+    let asked = Multiclass::default();
+    let state = |room| {
+        gpu.multiclass(&asked, of, LabelType::I64, 3, room)
+            .expect("a state")
+    };
+    let (mut kept, mut counted) = (state(8), state(0));
+    let scores = support::upload(&gpu, &stored(&[0.5, 0.25, 1.0, 0.0, 2.0, 1.0], DType::F32));
+    let truth = support::upload(&gpu, &bytes([2i64, 1].iter().map(|l| l.to_le_bytes())));
+    for state in [&mut kept, &mut counted] {
+        let batch = state
+            .bind(&View::whole(&scores), &View::whole(&truth), 2)
+            .expect("bound");
+        support::submit(&gpu, &mut |e| state.update(e, &batch).expect("its own"));
+    }
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    for error in [
+        kept.merge(&mut encoder, &counted).expect_err("no scores"),
+        counted.merge(&mut encoder, &kept).expect_err("no room"),
+    ] {
+        assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    }
+    let figures = counted.compute().expect("figures");
+    let reason = |name: &str| {
+        let all = figures.undefined.iter();
+        all.filter(|u| u.figure == name).map(|u| u.reason).next()
+    };
+    assert_eq!(reason("roc_auc_ovr.macro"), Some("no scores were kept"));
+    assert_eq!(figures.accuracy, Some(1.0));
+    // Nothing is made for more than there can be.
+    let many = gpu.multiclass(&asked, of, LabelType::I64, usize::MAX / 2, 1);
+    assert!(matches!(many, Err(Error::TooLarge { .. })));
+    let many = gpu.multilabel(&Multilabel::default(), of, LabelType::I64, 70_000, 0);
+    assert!(matches!(many, Err(Error::TooLarge { .. })));
+}
+
+/// A loss between f32's largest number and twice that is a number.
+#[test]
+fn losses_of_logits_far_apart_are_finite() {
+    let Some(gpu) = support::gpu() else { return };
+    let asked = Multiclass {
+        input: InputKind::Logits,
+        ..Default::default()
+    };
+    let samples = Samples::new([2, 3], &[3e38f32, -3e38, 0.0, 1.0, 2.0, -3e38]).labels(&[1i64, 0]);
+    let want = asked.figures(&samples).expect("figures");
+    let got = gpu.multiclass_figures(&asked, &samples).expect("figures");
+    assert_eq!(
+        check_multiclass(InputKind::Logits, &want, &got).complaint,
+        None
+    );
 }
 
 #[test]

@@ -1,73 +1,10 @@
 //! Figures of regression that are collected on the device, against the reference.
 
 use crate::support::{self, Rng, stored};
-use half::{bf16, f16};
-use wgloss::gpu::{Gpu, RegressionState, Tuning, View};
-use wgloss::metric::{Regression, RegressionFigures, Samples};
-use wgloss::{DType, Error, Values};
-
-fn values(of: &[f32], dtype: DType) -> Values<'static> {
-    match dtype {
-        DType::F32 => of.to_vec().into(),
-        DType::F16 => {
-            let all: Vec<_> = of.iter().map(|&v| f16::from_f32(v)).collect();
-            all.into()
-        }
-        DType::Bf16 => {
-            let all: Vec<_> = of.iter().map(|&v| bf16::from_f32(v)).collect();
-            all.into()
-        }
-    }
-}
-
-/// On the device everything but what is rounded to f32 follows of exact sums. The reference's sums of n numbers are n·2⁻⁵³
-/// off at most, relative; of a quotient of two, which 1 is taken from, that is twice as much of 1 and of the result.
-fn compare(at: &str, want: &RegressionFigures, got: &RegressionFigures, lines: &mut Vec<String>) {
-    let sums = (want.n + 4.0) * 2f64.powi(-52);
-    let pairs = [
-        ("n", Some(want.n), Some(got.n), 0.0),
-        ("mse", want.mse, got.mse, sums),
-        ("rmse", want.rmse, got.rmse, sums),
-        ("mae", want.mae, got.mae, sums),
-        ("r2", want.r2, got.r2, sums),
-        // A difference in f32, a quotient, whose error WGSL bounds by 2.5 units in the last place of 2⁻²³.
-        ("mape", want.mape, got.mape, 3.6e-7 + sums),
-        ("max_error", want.max_error, got.max_error, 6e-8),
-        (
-            "explained_variance",
-            want.explained_variance,
-            got.explained_variance,
-            sums,
-        ),
-        ("pearson_r", want.pearson_r, got.pearson_r, sums),
-    ];
-    for (name, want, got, bound) in pairs {
-        let near = match (want, got) {
-            (Some(w), Some(g)) => {
-                w == g || {
-                    let about_1 = ["r2", "explained_variance", "pearson_r"].contains(&name);
-                    (g - w).abs() <= bound * (w.abs() + f64::from(u8::from(about_1)))
-                }
-            }
-            (w, g) => w == g,
-        };
-        if !near {
-            lines.push(format!("{at}: {name}: expected {want:?}, found {got:?}"));
-        }
-    }
-    if want.undefined != got.undefined {
-        lines.push(format!(
-            "{at}: {:?} and {:?}",
-            want.undefined, got.undefined
-        ));
-    }
-}
-
-fn submit(gpu: &Gpu, record: &mut dyn FnMut(&mut wgloss::wgpu::CommandEncoder)) {
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    record(&mut encoder);
-    gpu.queue().submit([encoder.finish()]);
-}
+use wgloss::gpu::{RegressionState, Tuning, View};
+use wgloss::metric::{Regression, Samples};
+use wgloss::verify::check_regression;
+use wgloss::{DType, Error};
 
 /// Truth and predictions of kinds that take sums to their limits.
 fn kinds(rng: &mut Rng, n: usize) -> Vec<(&'static str, Vec<f32>, Vec<f32>)> {
@@ -122,19 +59,26 @@ fn figures_are_those_of_the_reference_in_any_batches() {
                     _ => [DType::ALL[(k + turn) % 3], DType::ALL[k % 3]],
                 };
                 let bytes = [stored(&x, of[0]), stored(&y, of[1])];
-                let (x, y) = (values(&x, of[0]), values(&y, of[1]));
+                let (x, y) = (
+                    support::loaded(&bytes[0], of[0]),
+                    support::loaded(&bytes[1], of[1]),
+                );
                 let samples = Samples::new([n], x.borrowed()).target(y.borrowed());
                 let want = Regression {}.figures(&samples).expect("figures");
                 let at = format!("{tuning:?}, {n} of {name}, {of:?}");
                 let got = gpu.regression_figures(&samples).expect("figures");
-                compare(&at, &want, &got, &mut lines);
+                lines.extend(
+                    check_regression(&want, &got)
+                        .complaint
+                        .map(|c| format!("{at}: {c}")),
+                );
                 // In batches, half of them in another state: the same to the last bit.
                 let state = || gpu.regression(of[0], of[1]).expect("a state");
                 let states = [state(), state()];
                 let x = support::upload(&gpu, &bytes[0]);
                 let y = support::upload(&gpu, &bytes[1]);
                 let each = 2 * n.div_ceil(13);
-                submit(&gpu, &mut |encoder| {
+                support::submit(&gpu, &mut |encoder| {
                     for (b, first) in (0..n).step_by(each).enumerate() {
                         let len = each.min(n - first);
                         let view = |buffer, dtype: DType| View {
@@ -169,10 +113,10 @@ fn sums_go_on_past_32_bits() {
     let batch = a
         .bind(&View::whole(&x), &View::whole(&y), 3)
         .expect("bound");
-    submit(&gpu, &mut |e| a.update(e, &batch).expect("its own"));
+    support::submit(&gpu, &mut |e| a.update(e, &batch).expect("its own"));
     let once = a.compute().expect("figures");
     for _ in 0..40 {
-        submit(&gpu, &mut |e| {
+        support::submit(&gpu, &mut |e| {
             b.reset(e);
             b.merge(e, &a).expect("the same kind");
             a.merge(e, &b).expect("the same kind");
@@ -184,6 +128,25 @@ fn sums_go_on_past_32_bits() {
     assert_eq!(many.mae, once.mae);
     assert_eq!(many.max_error, Some(999.75));
     assert_eq!((many.r2, many.pearson_r), (once.r2, once.pearson_r));
+}
+
+/// As many of the largest mantissa at one place as a workgroup takes: no slot may overflow before it is carried on.
+#[test]
+fn slots_hold_what_a_workgroup_adds() {
+    let Some(gpu) = support::gpu() else { return };
+    for exponent in [1u32, 17, 113, 129, 241] {
+        let v = f32::from_bits(exponent << 23 | 0x007f_ffff);
+        let n = 70_000;
+        let (y, x) = (vec![v; n], vec![-v; n]);
+        for tuning in Tuning::ALL {
+            let gpu = gpu.with_tuning(tuning);
+            let got = gpu.regression_figures(&Samples::new([n], &x).target(&y));
+            let got = got.expect("figures");
+            let gap = 2.0 * f64::from(v);
+            let at = format!("{tuning:?} {v:e}");
+            assert_eq!((got.mae, got.mse), (Some(gap), Some(gap * gap)), "{at}");
+        }
+    }
 }
 
 #[test]

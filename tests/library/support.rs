@@ -401,3 +401,19 @@ pub fn stored(scores: &[f32], dtype: DType) -> Vec<u8> {
 pub fn bytes<const N: usize>(of: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
     of.flatten().collect()
 }
+
+/// Records what `record` does, and submits it.
+pub fn submit(gpu: &Gpu, record: &mut dyn FnMut(&mut wgloss::wgpu::CommandEncoder)) {
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    record(&mut encoder);
+    gpu.queue().submit([encoder.finish()]);
+}
+
+/// Numbers that a device stores as these bytes.
+pub fn loaded(of: &[u8], dtype: DType) -> Values<'static> {
+    match dtype {
+        DType::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(of).into(),
+        DType::F16 => bytemuck::pod_collect_to_vec::<u8, half::f16>(of).into(),
+        DType::Bf16 => bytemuck::pod_collect_to_vec::<u8, half::bf16>(of).into(),
+    }
+}

@@ -2,6 +2,10 @@
 //! weights, option corners, forced plans and extreme numbers: `wgloss verify --quick`.
 
 use crate::support;
+use wgloss::metric::{
+    Binary, BinaryFigures, ConfusionMatrix, InputKind, Multiclass, Multilabel, Regression, Samples,
+    Task, Undefined,
+};
 use wgloss::{loss, verify};
 
 #[test]
@@ -34,6 +38,104 @@ fn every_kernel_is_within_its_bounds() {
         "chunked strided",
     ] {
         assert!(plans.contains(plan), "no case takes the plan {plan}");
+    }
+}
+
+#[test]
+fn figures_of_metrics_are_within_their_bounds() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut failures = Vec::new();
+    let summary = verify::run_metrics(&gpu, &Task::ALL, true, &mut |row, _, _| {
+        let (shape, dtype, tuning) = (&row.shape, row.dtype, row.plan);
+        let complaint = row.check.complaint.as_ref();
+        failures.extend(complaint.map(|c| format!("{} {shape:?} {dtype} {tuning}: {c}", row.name)));
+    })
+    .expect("the device evaluates");
+    assert_eq!(summary.failed, failures.len());
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(summary.cases > 100, "{summary:?}");
+}
+
+/// One wrong figure anywhere fails a check.
+#[test]
+fn a_check_notices_one_wrong_figure() {
+    let labels = [0i64, 1, 1, 0, 1, 0];
+    let scores = [0.1f32, 0.9, 0.4, 0.45, 0.8, 0.3];
+    let input = InputKind::Probs;
+    let asked = Binary {
+        input,
+        ..Default::default()
+    };
+    let samples = Samples::new([6], &scores).labels(&labels);
+    let mut want = asked.figures(&samples).expect("figures");
+    want.undefined.push(Undefined {
+        figure: "nothing".into(),
+        reason: "none",
+    });
+    assert!(verify::check_binary(&want, &want).pass);
+    let wrong: [fn(&mut BinaryFigures); 9] = [
+        |f| f.n += 1.0,
+        |f| f.roc_auc = f.roc_auc.map(|v| v + 1e-15),
+        |f| f.average_precision = f.average_precision.map(|v| v + 1e-6),
+        |f| f.log_loss = f.log_loss.map(|v| v * (1.0 + 2e-6)),
+        |f| f.brier = None,
+        |f| f.ece = Some(f64::NAN),
+        |f| f.operating_points.precision_at = f.operating_points.recall_at,
+        |f| f.confusion_matrix = ConfusionMatrix::new(2, false),
+        |f| f.undefined.clear(),
+    ];
+    for (k, spoil) in wrong.into_iter().enumerate() {
+        let mut got = want.clone();
+        spoil(&mut got);
+        let check = verify::check_binary(&want, &got);
+        assert!(!check.pass && check.complaint.is_some(), "{k}: {check:?}");
+    }
+    let rows = Samples::new([3, 2], &scores).labels(&labels[..3]);
+    let asked = Multiclass {
+        input,
+        top_k: vec![1],
+        ..Default::default()
+    };
+    let want = asked.figures(&rows).expect("figures");
+    assert!(verify::check_multiclass(input, &want, &want).pass);
+    for k in 0..4 {
+        let mut got = want.clone();
+        match k {
+            0 => got.top_k[0].1 = Some(0.5),
+            1 => got.per_class[1].roc_auc = None,
+            2 => got.macro_average.f1 = Some(0.1),
+            _ => got.log_loss = want.log_loss.map(|v| v * (1.0 + 4e-6)),
+        }
+        assert!(!verify::check_multiclass(input, &want, &got).pass, "{k}");
+    }
+    let sets = Samples::new([3, 2], &scores).labels(&labels);
+    let want = Multilabel {
+        input,
+        ..Default::default()
+    }
+    .figures(&sets)
+    .expect("figures");
+    assert!(verify::check_multilabel(&want, &want).pass);
+    for k in 0..3 {
+        let mut got = want.clone();
+        match k {
+            0 => got.subset_accuracy = Some(0.1),
+            1 => got.per_label[1].average_precision = Some(0.25),
+            _ => got.per_label.truncate(1),
+        }
+        assert!(!verify::check_multilabel(&want, &got).pass, "{k}");
+    }
+    let numbers = Samples::new([6], &scores).target(&[0.5f32, 1.0, 0.0, 0.25, 0.75, 1.5]);
+    let want = Regression {}.figures(&numbers).expect("figures");
+    assert!(verify::check_regression(&want, &want).pass);
+    for k in 0..3 {
+        let mut got = want.clone();
+        match k {
+            0 => got.mse = want.mse.map(|v| v * (1.0 + 1e-14)),
+            1 => got.max_error = Some(1.0),
+            _ => got.r2 = want.r2.map(|v| v + 1e-13),
+        }
+        assert!(!verify::check_regression(&want, &got).pass, "{k}");
     }
 }
 

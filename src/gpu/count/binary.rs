@@ -1,6 +1,6 @@
 //! Figures of two classes, of counts, exact sums and an order of scores on the device.
 
-use super::ordered::{Ordered, ordered_state, scored};
+use super::ordered::{Ordered, fitting, ordered_state};
 use super::{MetricBatch, What};
 use crate::error::Result;
 use crate::gpu::bind::View;
@@ -26,7 +26,7 @@ pub struct BinaryState {
 }
 
 impl Gpu {
-    /// Makes a state for what `asked` asks about predictions and labels stored so, with room for `capacity` scores. It keeps 3 KiB,
+    /// Makes a state for what `asked` asks about predictions and labels stored so, with room for `capacity` scores. It keeps 6 KiB,
     /// and scores as [`Gpu::scores`] does.
     ///
     /// # Errors
@@ -57,27 +57,30 @@ impl Gpu {
     ) -> Result<BinaryState> {
         asked.check()?;
         let kind = asked.input;
-        let dtype = scored(kind, predictions)?;
-        let threshold = dtype.map(|t| t.round(asked.threshold.unwrap_or(kind.threshold())));
-        let (what, slots, lanes) = match (dtype, predictions) {
-            (Some(dtype), _) => {
-                let sums = match kind {
-                    InputKind::Scores => 0,
-                    _ => Calibration::SLOTS,
-                };
+        let sums = match kind {
+            InputKind::Scores | InputKind::Labels => 0,
+            InputKind::Probs | InputKind::Logits => Calibration::SLOTS,
+        };
+        let said = format!("two classes by {}", kind.name());
+        let (what, told, slots, threshold, lanes, dtype) = match fitting(kind, predictions)? {
+            Predictions::Scores(dtype) => {
+                let threshold = dtype.round(asked.threshold.unwrap_or(kind.threshold()));
+                let told = (
+                    (threshold as f32).to_bits(),
+                    1,
+                    format!("{said} from {threshold}"),
+                );
                 let what = What::Binary(kind, dtype, labels);
-                (what, CELLS + sums, vec![Lane::default()])
+                let lanes = vec![Lane::default()];
+                (what, told, CELLS + sums, Some(threshold), lanes, dtype)
             }
-            // Ranks besides.
-            (None, Predictions::Labels(of)) => (What::Labels(of, labels), CELLS + 2, Vec::new()),
-            (None, Predictions::Scores(dtype)) => {
-                (What::Classes(kind, dtype, labels), CELLS + 2, Vec::new())
+            // Ranks besides; what is told is the number of classes.
+            Predictions::Labels(of) => {
+                let what = What::Labels(of, labels);
+                (what, (2, 1, said), CELLS + 2, None, Vec::new(), DType::F32)
             }
         };
-        // Kernels of predicted labels are told the number of classes instead.
-        let extent = threshold.map_or(2, |t| (t as f32).to_bits());
-        let told = (extent, 1, format!("two classes by {}", kind.name()));
-        let order = Scored::Plain(dtype.unwrap_or(DType::F32));
+        let order = Scored::Plain(dtype);
         let ignore = asked.ignore_index;
         let of = (order, labels, capacity);
         Ok(BinaryState {
@@ -89,7 +92,7 @@ impl Gpu {
 }
 
 impl BinaryState {
-    /// Works the figures out on the device, waits, and reads 3 KiB back. What has been recorded has to be submitted.
+    /// Works the figures out on the device, waits, and reads 6 KiB back at most. What has been recorded has to be submitted.
     ///
     /// # Errors
     /// [`Error::BadSample`](crate::Error::BadSample) for a label other than 0 and 1, a NaN, or a probability outside of [0, 1],

@@ -1,6 +1,6 @@
 //! Figures of several classes, of counts, exact sums and an order of scores of each class on the device.
 
-use super::ordered::{Ordered, ordered_state, scored};
+use super::ordered::{Ordered, at_most, fitting, ordered_state};
 use super::{MetricBatch, What};
 use crate::error::{Error, Result};
 use crate::gpu::bind::View;
@@ -8,7 +8,8 @@ use crate::gpu::collect::check_head;
 use crate::gpu::scores::{Lane, Scored};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::{
-    Calibration, ConfusionMatrix, InputKind, Multiclass, MulticlassFigures, OperatingPoints, Order,
+    Calibration, ConfusionMatrix, InputKind, MOST_CLASSES, Multiclass, MulticlassFigures,
+    OperatingPoints, Order,
 };
 use crate::tensor::{DType, LabelType};
 
@@ -16,7 +17,7 @@ use crate::tensor::{DType, LabelType};
 /// confusion matrix, ranks, what probabilities add up to, and the scores of each class against the others.
 ///
 /// Counts are exact, sums are so once their terms are rounded to f32: nothing depends on how samples are split into batches or merged. Of
-/// logits the order of a class is that of x_c less the log-sum-exp of the others in f32.
+/// logits the order of a class is that of x_c less the log-sum-exp of the others in f32: what that rounds to the same counts as a tie.
 #[derive(Debug)]
 pub struct MulticlassState {
     state: Ordered,
@@ -62,23 +63,19 @@ impl Gpu {
             return Err(Error::mismatch("classes", expected, classes.to_string()));
         }
         let kind = asked.input;
-        let dtype = scored(kind, predictions)?;
+        at_most("classes of a confusion matrix", MOST_CLASSES, classes)?;
         let all = classes as u64;
-        let cells = all.saturating_mul(all + 1);
-        let what = match (dtype, predictions) {
-            (None, Predictions::Labels(of)) => What::Labels(of, labels),
-            (Some(dtype), _) | (None, Predictions::Scores(dtype)) => {
-                What::Classes(kind, dtype, labels)
-            }
-        };
+        let cells = all * (all + 1);
         let sums = match kind {
             InputKind::Probs | InputKind::Logits => Calibration::SLOTS as u64,
-            _ => 0,
+            InputKind::Scores | InputKind::Labels => 0,
         };
-        let (each, ordered) = match dtype {
-            Some(_) if capacity > 0 => (all, classes),
-            Some(_) => (all, 0),
-            None => (1, 0),
+        let (what, each, ordered, dtype) = match fitting(kind, predictions)? {
+            Predictions::Labels(of) => (What::Labels(of, labels), 1, 0, DType::F32),
+            Predictions::Scores(dtype) => {
+                let ordered = if capacity > 0 { classes } else { 0 };
+                (What::Classes(kind, dtype, labels), all, ordered, dtype)
+            }
         };
         let lane = |c: usize| Lane {
             each: all,
@@ -87,7 +84,6 @@ impl Gpu {
             positive: c as u32,
             ..Lane::default()
         };
-        let dtype = dtype.unwrap_or(DType::F32);
         let order = match kind {
             InputKind::Logits => Scored::Against(dtype),
             _ => Scored::Plain(dtype),
@@ -97,7 +93,7 @@ impl Gpu {
         let ignore = asked.ignore_index;
         let of = (order, labels, capacity);
         let lanes = (0..ordered).map(lane).collect();
-        let slots = cells.saturating_add(sums);
+        let slots = cells + sums;
         Ok(MulticlassState {
             state: Ordered::new(self, what, told, slots, ignore, of, lanes).await?,
             asked: asked.clone(),
@@ -137,7 +133,11 @@ impl MulticlassState {
         };
         let matrix = ConfusionMatrix::of_counts(self.classes, counts);
         let calibration = (sums.len() == Calibration::SLOTS).then(|| Calibration::of_slots(&sums));
-        let mut orders = vec![Order::None; self.classes];
+        let none = match self.asked.input {
+            InputKind::Labels => Order::None,
+            _ => Order::Unkept,
+        };
+        let mut orders = vec![none; self.classes];
         for (order, scores) in orders.iter_mut().zip(&self.state.scores) {
             let areas = scores.compute_async().await?;
             *order = Order::Areas(areas, OperatingPoints::default());

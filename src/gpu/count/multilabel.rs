@@ -1,13 +1,15 @@
 //! Figures of several labels, of counts and an order of scores of each label on the device.
 
-use super::ordered::{Ordered, ordered_state, scored};
+use super::ordered::{Ordered, at_most, fitting, ordered_state};
 use super::{MetricBatch, What};
 use crate::error::{Error, Result};
 use crate::gpu::bind::View;
 use crate::gpu::collect::check_head;
 use crate::gpu::scores::{Lane, Scored};
 use crate::gpu::{Gpu, Predictions};
-use crate::metric::{ConfusionMatrix, Multilabel, MultilabelFigures, OperatingPoints, Order};
+use crate::metric::{
+    ConfusionMatrix, InputKind, Multilabel, MultilabelFigures, OperatingPoints, Order,
+};
 use crate::tensor::{DType, LabelType};
 
 /// Predictions and labels that are collected batch by batch, for all figures that [`Multilabel`] has: counts of each label at the
@@ -27,7 +29,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Mismatch`] for no label, a threshold that is no number, or predicted labels where there should be scores and the other
-    /// way round; [`Error::TooLarge`] for more scores than a binding holds; [`Error::OutOfMemory`] and [`Error::Device`].
+    /// way round; [`Error::TooLarge`] for more than 32,768 labels, or more scores than a binding holds; [`Error::OutOfMemory`] and [`Error::Device`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn multilabel(
         &self,
@@ -57,18 +59,22 @@ impl Gpu {
         }
         asked.check()?;
         let kind = asked.input;
-        let dtype = scored(kind, predictions)?;
-        let what = match (dtype, predictions) {
-            (None, Predictions::Labels(of)) => What::LabelSets(of, labels),
-            (Some(dtype), _) | (None, Predictions::Scores(dtype)) => {
-                What::ScoreSets(kind, dtype, labels)
+        at_most("labels of a sample", MOST_LABELS, count)?;
+        let each = count as u64;
+        let said = format!("{count} labels by {}", kind.name());
+        let (what, told, ordered, dtype) = match fitting(kind, predictions)? {
+            Predictions::Labels(of) => {
+                let what = What::LabelSets(of, labels);
+                (what, (0, each, said), 0, DType::F32)
+            }
+            Predictions::Scores(dtype) => {
+                let threshold = dtype.round(asked.threshold.unwrap_or(kind.threshold()));
+                let extent = (threshold as f32).to_bits();
+                let told = (extent, each, format!("{said} from {threshold}"));
+                let ordered = if capacity > 0 { count } else { 0 };
+                (What::ScoreSets(kind, dtype, labels), told, ordered, dtype)
             }
         };
-        let ordered = match dtype {
-            Some(_) if capacity > 0 => count,
-            _ => 0,
-        };
-        let each = count as u64;
         let lane = |l: usize| Lane {
             each,
             column: l as u32,
@@ -76,14 +82,10 @@ impl Gpu {
             label_column: l as u32,
             ..Lane::default()
         };
-        let threshold = dtype.map(|t| t.round(asked.threshold.unwrap_or(kind.threshold())));
-        let extent = threshold.map_or(0, |t| (t as f32).to_bits());
-        let said = format!("{count} labels by {}", kind.name());
-        let told = (extent, each, said);
-        let order = Scored::Plain(dtype.unwrap_or(DType::F32));
+        let order = Scored::Plain(dtype);
         let of = (order, labels, capacity);
         let lanes = (0..ordered).map(lane).collect();
-        let slots = each.saturating_mul(4).saturating_add(SETS as u64);
+        let slots = 4 * each + SETS as u64;
         let ignore = asked.ignore_index;
         Ok(MultilabelState {
             state: Ordered::new(self, what, told, slots, ignore, of, lanes).await?,
@@ -92,6 +94,9 @@ impl Gpu {
         })
     }
 }
+
+/// An invocation goes round for each label of a sample, and Mesa's software driver lets none go round more than 65,535 times.
+const MOST_LABELS: usize = 32_768;
 
 /// Slots of samples as a whole: all of them, then those all of whose labels are known, those that were met, and what was not of
 /// the others.
@@ -118,7 +123,11 @@ impl MultilabelState {
         let (cells, sets) = counts.split_at((4 * self.labels).min(counts.len()));
         let matrix = |cells: &[u64]| ConfusionMatrix::of_counts(2, cells.to_vec());
         let matrices = cells.chunks(4).map(matrix).collect();
-        let mut orders = vec![Order::None; self.labels];
+        let none = match self.asked.input {
+            InputKind::Labels => Order::None,
+            _ => Order::Unkept,
+        };
+        let mut orders = vec![none; self.labels];
         for (order, scores) in orders.iter_mut().zip(&self.state.scores) {
             let areas = scores.compute_async().await?;
             *order = Order::Areas(areas, OperatingPoints::default());

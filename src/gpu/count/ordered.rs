@@ -7,7 +7,7 @@ use crate::gpu::collect::SampleBatch;
 use crate::gpu::scores::{Lane, ScoreState, Scored};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::InputKind;
-use crate::tensor::{DType, LabelType};
+use crate::tensor::LabelType;
 
 /// A batch of a state of metrics, ready to be recorded as often as wanted, into that state.
 #[derive(Debug)]
@@ -32,19 +32,30 @@ pub(super) struct Ordered {
     ignore_index: Option<i64>,
 }
 
-/// Whether predictions are what `kind` says: the type of scores, or `None` for labels.
-pub(super) fn scored(kind: InputKind, predictions: Predictions) -> Result<Option<DType>> {
+/// Predictions, if they are what `kind` says.
+pub(super) fn fitting(kind: InputKind, predictions: Predictions) -> Result<Predictions> {
     match (kind, predictions) {
-        (InputKind::Labels, Predictions::Labels(_)) => Ok(None),
         (InputKind::Labels, Predictions::Scores(dtype)) => {
             let found = format!("scores of {dtype}");
             Err(Error::mismatch("predictions", "predicted labels", found))
         }
-        (kind, Predictions::Labels(_)) => {
+        (InputKind::Scores | InputKind::Probs | InputKind::Logits, Predictions::Labels(_)) => {
             let found = "predicted labels";
             Err(Error::mismatch("predictions", kind.name(), found))
         }
-        (_, Predictions::Scores(dtype)) => Ok(Some(dtype)),
+        (_, fitting) => Ok(fitting),
+    }
+}
+
+/// No more numbers of a sample than an invocation may go round for.
+pub(super) fn at_most(what: &str, limit: usize, found: usize) -> Result<()> {
+    match found > limit {
+        true => Err(Error::TooLarge {
+            what: what.into(),
+            limit: limit as u64,
+            found: found as u64,
+        }),
+        false => Ok(()),
     }
 }
 
@@ -120,6 +131,14 @@ impl Ordered {
         other: &Ordered,
     ) -> Result<()> {
         self.counts.like(&other.counts)?;
+        let room = |s: &Ordered| match s.scores.len() {
+            0 => "one without room for scores".to_string(),
+            n => format!("one with room for {n} scores a sample"),
+        };
+        if self.scores.len() != other.scores.len() {
+            let (expected, found) = (room(self), room(other));
+            return Err(Error::mismatch("state to merge", expected, found));
+        }
         for (scores, others) in self.scores.iter_mut().zip(&other.scores) {
             scores.merge_async(encoder, others).await?;
         }
@@ -162,8 +181,18 @@ impl Ordered {
         };
         // Everything is looked at before anything is written.
         let counts = self.counts.saved(counts)?;
+        let mut seen = Vec::new();
         for (state, bytes) in self.scores.iter().zip(scores) {
-            state.saved(bytes)?;
+            seen.push(state.saved(bytes)?.0);
+        }
+        // Or else there may be room for a batch in some of them only.
+        if seen.windows(2).any(|pair| pair[0] != pair[1]) {
+            let found = format!("{seen:?}");
+            return Err(Error::mismatch(
+                "samples seen",
+                "the same for all scores",
+                found,
+            ));
         }
         for (state, bytes) in self.scores.iter_mut().zip(scores) {
             state.load_bytes_async(bytes).await?;
@@ -228,8 +257,9 @@ macro_rules! ordered_state {
             /// parameters; submits nothing and reads nothing back. `other` stays as it is.
             ///
             /// # Errors
-            /// [`Error::Mismatch`](crate::Error::Mismatch) for a state that was asked something else, of another storage type or
-            /// device, and for this one; [`Error::TooLarge`](crate::Error::TooLarge) where there is no room for its scores;
+            /// [`Error::Mismatch`](crate::Error::Mismatch) for a state of another kind, threshold or number of classes or labels, without
+            /// room for scores where this has some, of another type of scores that are kept, on another device, and for this one;
+            /// [`Error::TooLarge`](crate::Error::TooLarge) where there is no room for its scores;
             /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) and [`Error::Device`](crate::Error::Device).
             #[cfg(not(target_arch = "wasm32"))]
             pub fn merge(
@@ -275,7 +305,8 @@ macro_rules! ordered_state {
             /// anything that is submitted from now on.
             ///
             /// # Errors
-            /// [`Error::Mismatch`](crate::Error::Mismatch) for bytes that are none of a state that was asked the same;
+            /// [`Error::Mismatch`](crate::Error::Mismatch) for bytes that are none of a state of the same kind, threshold, number of classes
+            /// or labels and type of scores that are kept;
             /// [`Error::TooLarge`](crate::Error::TooLarge) where there is no room for their scores: then nothing has changed.
             /// [`Error::Device`](crate::Error::Device) and [`Error::DeviceLost`](crate::Error::DeviceLost).
             #[cfg(not(target_arch = "wasm32"))]

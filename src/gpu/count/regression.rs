@@ -25,7 +25,7 @@ pub struct RegressionState {
 }
 
 impl Gpu {
-    /// Makes a state for predictions stored as `predictions` and true numbers stored as `truth`, in 3 KiB.
+    /// Makes a state for predictions stored as `predictions` and true numbers stored as `truth`, in 1.5 KiB.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) and [`Error::Device`](crate::Error::Device).
@@ -78,7 +78,7 @@ impl RegressionState {
         self.counts.bind(predictions, truth, n, None).await
     }
 
-    /// Waits for what has been submitted, reads 3 KiB, and works the figures out.
+    /// Waits for what has been submitted, reads 1.5 KiB, and works the figures out.
     ///
     /// # Errors
     /// [`Error::BadSample`](crate::Error::BadSample) for a number that is not finite, with the first place in its batch;
