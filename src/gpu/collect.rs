@@ -356,27 +356,38 @@ impl Store {
         Ok(())
     }
 
-    /// Submits `steps`, waits, and reads the head and the beginnings of `buffers`.
-    pub async fn read(&self, steps: &[Step], buffers: &[(&wgpu::Buffer, u64)]) -> Result<Vec<u32>> {
-        let gpu = &self.gpu;
-        let made = gpu.scoped(|| {
-            let all = std::iter::once((&self.head, 4 * HEAD as u64)).chain(buffers.iter().copied());
-            let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
-            let size = all.clone().map(|(_, bytes)| bytes).sum();
-            let back = buffer(&gpu.device, "wgloss samples", size, usage);
-            let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            Gpu::record(&mut encoder, "samples", steps);
-            let mut at = 0;
-            for (from, bytes) in all {
-                encoder.copy_buffer_to_buffer(from, 0, &back, at, bytes);
-                at += bytes;
-            }
-            gpu.queue.submit([encoder.finish()]);
-            back
-        });
-        let back = made.await?;
-        Ok(bytemuck::pod_collect_to_vec(&gpu.read(&back).await?))
+    /// Waits for what has been submitted, and reads the head and all that is kept.
+    pub async fn words(&self) -> Result<Vec<u32>> {
+        let all = [
+            (&self.head, 4 * HEAD as u64),
+            (&self.kept, self.kept.size()),
+        ];
+        read(&self.gpu, &[], &all).await
     }
+}
+
+/// Submits `steps`, waits, and reads the beginnings of `buffers`.
+pub(super) async fn read(
+    gpu: &Gpu,
+    steps: &[Step],
+    buffers: &[(&wgpu::Buffer, u64)],
+) -> Result<Vec<u32>> {
+    let made = gpu.scoped(|| {
+        let usage = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
+        let size = buffers.iter().map(|(_, bytes)| bytes).sum();
+        let back = buffer(&gpu.device, "wgloss samples", size, usage);
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        Gpu::record(&mut encoder, "samples", steps);
+        let mut at = 0;
+        for &(from, bytes) in buffers {
+            encoder.copy_buffer_to_buffer(from, 0, &back, at, bytes);
+            at += bytes;
+        }
+        gpu.queue.submit([encoder.finish()]);
+        back
+    });
+    let back = made.await?;
+    Ok(bytemuck::pod_collect_to_vec(&gpu.read(&back).await?))
 }
 
 /// Nothing, if a head says that nothing was wrong with the truth or with the input, which have to be what is expected.

@@ -295,7 +295,7 @@ impl Counts {
     }
 
     pub async fn to_bytes(&self) -> Result<Vec<u8>> {
-        let words = self.words().await?;
+        let words = self.store.words().await?;
         Ok(to_bytes(self.start().into_iter().chain(words)))
     }
 
@@ -339,16 +339,11 @@ impl Counts {
 
     /// Waits for what has been submitted, and reads the head and all slots.
     pub async fn read(&self) -> Result<(Vec<u32>, Vec<u64>)> {
-        let mut head = self.words().await?;
+        let mut head = self.store.words().await?;
         let counts = head.split_off(HEAD);
         let (low, high) = counts.split_at(self.slots());
         let count = |(l, h): (&u32, &u32)| u64::from(*l) | u64::from(*h) << 32;
         Ok((head, low.iter().zip(high).map(count).collect()))
-    }
-
-    async fn words(&self) -> Result<Vec<u32>> {
-        let kept = &self.store.kept;
-        self.store.read(&[], &[(kept, kept.size())]).await
     }
 }
 

@@ -1,17 +1,21 @@
 //! The exact areas under the ROC and the precision-recall curve, of scores that stay on the device.
 
-use super::bind::{View, buffer};
+mod areas;
+
+pub(super) use areas::all_areas;
+use areas::orders;
+
+use super::bind::View;
 use super::collect::{
-    HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, batch_text, check_head,
-    from_bytes, merge_kernels, to_bytes,
+    HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, batch_text, from_bytes,
+    merge_kernels, to_bytes,
 };
 use super::count::{fine_text, load_number};
-use super::kernels::{Access, Kernels, Span, Step, WIDE, declared, parameters};
+use super::kernels::{Access, Kernels, WIDE, declared, parameters};
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
-use crate::metric::{Areas, OperatingPoints, Point, Points, share};
+use crate::metric::{Areas, OperatingPoints, share};
 use crate::tensor::{DType, LabelType};
-use half::{bf16, f16};
 use std::sync::PoisonError;
 
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
@@ -509,8 +513,7 @@ impl ScoreState {
     /// # Errors
     /// As `to_bytes`.
     pub async fn to_bytes_async(&self) -> Result<Vec<u8>> {
-        let kept = &self.store.kept;
-        let words = self.store.read(&[], &[(kept, kept.size())]).await?;
+        let words = self.store.words().await?;
         let (head, kept) = words.split_at(HEAD);
         let mut saved = vec![MAGIC, VERSION, kind(self.scored)];
         saved.extend([self.seen as u64 as u32, (self.seen as u64 >> 32) as u32]);
@@ -623,7 +626,8 @@ impl ScoreState {
     /// # Errors
     /// As `compute`.
     pub async fn compute_async(&self) -> Result<Areas> {
-        Ok(self.order(None).await?.0)
+        let [(areas, _)] = orders([self], None).await?;
+        Ok(areas)
     }
 
     /// As `compute`, and, with 72 bytes more, the operating points with the highest F1, at least `recall`, and at least `precision`.
@@ -647,237 +651,8 @@ impl ScoreState {
     ) -> Result<(Areas, OperatingPoints)> {
         share("recall", recall)?;
         share("precision", precision)?;
-        let (areas, points) = self.order(Some([recall, precision])).await?;
+        let [(areas, points)] = orders([self], Some([recall, precision])).await?;
         let points = OperatingPoints::of(&points, areas.positives);
         Ok((areas, points))
-    }
-
-    /// The areas, and operating points of recall and precision where those are asked for.
-    async fn order(&self, asked: Option<[f64; 2]>) -> Result<(Areas, Points)> {
-        let made = self.store.gpu.scoped(|| match self.dtype {
-            DType::F32 => self.sorted_steps(asked),
-            DType::F16 | DType::Bf16 => self.counted_steps(asked),
-        });
-        let (steps, [areas, points]) = made.await?;
-        let results = [
-            (&areas, 4 * RESULT as u64),
-            (&points, 4 * POINTS_RESULT as u64),
-        ];
-        let wanted = if asked.is_some() { 2 } else { 1 };
-        let words = self.store.read(&steps, &results[..wanted]).await?;
-        let (head, result) = words.split_at(HEAD);
-        check_head(head, ["labels below 2", "scores that are numbers"])?;
-        let (result, points) = result.split_at(RESULT);
-        let wide = |at: usize| {
-            let word = |k: usize| u128::from(result[at + k]) << (32 * k);
-            (0..4).map(word).sum::<u128>()
-        };
-        let long = |of: &[u32]| u64::from(of[0]) | u64::from(of[1]) << 32;
-        let areas = Areas {
-            twice_pairs: wide(0),
-            precisions: wide(4),
-            positives: long(&result[8..]),
-            negatives: long(&result[10..]),
-        };
-        let point = |k: usize| {
-            let of = points.get(k * POINT_WORDS..(k + 1) * POINT_WORDS)?;
-            (of[5] != 0).then(|| Point {
-                threshold: score_of(self.dtype, of[4]),
-                tp: long(of),
-                fp: long(&of[2..]),
-            })
-        };
-        let points = Points {
-            max_f1: point(0),
-            recall_at: point(1),
-            precision_at: point(2),
-        };
-        Ok((areas, points))
-    }
-
-    /// Room for the results of so many workgroups: sums, and points.
-    fn results(&self, groups: usize) -> [wgpu::Buffer; 2] {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        [RESULT + 8 * groups, POINTS_RESULT * (1 + groups)].map(|words| {
-            let device = &self.store.gpu.device;
-            buffer(device, "wgloss areas", 4 * words as u64, usage)
-        })
-    }
-
-    /// Steps of kernels that come to results, over words: for the areas, and, where they are asked for, for points.
-    fn result_steps(
-        &self,
-        words: &wgpu::Buffer,
-        groups: usize,
-        asked: Option<[f64; 2]>,
-        kernels: [&[(usize, usize)]; 2],
-        steps: &mut Vec<Step>,
-    ) -> [wgpu::Buffer; 2] {
-        let gpu = &self.store.gpu;
-        let results = self.results(groups);
-        let [(recall, recall_shift), (precision, precision_shift)] =
-            asked.unwrap_or_default().map(least);
-        let params = gpu.parameters(bytemuck::bytes_of(&AreaParams {
-            groups: groups as u32,
-            recall_low: recall as u32,
-            recall_high: (recall >> 32) as u32,
-            recall_shift,
-            precision_low: precision as u32,
-            precision_high: (precision >> 32) as u32,
-            precision_shift,
-        }));
-        let wanted = if asked.is_some() { 2 } else { 1 };
-        for (result, kernels) in results.iter().zip(kernels).take(wanted) {
-            let buffers = [&self.store.head, words, result].map(Span::whole);
-            let areas = &self.kernels.areas;
-            let group = areas.bind(gpu, Span::whole(&params), &buffers);
-            steps.extend(kernels.iter().map(|&(kernel, groups)| Step {
-                pipeline: areas.pipelines[kernel].clone(),
-                group: group.clone(),
-                grid: gpu.plane(groups),
-            }));
-        }
-        results
-    }
-
-    fn counted_steps(&self, asked: Option<[f64; 2]>) -> (Vec<Step>, [wgpu::Buffer; 2]) {
-        let mut steps = Vec::new();
-        let kernels: [&[_]; 2] = [&[(2, 1)], &[(5, 1)]];
-        let results = self.result_steps(&self.store.kept, 0, asked, kernels, &mut steps);
-        (steps, results)
-    }
-
-    fn sorted_steps(&self, asked: Option<[f64; 2]>) -> (Vec<Step>, [wgpu::Buffer; 2]) {
-        let gpu = &self.store.gpu;
-        let Shape { width, bits, tile } = shape(gpu.tuning);
-        let capacity = self.store.capacity();
-        let tiles = capacity.div_ceil(tile);
-        let entries = (2usize << bits) * tiles;
-        let blocks = entries.div_ceil(tile);
-        let storage = |label, words: usize| {
-            let usage = wgpu::BufferUsages::STORAGE;
-            buffer(&gpu.device, label, 4 * words as u64, usage)
-        };
-        let counts = storage("wgloss digits", entries + blocks);
-        let room = [
-            storage("wgloss sorted", capacity),
-            storage("wgloss sorted", capacity),
-        ];
-        let digits = 32u32.div_ceil(bits);
-        let stride = gpu.uniform_stride() as usize;
-        let mut uniforms: Vec<u8> = Vec::new();
-        for digit in 0..digits {
-            uniforms.resize(digit as usize * stride, 0);
-            uniforms.extend_from_slice(bytemuck::bytes_of(&SortParams {
-                capacity: capacity as u32,
-                tiles: tiles as u32,
-                shift: digit * bits,
-                apart: u32::from(digit == 0),
-            }));
-        }
-        let params = self.store.gpu.parameters(&uniforms);
-        let [count, block_sums, block_starts, starts, place] = &self.kernels.sort.pipelines;
-        let mut steps = Vec::new();
-        let mut from = &self.store.kept;
-        for digit in 0..digits {
-            let to = &room[digit as usize % 2];
-            let params = Span {
-                buffer: &params,
-                offset: digit as u64 * stride as u64,
-                size: size_of::<SortParams>() as u64,
-            };
-            let buffers = [&self.store.head, from, to, &counts].map(Span::whole);
-            let group = self.kernels.sort.bind(gpu, params, &buffers);
-            for (pipeline, groups) in [
-                (count, tiles),
-                (block_sums, blocks),
-                (block_starts, 1),
-                (starts, blocks),
-                (place, tiles),
-            ] {
-                steps.push(Step {
-                    pipeline: pipeline.clone(),
-                    group: group.clone(),
-                    grid: gpu.plane(groups),
-                });
-            }
-            from = to;
-        }
-        let groups = capacity.div_ceil(width as usize * RUN * RUNS).max(1);
-        let kernels: [&[_]; 2] = [&[(0, groups), (1, 1)], &[(3, groups), (4, 1)]];
-        let results = self.result_steps(from, groups, asked, kernels, &mut steps);
-        (steps, results)
-    }
-}
-
-/// The least share that rounds to `v` or more, in units of 2^-(64 + shift): what is above the middle between v and the f64 below
-/// it. With a shift that leaves no zeros in front this has no rounding; below 2⁻⁶⁴ any share of counts is more.
-fn least(v: f64) -> (u64, u32) {
-    if v <= 0.0 {
-        return (0, 0);
-    }
-    let bits = v.to_bits();
-    let (exponent, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
-    // v is m·2^e with 2^52 <= m < 2^53; below a power of two numbers lie twice as close.
-    let (m, e) = (fraction | 1 << 52, exponent - 1075);
-    let (middle, shift) = match fraction {
-        0 => ((4 * m - 1) << 10, -e - 52),
-        _ => ((2 * m - 1) << 10, -e - 53),
-    };
-    match u32::try_from(shift) {
-        Ok(shift) if shift < 64 => (middle, shift),
-        _ => (1, 0),
-    }
-}
-
-/// The score that a word stands for, which orders as it does.
-fn score_of(dtype: DType, word: u32) -> f64 {
-    let bits = |sign: u32| match word >= sign {
-        true => word ^ sign,
-        false => word ^ (2 * (sign - 1) + 1),
-    };
-    match dtype {
-        DType::F32 => f64::from(f32::from_bits(bits(1 << 31))),
-        DType::F16 => f16::from_bits(bits(1 << 15) as u16).to_f64(),
-        DType::Bf16 => bf16::from_bits(bits(1 << 15) as u16).to_f64(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::least;
-
-    /// A share of counts reaches what is asked exactly where its quotient in f64 does.
-    #[test]
-    fn least_shares_are_those_that_round_up() {
-        let asked = [
-            1.0,
-            0.95,
-            0.9,
-            0.5,
-            0.3,
-            0.1,
-            0.001,
-            1e-4,
-            3e-7,
-            0.25,
-            1.0 / 3.0,
-            1e-30,
-            5e-324,
-            0.0,
-        ];
-        for v in asked {
-            let (bound, shift) = least(v);
-            for whole in [1u64, 3, 7, 10, 20, 1000, 10_001, 1 << 31, (1 << 40) + 1] {
-                let near = (v * whole as f64) as u64;
-                for part in near.saturating_sub(2)..=(near + 2).min(whole) {
-                    let left = u128::from(part) << shift;
-                    let reaches =
-                        left >= 1 << 64 || left << 64 >= u128::from(bound) * u128::from(whole);
-                    let want = part as f64 / whole as f64 >= v;
-                    assert_eq!(reaches, want, "{part} of {whole} for {v}");
-                }
-            }
-        }
     }
 }

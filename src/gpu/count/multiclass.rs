@@ -5,7 +5,7 @@ use super::{MetricBatch, What};
 use crate::error::{Error, Result};
 use crate::gpu::bind::View;
 use crate::gpu::collect::check_head;
-use crate::gpu::scores::{Lane, Scored};
+use crate::gpu::scores::{Lane, Scored, all_areas};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::{
     Calibration, ConfusionMatrix, InputKind, MOST_CLASSES, Multiclass, MulticlassFigures,
@@ -138,8 +138,8 @@ impl MulticlassState {
             _ => Order::Unkept,
         };
         let mut orders = vec![none; self.classes];
-        for (order, scores) in orders.iter_mut().zip(&self.state.scores) {
-            let areas = scores.compute_async().await?;
+        let areas = all_areas(&self.state.scores).await?;
+        for (order, areas) in orders.iter_mut().zip(areas) {
             *order = Order::Areas(areas, OperatingPoints::default());
         }
         Ok(self.asked.finish(matrix, &ranks, orders, calibration))

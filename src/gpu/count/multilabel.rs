@@ -5,7 +5,7 @@ use super::{MetricBatch, What};
 use crate::error::{Error, Result};
 use crate::gpu::bind::View;
 use crate::gpu::collect::check_head;
-use crate::gpu::scores::{Lane, Scored};
+use crate::gpu::scores::{Lane, Scored, all_areas};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::{
     ConfusionMatrix, InputKind, Multilabel, MultilabelFigures, OperatingPoints, Order,
@@ -128,8 +128,8 @@ impl MultilabelState {
             _ => Order::Unkept,
         };
         let mut orders = vec![none; self.labels];
-        for (order, scores) in orders.iter_mut().zip(&self.state.scores) {
-            let areas = scores.compute_async().await?;
+        let areas = all_areas(&self.state.scores).await?;
+        for (order, areas) in orders.iter_mut().zip(areas) {
             *order = Order::Areas(areas, OperatingPoints::default());
         }
         let of = |k: usize| sets.get(k).map_or(0.0, |n| *n as f64);
