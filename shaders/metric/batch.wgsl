@@ -32,6 +32,10 @@ fn bad_label(at: u32) {
 
 // `at` is a place among the numbers of the input.
 fn bad_input(at: u32) {
+    bad_place(params.first * params.each + at);
+}
+
+fn bad_place(place: u32) {
     atomicAdd(&head[2], 1u);
-    atomicMax(&head[3], 0xffffffffu - (params.first * params.each + at));
+    atomicMax(&head[3], 0xffffffffu - place);
 }

@@ -42,7 +42,11 @@ fn main(
             let silent = first + k > row;
             let x = context_of(row);
             let end = select(params.cols, 0u, silent);
+            reset_ranks();
             let s = merged(tid, gather(row, x, share_begin(lane), end));
+            if (RANKED) {
+                say_rank(row, lane, tid, x, s, silent);
+            }
             var s2 = all2_identity();
             if (SECOND) {
                 s2 = merged2(tid, gather2(row, x, s, share_begin(lane), end));

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::kernels::{Span, Step};
-use super::plan::{Part, Plan, Range, Tensor};
+use super::plan::{Part, Plan, RANK_WORDS, Range, Tensor};
 use super::source::{COUNTED_SUM, DIVISOR, HEAD, LOSS, PACK, Role, TOTAL, TermParams, UPSTREAM};
 use crate::batch::Status;
 use crate::error::{Error, Result};
@@ -144,6 +144,27 @@ pub struct Bound {
     work: wgpu::Buffer,
     upstream: Option<(wgpu::Buffer, u64)>,
     loss: Option<(wgpu::Buffer, u64)>,
+}
+
+impl Bound {
+    /// Predicted classes and ranks of a plan that finds them: where they lie, of how many rows and classes.
+    pub(super) fn ranks(&self) -> Option<(View<'_>, usize, usize)> {
+        let [part] = self.plan.parts.as_slice() else {
+            return None;
+        };
+        let view = View {
+            buffer: &self.work,
+            offset: 4 * self.plan.ranks as u64,
+            size: 4 * (RANK_WORDS * part.units.rows) as u64,
+        };
+        part.ranked
+            .then_some((view, part.units.rows, part.units.cols))
+    }
+
+    /// The device it is on.
+    pub(super) fn gpu(&self) -> &Gpu {
+        &self.plan.gpu
+    }
 }
 
 impl Plan {

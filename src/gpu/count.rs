@@ -31,6 +31,7 @@ use std::sync::PoisonError;
 const COUNT: &str = include_str!("../../shaders/metric/count.wgsl");
 const CONFUSION: &str = include_str!("../../shaders/metric/confusion.wgsl");
 const OF_LABELS: &str = include_str!("../../shaders/metric/confusion_labels.wgsl");
+const OF_RANKS: &str = include_str!("../../shaders/metric/confusion_ranks.wgsl");
 const OF_SCORES: &str = include_str!("../../shaders/metric/confusion_scores.wgsl");
 const CALIBRATION: &str = include_str!("../../shaders/metric/calibration.wgsl");
 const BINARY: &str = include_str!("../../shaders/metric/binary.wgsl");
@@ -49,6 +50,8 @@ const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
 pub(super) enum What {
     /// Predicted labels of several classes, and true ones.
     Labels(LabelType, LabelType),
+    /// Predicted classes and ranks that a loss has found, and labels.
+    Ranks(LabelType),
     /// Rows of scores, probabilities or logits of several classes, and labels.
     Classes(InputKind, DType, LabelType),
     /// Scores, probabilities or logits of two classes, and labels.
@@ -71,6 +74,7 @@ impl What {
             let (labels, other) = (LabelType::ALL[k], LabelType::ALL[(k + 1) % 3]);
             all.extend([
                 What::Labels(labels, other),
+                What::Ranks(labels),
                 What::Classes(kind, dtype, labels),
                 What::Binary(kind, DType::ALL[(k + 1) % 3], labels),
                 What::LabelSets(other, labels),
@@ -85,8 +89,8 @@ impl What {
     fn shape(self, tuning: Tuning, each: u64) -> (u32, usize) {
         let each = usize::try_from(each).unwrap_or(usize::MAX);
         match (tuning, self) {
-            (Tuning::Wide, What::Labels(..)) => (256, 8192),
-            (Tuning::Narrow, What::Labels(..)) => (8, 32_768),
+            (Tuning::Wide, What::Labels(..) | What::Ranks(_)) => (256, 8192),
+            (Tuning::Narrow, What::Labels(..) | What::Ranks(_)) => (8, 32_768),
             // A slot of an exact sum takes in 2^15 samples, of which each may add to it twice.
             (Tuning::Wide, What::Regression(..) | What::Binary(..)) => (256, 4096),
             (Tuning::Narrow, What::Regression(..) | What::Binary(..)) => (8, 16_384),
@@ -102,6 +106,7 @@ impl What {
             What::Labels(of, labels) | What::LabelSets(of, labels) => {
                 [("predictions", of.size()), ("labels", labels.size())]
             }
+            What::Ranks(labels) => [("ranks", 4), ("labels", labels.size())],
             What::Classes(_, of, labels)
             | What::Binary(_, of, labels)
             | What::ScoreSets(_, of, labels) => {
@@ -125,6 +130,7 @@ impl What {
             What::Labels(..) => 0,
             What::LabelSets(..) => 1,
             What::Regression(..) => 2,
+            What::Ranks(_) => 3,
             What::Classes(kind, ..) => 4 + kind as u32,
             What::Binary(kind, ..) => 8 + kind as u32,
             What::ScoreSets(kind, ..) => 12 + kind as u32,
@@ -158,13 +164,13 @@ pub(super) fn count_text(tuning: Tuning, what: What) -> String {
         [KINDS, CALIBRATION].concat() + &exact() + &load + &kind
     };
     let predicted = |ty| load_label("load_prediction", "inputs", ty);
+    let no_scores =
+        format!("const KIND: u32 = SCORES;\nconst CALIBRATION_SLOTS: u32 = 0u;\n{KINDS}");
     let of = match what {
         What::Labels(of, labels) => {
-            let of = predicted(of);
-            let kind =
-                format!("const KIND: u32 = SCORES;\nconst CALIBRATION_SLOTS: u32 = 0u;\n{KINDS}");
-            batch_text(labels) + CONFUSION + OF_LABELS + &of + &kind
+            batch_text(labels) + CONFUSION + OF_LABELS + &predicted(of) + &no_scores
         }
+        What::Ranks(labels) => batch_text(labels) + CONFUSION + OF_RANKS + &no_scores,
         What::Classes(kind, dtype, labels) => {
             batch_text(labels) + CONFUSION + OF_SCORES + &scores(kind, dtype)
         }
@@ -207,9 +213,18 @@ pub(super) struct Counts {
     what: What,
     /// What kernels are told besides, and what they are called: classes.
     extent: u32,
-    said: String,
+    pub said: String,
     /// Numbers of a sample's input.
     each: u64,
+}
+
+fn source<'a>((what, size): (&'static str, u64), view: &'a View<'a>, each: u64) -> Source<'a> {
+    Source {
+        what,
+        view,
+        size,
+        each,
+    }
 }
 
 impl Counts {
@@ -243,12 +258,6 @@ impl Counts {
         n: usize,
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
-        let source = |(what, size), view, each| Source {
-            what,
-            view,
-            size,
-            each,
-        };
         let [input_of, truth_of] = self.what.sources();
         let (_, tile) = self.what.shape(self.store.gpu.tuning, self.each);
         let label_each = self.what.label_each(self.each);
@@ -265,6 +274,30 @@ impl Counts {
                     ..Told::default()
                 },
             )
+            .await
+    }
+
+    /// Attaches what a loss has found of its rows.
+    pub async fn bind_ranks(
+        &self,
+        ranks: &View<'_>,
+        (labels, view): (LabelType, &View<'_>),
+        n: usize,
+        ignore_index: Option<i64>,
+    ) -> Result<SampleBatch> {
+        let what = What::Ranks(labels);
+        let gpu = self.gpu();
+        let kernels = gpu.count_kernels((gpu.tuning, what)).await?;
+        let [ranks_of, labels_of] = what.sources();
+        let told = Told {
+            extent: self.extent,
+            tile: what.shape(gpu.tuning, 1).1,
+            ..Told::default()
+        };
+        let (ranks, view) = (source(ranks_of, ranks, 2), source(labels_of, view, 1));
+        let kernels = &kernels.count;
+        self.store
+            .bind(kernels, ranks, view, n, ignore_index, told)
             .await
     }
 

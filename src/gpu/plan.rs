@@ -17,6 +17,7 @@ use choice::SHORT;
 pub use choice::Tuning;
 use std::fmt;
 use steps::Planner;
+pub(super) use steps::RANK_WORDS;
 
 /// How a loss is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,6 +110,8 @@ pub struct Plan {
     pub(super) steps: Vec<Step>,
     /// Bytes of the work buffer.
     pub(crate) work: u64,
+    /// Where in it predicted classes and ranks of rows begin, in words.
+    pub(super) ranks: usize,
     name: &'static str,
 }
 
@@ -136,6 +139,8 @@ pub(crate) struct Part {
     pub scale: f32,
     /// Gradients are written over the inputs.
     pub in_place: bool,
+    /// The predicted class of each row, and the rank of the true one, are kept.
+    pub ranked: bool,
 }
 
 impl Part {
@@ -174,6 +179,7 @@ impl Part {
             inputs,
             scale,
             in_place: false,
+            ranked: false,
         })
     }
 
@@ -254,6 +260,63 @@ impl Gpu {
         self.plan_parts(vec![part], slots).await
     }
 
+    /// As [`plan`](Gpu::plan), for a loss of rows of logits that on the way also finds, for each row, the class of the highest logit and
+    /// how many classes go before the true one: what a [`ConfusionState`](super::ConfusionState) then counts without another look at
+    /// the logits ([`bind_ranked`](super::ConfusionState::bind_ranked)).
+    ///
+    /// # Errors
+    /// As `plan`; [`Error::Mismatch`] for another loss than `cross_entropy`, targets that are no class indices, classes at axis 1, or a
+    /// temperature or softcap that may change the order of logits; [`Error::TooLarge`] for rows of 2²⁰ columns and more.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn plan_ranked(&self, loss: &dyn Loss, layout: &Layout) -> Result<Plan> {
+        self.block_on(self.plan_ranked_async(loss, layout))
+    }
+
+    /// As `plan_ranked`, without blocking.
+    ///
+    /// # Errors
+    /// As `plan_ranked`.
+    pub async fn plan_ranked_async(&self, loss: &dyn Loss, layout: &Layout) -> Result<Plan> {
+        let inputs = (0..loss.info().inputs.len()).collect();
+        let mut part = Part::new(loss, layout, inputs, 1.0)?;
+        part.ranked = true;
+        let fail = |expected: &str, found: String| {
+            Err(Error::mismatch("plan with ranks", expected, found))
+        };
+        if part.info.name != "cross_entropy" {
+            return fail("cross_entropy", part.info.name.into());
+        }
+        if !matches!(part.layout.target, TargetLayout::Labels(_)) {
+            return fail("class indices", format!("{:?}", part.layout.target));
+        }
+        if part.units.inner > 1 {
+            return fail(
+                "classes at the last axis",
+                format!("{:?}", layout.class_axis),
+            );
+        }
+        let options = part.info.options.iter().zip(loss.options());
+        for (option, value) in options {
+            let fits = match (option.name, value) {
+                ("temperature", OptionValue::Number(v)) => v == 1.0,
+                ("softcap", OptionValue::Number(v)) => v == 0.0,
+                _ => true,
+            };
+            if !fits {
+                return fail("logits as they are", format!("a {}", option.name));
+            }
+        }
+        if part.units.cols >= LONG {
+            return Err(Error::TooLarge {
+                what: "classes of a plan with ranks".into(),
+                limit: LONG as u64 - 1,
+                found: part.units.cols as u64,
+            });
+        }
+        let slots = vec![part.geometry.elements; part.inputs.len()];
+        self.plan_parts(vec![part], slots).await
+    }
+
     /// Prepares a sum of losses over inputs of so many elements each.
     pub(crate) async fn plan_parts(&self, parts: Vec<Part>, slots: Vec<usize>) -> Result<Plan> {
         let planner = Planner::new(self, &parts)?;
@@ -267,6 +330,7 @@ impl Gpu {
             });
         }
         let name = planner.name(&pending);
+        let planner_end = planner.end();
         let mut steps = Vec::with_capacity(pending.len());
         for step in pending {
             steps.push(Step {
@@ -283,6 +347,7 @@ impl Gpu {
             slots,
             steps,
             work,
+            ranks: HEAD * parts.len() + planner_end,
             name,
             parts,
         })

@@ -200,6 +200,8 @@ pub(crate) struct Variant {
     pub in_place: bool,
     /// What has a number for each element is bound as vectors, because all of it begins and ends with a whole pack.
     pub wide: bool,
+    /// The predicted class of each row, and the rank of the true one, are left in the work buffer.
+    pub ranked: bool,
     pub terms: Vec<Term>,
 }
 
@@ -212,6 +214,7 @@ impl Variant {
             self.side = 1;
         }
         self.in_place &= self.stage.says_grads();
+        self.ranked &= self.stage == Stage::Rows;
         if self.stage.is_main() {
             if !self.stage.says_grads() {
                 self.accumulate.fill(false);
@@ -573,6 +576,7 @@ const TREE: &str = include_str!("../../shaders/skeleton/tree.wgsl");
 const GATHER: &str = include_str!("../../shaders/skeleton/gather.wgsl");
 const AGAIN: &str = include_str!("../../shaders/skeleton/again.wgsl");
 const SLICES: &str = include_str!("../../shaders/skeleton/slices.wgsl");
+const RANKS: &str = include_str!("../../shaders/skeleton/ranks.wgsl");
 
 /// The WGSL of a kernel. The losses' files come first, so that the line numbers of the first stay true.
 pub(crate) fn compose(v: &Variant) -> String {
@@ -647,6 +651,14 @@ pub(crate) fn compose(v: &Variant) -> String {
     if parts.contains(&TREE) {
         text.push_str(beside);
     }
+    match v.ranked {
+        true => text.push_str(RANKS),
+        false if v.stage == Stage::Rows => text.push_str(
+            "fn reset_ranks() {}\n\
+             fn say_rank(row: u32, lane: u32, tid: u32, x: RowContext, s: All, silent: bool) {}\n",
+        ),
+        false => {}
+    }
     declarations(&mut text, v);
     terms::functions(&mut text, v);
     text
@@ -716,6 +728,7 @@ fn declarations(text: &mut String, v: &Variant) {
         ("GRADIENT", v.gradient),
         ("IN_PLACE", v.in_place),
         ("SECOND", v.by_rows() && v.second()),
+        ("RANKED", v.ranked),
     ] {
         line!(text, "const {name}: bool = {value};");
     }

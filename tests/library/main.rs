@@ -12,6 +12,7 @@ mod gradients;
 mod large;
 mod lost;
 mod properties;
+mod ranked;
 mod regression;
 mod scores;
 mod storage;

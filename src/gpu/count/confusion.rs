@@ -3,7 +3,7 @@
 use super::{Counts, What, state_of_counts};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::gpu::bind::View;
+use crate::gpu::bind::{Bound, View};
 use crate::gpu::collect::{SampleBatch, check_head};
 use crate::metric::{ConfusionMatrix, InputKind};
 use crate::tensor::{DType, LabelType};
@@ -23,6 +23,7 @@ pub enum Predictions {
 pub struct ConfusionState {
     counts: Counts,
     predictions: Predictions,
+    labels: LabelType,
     classes: usize,
 }
 
@@ -79,6 +80,7 @@ impl Gpu {
         Ok(ConfusionState {
             counts: Counts::new(self, what, (classes as u32, each, said), slots).await?,
             predictions,
+            labels,
             classes,
         })
     }
@@ -116,6 +118,49 @@ impl ConfusionState {
     ) -> Result<SampleBatch> {
         let counts = &self.counts;
         counts.bind(predictions, labels, n, ignore_index).await
+    }
+
+    /// Attaches what a loss finds of its rows on the way, by a plan that [`Gpu::plan_ranked`] made: `labels` are those of the loss.
+    /// To be recorded after the loss; then the counts are those of [`bind`](Self::bind), and nobody looks at the logits again.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] for a loss without ranks, of other classes or on another device, and as `bind`.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn bind_ranked(
+        &self,
+        loss: &Bound,
+        labels: &View<'_>,
+        ignore_index: Option<i64>,
+    ) -> Result<SampleBatch> {
+        let bound = self.bind_ranked_async(loss, labels, ignore_index);
+        self.counts.gpu().block_on(bound)
+    }
+
+    /// As `bind_ranked`, without blocking.
+    ///
+    /// # Errors
+    /// As `bind_ranked`.
+    pub async fn bind_ranked_async(
+        &self,
+        loss: &Bound,
+        labels: &View<'_>,
+        ignore_index: Option<i64>,
+    ) -> Result<SampleBatch> {
+        let fail = |expected: String, found: String| Err(Error::mismatch("loss", expected, found));
+        let Some((ranks, rows, classes)) = loss.ranks() else {
+            return fail("a plan with ranks".into(), "one without".into());
+        };
+        if classes != self.classes || matches!(self.predictions, Predictions::Labels(_)) {
+            let expected = format!("a state by scores of {classes} classes");
+            return fail(expected, self.counts.said.clone());
+        }
+        if loss.gpu().device != self.counts.gpu().device {
+            return fail("one on the same device".into(), "one on another".into());
+        }
+        let labels = (self.labels, labels);
+        self.counts
+            .bind_ranks(&ranks, labels, rows, ignore_index)
+            .await
     }
 
     /// Waits for what has been submitted, and reads the counts.

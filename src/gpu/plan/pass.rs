@@ -32,7 +32,8 @@ impl Pass {
             // A dispatch for the gradient alone may find the logit of a label overwritten.
             let again = matches!(kind, PlanKind::Split | PlanKind::Strided);
             let labels = matches!(part.layout.target, TargetLayout::Labels(_));
-            kind.fits(family, &part.units, part.whole) && !(part.in_place && again && labels)
+            let second = (part.in_place && again && labels) || (part.ranked && again);
+            kind.fits(family, &part.units, part.whole) && !second
         };
         let kind = match gpu.plan {
             None => match gpu.tuning.kind(family, &part.units, part.whole) {
@@ -172,6 +173,7 @@ impl Pass {
             aliased: false,
             in_place: first.in_place,
             wide: false,
+            ranked: first.ranked,
             terms: terms.collect(),
         };
         let cols = self.units.cols;
@@ -195,7 +197,8 @@ impl Pass {
                 // columns in bf16, that took SwiftShader minutes to compile, and tens of gigabytes.
                 let light = |t: &Term| t.plain && matches!(t.target, TargetLayout::Labels(_));
                 let light = v.dtype == DType::F32 && v.terms.iter().all(light);
-                if v.written_out() && (v.lanes > 1 || light) {
+                // What an invocation keeps whole has no ranks.
+                if v.written_out() && (v.lanes > 1 || (light && !v.ranked)) {
                     v.held = shape.held;
                     v.group = shape.group;
                 }

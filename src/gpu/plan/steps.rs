@@ -11,6 +11,9 @@ use crate::layout::{Divisor, WeightLayout};
 use crate::loss::Family;
 use crate::tensor::DType;
 
+/// Words of a row's predicted class and rank, which lie behind all partial sums.
+pub(in crate::gpu) const RANK_WORDS: usize = 2;
+
 /// The columns that one invocation takes at class axis 1.
 const STRIP: usize = 1024;
 
@@ -79,6 +82,11 @@ impl<'a> Planner<'a> {
             }
         }
         Ok(planner)
+    }
+
+    /// The leaves of all parts, in words.
+    pub(super) fn end(&self) -> usize {
+        self.end
     }
 
     pub(super) fn name(&self, steps: &[Pending]) -> &'static str {
@@ -172,6 +180,7 @@ impl<'a> Planner<'a> {
             aliased: false,
             in_place: false,
             wide: false,
+            ranked: false,
             terms: vec![term(part, Vec::new())],
         };
         // A list that is an option is no list of weights.
@@ -582,6 +591,7 @@ impl<'a> Planner<'a> {
                 groups: self.grid(chunk.len.div_ceil(v.rows()))?,
                 params: Params {
                     leaves: self.word("leaves", leaves)?,
+                    stat0: self.word("ranks", self.end + RANK_WORDS * chunk.first)?,
                     ..self.sample_params(pass, chunk)?
                 },
                 terms: self.pass_terms(pass, v.leaves(chunk.first))?,
@@ -589,7 +599,10 @@ impl<'a> Planner<'a> {
                 variant: v.clone(),
             });
         }
-        Ok(0)
+        Ok(match v.ranked {
+            true => RANK_WORDS * pass.units.rows,
+            false => 0,
+        })
     }
 
     /// The parts of a row, and the columns of one: whole leaves.

@@ -133,6 +133,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                 heads: 1,
                 aliased,
                 in_place: random(4) == 0,
+                ranked: false,
                 wide,
                 terms: vec![Term {
                     weight: weights[random(weights.len())],
@@ -223,6 +224,7 @@ fn pairs() -> Vec<Variant> {
                     aliased: false,
                     in_place: false,
                     wide: (i + turn) % 2 == 0 && !stage.is_strided(),
+                    ranked: false,
                     terms: vec![last(a, i + turn), last(b, i + turn)],
                 };
                 if v.roles().len() <= 8 {
@@ -234,10 +236,29 @@ fn pairs() -> Vec<Variant> {
     out
 }
 
+/// The same kernel with ranks, if there is one.
+fn ranked(v: &Variant) -> Option<Variant> {
+    let [term] = v.terms.as_slice() else {
+        return None;
+    };
+    let rows = v.stage == Stage::Rows && !v.keeps_rows();
+    let fits = rows
+        && term.loss.is_some_and(|l| l.0.name == "cross_entropy")
+        && matches!(term.target, TargetLayout::Labels(_));
+    fits.then(|| Variant {
+        ranked: true,
+        ..v.clone()
+    })
+}
+
 /// Every kernel, named after what it is made of.
 fn everything() -> Vec<Variant> {
     let single = loss::all().iter().flat_map(|&info| variants(info));
-    single.chain(pairs()).collect()
+    let mut all: Vec<_> = single.chain(pairs()).collect();
+    // With ranks besides.
+    let ranked: Vec<_> = all.iter().filter_map(ranked).collect();
+    all.extend(ranked);
+    all
 }
 
 /// Texts of kernels that are not those of losses, named.

@@ -205,7 +205,7 @@ fn storage(text: &mut String, ty: &str, name: &str, words: Vec<Vec<(String, Stri
 /// How the statistics of a slice's invocations become one, for all of them: those of a subgroup by shuffles, the lower
 /// invocation first, so that all find the same; the rest through workgroup memory, by fours, until everybody can merge what
 /// is left. One merge in the text of either, because drivers write it out wherever it is called.
-fn merging(
+pub(super) fn merging(
     text: &mut String,
     v: &Variant,
     s: &str,

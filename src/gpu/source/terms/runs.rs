@@ -3,7 +3,7 @@
 
 use super::Part;
 use super::access::{bad_weights, unpacked};
-use super::rows::open_place;
+use super::rows::{merging, open_place};
 use crate::gpu::source::{PACK, Variant, line};
 use std::fmt::Write;
 use std::slice;
@@ -63,8 +63,8 @@ fn gather(
     parts: &[Part<'_>],
     groups: &[Group],
     x: &str,
-    before: &str,
-    into: &str,
+    (before, into): (&str, &str),
+    ranked: bool,
 ) {
     line!(text, "    var p_{into} = peaks_of({before});");
     // Unpacked once for both.
@@ -84,6 +84,9 @@ fn gather(
             &named
         }
     };
+    if ranked {
+        ranks_of(text, groups, into);
+    }
     line!(text, "    var {into} = all_moved({before}, p_{into});");
     let one = |item: &Item| format!("all_one({}, p_{into})", item.args(x));
     let nothing = format!("all_at(p_{into})");
@@ -92,6 +95,35 @@ fn gather(
     for some in groups.chunks(each.max(1)) {
         joined(text, some, &sum, (into, "all_join", &nothing), &one);
     }
+}
+
+/// What ranks need of `groups`, a run of packs of which the first begins at `c` or `c0`: which of their logits go before the true
+/// one, and whether there is a new highest one among them. A pack before the true class is one in which equal ones do, too; of
+/// the pack that holds it those before are added later.
+fn ranks_of(text: &mut String, groups: &[Group], into: &str) {
+    for (u, group) in groups.iter().enumerate() {
+        if let Some(there) = &group.there {
+            line!(text, "    if ({there}) {{");
+        }
+        line!(text, "    let before{u} = c{u} + PACK <= x.c.label;");
+        for item in &group.items {
+            let logit = format!("bitcast<f32>({}.a0)", item.input);
+            let one = format!(
+                "tally.rank += u32(select({logit} > x.c.r.x, {logit} >= x.c.r.x, before{u}));"
+            );
+            match &item.there {
+                Some(there) => line!(text, "    if ({there}) {{ {one} }}"),
+                None => line!(text, "    {one}"),
+            }
+        }
+        if group.there.is_some() {
+            line!(text, "    }}");
+        }
+    }
+    line!(
+        text,
+        "    if (p_{into}.p.m > tally.top) {{ tally.top = p_{into}.p.m; tally.at = c0; }}"
+    );
 }
 
 /// Joins what `one` says of each element to a variable: elements that are there together first, and all of them before
@@ -203,6 +235,19 @@ fn grads(text: &mut String, groups: &[Group], end: &str) {
 }
 
 pub(super) fn runs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
+    if v.ranked {
+        // The packs of a run, and what lies between them.
+        let (packs, apart) = match v.held {
+            0 => (v.unroll, "APART"),
+            held => (held, "STEP"),
+        };
+        line!(
+            text,
+            "const RANK_PACKS: u32 = {packs}u;\nconst RANK_APART: u32 = {apart};"
+        );
+        let fields = ["rank", "best"].map(|n| (n.to_string(), "u32".to_string()));
+        merging(text, v, "_ranks", "Ranks", "ranks", vec![fields.to_vec()]);
+    }
     match (v.written_out(), v.stage.is_strided(), v.held) {
         (false, _, _) => loops(text, v, parts),
         (true, true, _) => columns(text, v, parts),
@@ -337,7 +382,7 @@ fn packs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let groups = opened(v, v.unroll);
     line!(text, "fn gather_run(all: All, {PLACE}) -> All {{");
     open_packs(text, v.unroll);
-    gather(text, parts, &groups, "x", "all", "run");
+    gather(text, parts, &groups, "x", ("all", "run"), v.ranked);
     line!(text, "    return run;\n}}");
     line!(
         text,
@@ -382,7 +427,7 @@ fn columns(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let groups = [group];
     line!(text, "fn gather_run(all: All, {PLACE}) -> All {{");
     open(text);
-    gather(text, parts, &groups, "x", "all", "run");
+    gather(text, parts, &groups, "x", ("all", "run"), false);
     line!(text, "    return run;\n}}");
     line!(
         text,
@@ -411,6 +456,9 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
          let f = factors();\n    \
          let x = context_of(row);"
     );
+    if v.ranked {
+        line!(text, "    reset_ranks();");
+    }
     for j in 0..v.held {
         line!(
             text,
@@ -436,12 +484,15 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     };
     // All but the last pack of an invocation is sure to be there.
     let read = packs(&|j| (j + 1 == v.held).then(|| format!("c{j} < mine.cols")));
-    gather(text, parts, &read, "x", "all_identity()", "own");
+    gather(text, parts, &read, "x", ("all_identity()", "own"), v.ranked);
     line!(
         text,
         "    recount(row, x, c0, select(mine.cols, 0u, silent), own);"
     );
     line!(text, "    let s = merged(tid, own);");
+    if v.ranked {
+        line!(text, "    say_rank(row, lane, tid, x, s, silent);");
+    }
     match v.second() {
         true => {
             gather2(text, &read, "x", "s", "second");
@@ -532,7 +583,7 @@ fn whole_rows(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         let (x, s, s2) = (format!("x_{k}"), format!("s_{k}"), format!("s2_{k}"));
         line!(text, "    let {x} = context_of(first + {k}u);");
         let read = groups(k * cols..(k + 1) * cols);
-        gather(text, parts, &read, &x, "all_identity()", &s);
+        gather(text, parts, &read, &x, ("all_identity()", &s), false);
         line!(text, "    recount(first + {k}u, {x}, 0u, {cols}u, {s});");
         match v.second() {
             true => gather2(text, &read, &x, &s, &s2),
