@@ -6,12 +6,17 @@ struct Tally {
     rank: u32,
     top: f32,
     at: u32,
+    // What logits have to be above: the true one, and where equal ones go before, the number below it.
+    above: f32,
+    reach: f32,
 }
 
 var<private> tally: Tally;
 
-fn reset_ranks() {
-    tally = Tally(0u, LOWEST, 0u);
+fn reset_ranks(x: RowContext) {
+    let b = bitcast<u32>(x.c.r.x);
+    let below = select(b - 1u, b + 1u, b >= 0x80000000u);
+    tally = Tally(0u, LOWEST, 0u, x.c.r.x, bitcast<f32>(below));
 }
 
 struct Ranks {
@@ -27,26 +32,41 @@ fn logit_at(row: u32, col: u32) -> f32 {
     return bitcast<f32>(load_inputs(element_of(row, col)).a0);
 }
 
+// The share of an invocation, by bits: below 0 and the subnormals a device may find nothing, and nothing is below -inf.
+fn careful_rank(row: u32, lane: u32, x: RowContext) -> u32 {
+    var rank = 0u;
+    let first = share_begin(lane);
+    for (var p = 0u; first + p / SIDE * (SIDE * STEP) + p % SIDE * PACK < mine.cols; p++) {
+        let c = first + p / SIDE * (SIDE * STEP) + p % SIDE * PACK;
+        for (var col = c; col < min(c + PACK, mine.cols); col++) {
+            let side = order(logit_at(row, col), x.c.r.x);
+            rank += u32(side > 0.0 || (side == 0.0 && col < x.c.label));
+        }
+    }
+    return rank;
+}
+
 fn say_rank(row: u32, lane: u32, tid: u32, x: RowContext, s: All, silent: bool) {
     var own = Ranks(tally.rank, 0xffffffffu);
-    // Nobody else looks: a loop that ends at once.
-    let packs = select(0u, RANK_PACKS, tally.top == s.s.m);
-    for (var u = 0u; u < packs; u++) {
-        for (var k = 0u; k < PACK; k++) {
-            let col = tally.at + u * RANK_APART + k;
-            if (col < mine.cols && logit_at(row, min(col, mine.cols - 1u)) == s.s.m) {
-                own.best = min(own.best, col);
-            }
-        }
+    let label = x.c.label;
+    let size = bitcast<u32>(x.c.r.x) & 0x7fffffffu;
+    let careful = size < 0x00800000u || !finite_bits(size);
+    if (careful && label < LABEL_BAD) {
+        own.rank = careful_rank(row, lane, x);
+    }
+    // Nobody else looks.
+    if (tally.top == s.s.m) {
+        own.best = best_of_run(row, tally.at, mine.cols, s.s.m);
     }
     var all = merged_ranks(tid, own);
     if (lane != 0u || silent) {
         return;
     }
-    // Equal ones before it in the pack of the true class.
-    let label = x.c.label;
-    for (var col = label / PACK * PACK; col < label && label < LABEL_BAD; col++) {
-        all.rank += u32(logit_at(row, col) == x.c.r.x);
+    if (!careful) {
+        // Equal ones before it in the pack of the true class.
+        for (var col = label / PACK * PACK; col < label && label < LABEL_BAD; col++) {
+            all.rank += u32(logit_at(row, col) == x.c.r.x);
+        }
     }
     let at = params.stat0 + 2u * row;
     // A row with a NaN has none; where no logit is finite they are all the same.

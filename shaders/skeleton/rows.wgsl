@@ -42,7 +42,7 @@ fn main(
             let silent = first + k > row;
             let x = context_of(row);
             let end = select(params.cols, 0u, silent);
-            reset_ranks();
+            reset_ranks(x);
             let s = merged(tid, gather(row, x, share_begin(lane), end));
             if (RANKED) {
                 say_rank(row, lane, tid, x, s, silent);

@@ -654,7 +654,7 @@ pub(crate) fn compose(v: &Variant) -> String {
     match v.ranked {
         true => text.push_str(RANKS),
         false if v.stage == Stage::Rows => text.push_str(
-            "fn reset_ranks() {}\n\
+            "fn reset_ranks(x: RowContext) {}\n\
              fn say_rank(row: u32, lane: u32, tid: u32, x: RowContext, s: All, silent: bool) {}\n",
         ),
         false => {}

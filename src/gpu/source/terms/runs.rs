@@ -105,12 +105,13 @@ fn ranks_of(text: &mut String, groups: &[Group], into: &str) {
         if let Some(there) = &group.there {
             line!(text, "    if ({there}) {{");
         }
-        line!(text, "    let before{u} = c{u} + PACK <= x.c.label;");
+        line!(
+            text,
+            "    let above{u} = select(tally.above, tally.reach, c{u} + PACK <= x.c.label);"
+        );
         for item in &group.items {
             let logit = format!("bitcast<f32>({}.a0)", item.input);
-            let one = format!(
-                "tally.rank += u32(select({logit} > x.c.r.x, {logit} >= x.c.r.x, before{u}));"
-            );
+            let one = format!("tally.rank += u32({logit} > above{u});");
             match &item.there {
                 Some(there) => line!(text, "    if ({there}) {{ {one} }}"),
                 None => line!(text, "    {one}"),
@@ -124,6 +125,37 @@ fn ranks_of(text: &mut String, groups: &[Group], into: &str) {
         text,
         "    if (p_{into}.p.m > tally.top) {{ tally.top = p_{into}.p.m; tally.at = c0; }}"
     );
+}
+
+/// The first column of a run that holds a number. What is kept goes round a loop: it is more than a run, and the invocations
+/// that have not to look are many.
+fn best_of_run(text: &mut String, v: &Variant) {
+    let (unroll, run) = match v.held {
+        0 => (v.unroll, "return best_of_packs(row, c, end, m);"),
+        _ => (
+            1,
+            "var best = 0xffffffffu;\n    \
+             for (var p = c; p < end; p += STEP) { best = min(best, best_of_packs(row, p, end, m)); }\n    \
+             return best;",
+        ),
+    };
+    let place = "row: u32, c: u32, end: u32, m: f32";
+    line!(
+        text,
+        "fn best_of_packs({place}) -> u32 {{\n    var best = 0xffffffffu;"
+    );
+    open_packs(text, unroll);
+    for group in opened(v, unroll) {
+        for item in &group.items {
+            let mut looks = vec![format!("bitcast<f32>({}.a0) == m", item.input)];
+            looks.extend(group.there.clone());
+            looks.extend(item.there.clone());
+            let (looks, col) = (looks.join(" && "), &item.col);
+            line!(text, "    if ({looks}) {{ best = min(best, {col}); }}");
+        }
+    }
+    line!(text, "    return best;\n}}");
+    line!(text, "fn best_of_run({place}) -> u32 {{\n    {run}\n}}");
 }
 
 /// Joins what `one` says of each element to a variable: elements that are there together first, and all of them before
@@ -236,15 +268,7 @@ fn grads(text: &mut String, groups: &[Group], end: &str) {
 
 pub(super) fn runs(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     if v.ranked {
-        // The packs of a run, and what lies between them.
-        let (packs, apart) = match v.held {
-            0 => (v.unroll, "APART"),
-            held => (held, "STEP"),
-        };
-        line!(
-            text,
-            "const RANK_PACKS: u32 = {packs}u;\nconst RANK_APART: u32 = {apart};"
-        );
+        best_of_run(text, v);
         let fields = ["rank", "best"].map(|n| (n.to_string(), "u32".to_string()));
         merging(text, v, "_ranks", "Ranks", "ranks", vec![fields.to_vec()]);
     }
@@ -457,7 +481,7 @@ fn held(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
          let x = context_of(row);"
     );
     if v.ranked {
-        line!(text, "    reset_ranks();");
+        line!(text, "    reset_ranks(x);");
     }
     for j in 0..v.held {
         line!(
