@@ -49,7 +49,7 @@ fn ranks_on_the_way_are_those_of_another_look() {
     ];
     for tuning in Tuning::ALL {
         for (turn, [rows, cols]) in shapes.into_iter().enumerate() {
-            for dtype in DType::ALL {
+            for dtype in [DType::ALL[turn % 3], DType::ALL[(turn + 1) % 3]] {
                 let gpu = gpu.with_tuning(tuning);
                 // Chunks too.
                 let cut = match turn % 3 {
