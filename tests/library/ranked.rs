@@ -35,21 +35,10 @@ fn ranks_on_the_way_are_those_of_another_look() {
     let mut rng = Rng::new("ranked");
     let ignore = -100;
     let loss = CrossEntropy::default();
-    let shapes = [
-        [1, 1],
-        [3, 2],
-        [50, 7],
-        [70, 10],
-        [64, 64],
-        [33, 100],
-        [17, 300],
-        [9, 1001],
-        [7, 2000],
-        [60, 512],
-    ];
+    let shapes = [[1, 1], [50, 7], [64, 64], [33, 100], [17, 301], [60, 512]];
     for tuning in Tuning::ALL {
         for (turn, [rows, cols]) in shapes.into_iter().enumerate() {
-            for dtype in [DType::ALL[turn % 3], DType::ALL[(turn + 1) % 3]] {
+            for dtype in [DType::F32, DType::ALL[1 + turn % 2]] {
                 let gpu = gpu.with_tuning(tuning);
                 // Chunks too.
                 let cut = match turn % 3 {
