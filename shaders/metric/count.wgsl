@@ -62,11 +62,12 @@ fn main(
     @builtin(local_invocation_index) tid: u32,
 ) {
     clear_few(tid);
-    let begin = (wid.y * nwg.x + wid.x) * params.tile;
-    for (var j = tid; j < params.tile; j += WIDTH) {
-        if (begin + j < params.n) {
-            take_sample(begin + j, tid);
-        }
+    // Read once: Mesa's software driver gathers a uniform for every invocation wherever it is read.
+    let tile = params.tile;
+    let begin = (wid.y * nwg.x + wid.x) * tile;
+    let end = min(params.n, begin + tile);
+    for (var i = begin + tid; i < end; i += WIDTH) {
+        take_sample(i, tid);
     }
     flush_few(tid);
 }
