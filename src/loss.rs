@@ -314,6 +314,12 @@ pub trait Rows {
     fn admits(&self, x: f64) -> bool {
         x.is_finite()
     }
+
+    /// Whether the largest input of a row is the maximum `m` that the shader's statistic is relative to, as it is: then a kernel
+    /// can tell predicted classes and ranks by it.
+    fn ranks(&self) -> bool {
+        false
+    }
 }
 
 /// Declares a loss: a struct of options with defaults and ranges, and its [`Info`].

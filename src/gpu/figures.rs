@@ -69,9 +69,9 @@ fn predictions(samples: &Samples<'_>, kind: InputKind, n: usize) -> Result<(Pred
 
 /// Uploads an input and its truth, and has a state see them.
 macro_rules! figures_of {
-    ($gpu:ident, $state:ident, $input:ident, $truth:ident, $n:expr) => {{
+    ($gpu:ident, $state:ident, $input:expr, $truth:expr, $n:expr) => {{
         let input = $gpu.upload(&$input).await?;
-        let truth = $gpu.upload($truth.bytes()).await?;
+        let truth = $gpu.upload(&$truth).await?;
         let (input, truth) = (View::whole(&input), View::whole(&truth));
         let batch = $state.bind_async(&input, &truth, $n).await?;
         let mut encoder = $gpu.device.create_command_encoder(&Default::default());
@@ -107,7 +107,7 @@ impl Gpu {
         let truth = labels("target", samples.target.as_ref(), n)?;
         let (of, input) = predictions(samples, asked.input, n)?;
         let mut state = self.binary_async(asked, of, truth.label_type(), n).await?;
-        figures_of!(self, state, input, truth, n)
+        figures_of!(self, state, input, truth.bytes(), n)
     }
 
     /// Figures of several classes: uploads the samples, collects them in a [`MulticlassState`](super::MulticlassState), waits, and
@@ -144,7 +144,7 @@ impl Gpu {
         let (of, input) = predictions(samples, asked.input, n)?;
         let state = self.multiclass_async(asked, of, truth.label_type(), classes, n);
         let mut state = state.await?;
-        figures_of!(self, state, input, truth, n)
+        figures_of!(self, state, input, truth.bytes(), n)
     }
 
     /// Figures of several labels: uploads the samples, collects them in a [`MultilabelState`](super::MultilabelState), waits, and
@@ -178,7 +178,7 @@ impl Gpu {
         let (of, input) = predictions(samples, asked.input, n * count)?;
         let state = self.multilabel_async(asked, of, truth.label_type(), count, n);
         let mut state = state.await?;
-        figures_of!(self, state, input, truth, n)
+        figures_of!(self, state, input, truth.bytes(), n)
     }
 
     /// Figures of numbers: uploads the samples, collects them in a [`RegressionState`](super::RegressionState), waits, and reads
@@ -213,13 +213,6 @@ impl Gpu {
         };
         let types = [stored(&x), stored(&y)];
         let state = self.regression_async(types[0], types[1]).await?;
-        let x = self.upload(&x.bytes(types[0])).await?;
-        let y = self.upload(&y.bytes(types[1])).await?;
-        let (x, y) = (View::whole(&x), View::whole(&y));
-        let batch = state.bind_async(&x, &y, n).await?;
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        state.update(&mut encoder, &batch)?;
-        self.queue.submit([encoder.finish()]);
-        state.compute_async().await
+        figures_of!(self, state, x.bytes(types[0]), y.bytes(types[1]), n)
     }
 }

@@ -11,7 +11,7 @@ use super::kernels::Kernels;
 use super::source::{self, COUNTED_SUM, COUNTED_VALID, HEAD, Params, Role, TermParams, Variant};
 use crate::error::{Error, Result};
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout};
-use crate::loss::{Family, Info, Loss, OptionValue};
+use crate::loss::{Family, Info, Loss, Math, OptionValue};
 pub(super) use choice::LONG;
 use choice::SHORT;
 pub use choice::Tuning;
@@ -265,8 +265,8 @@ impl Gpu {
     /// the logits ([`bind_ranked`](super::ConfusionState::bind_ranked)).
     ///
     /// # Errors
-    /// As `plan`; [`Error::Mismatch`] for another loss than `cross_entropy`, targets that are no class indices, classes at axis 1, or a
-    /// temperature or softcap that may change the order of logits; [`Error::TooLarge`] for rows of 2²⁰ columns and more.
+    /// As `plan`; [`Error::Mismatch`] for a loss that does not [rank](crate::loss::Rows::ranks) (of all only `cross_entropy` does, without
+    /// temperature and softcap, which may change the order of logits), targets that are no class indices, or classes at axis 1; [`Error::TooLarge`] for rows of 2²⁰ columns and more.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn plan_ranked(&self, loss: &dyn Loss, layout: &Layout) -> Result<Plan> {
         self.block_on(self.plan_ranked_async(loss, layout))
@@ -283,8 +283,13 @@ impl Gpu {
         let fail = |expected: &str, found: String| {
             Err(Error::mismatch("plan with ranks", expected, found))
         };
-        if part.info.name != "cross_entropy" {
-            return fail("cross_entropy", part.info.name.into());
+        let ranks = match loss.math() {
+            Math::Rows(rows) => rows.ranks(),
+            Math::Elementwise(_) => false,
+        };
+        if !ranks {
+            let expected = "a loss of rows of logits as they are";
+            return fail(expected, format!("{} with these options", part.info.name));
         }
         if !matches!(part.layout.target, TargetLayout::Labels(_)) {
             return fail("class indices", format!("{:?}", part.layout.target));
@@ -294,17 +299,6 @@ impl Gpu {
                 "classes at the last axis",
                 format!("{:?}", layout.class_axis),
             );
-        }
-        let options = part.info.options.iter().zip(loss.options());
-        for (option, value) in options {
-            let fits = match (option.name, value) {
-                ("temperature", OptionValue::Number(v)) => v == 1.0,
-                ("softcap", OptionValue::Number(v)) => v == 0.0,
-                _ => true,
-            };
-            if !fits {
-                return fail("logits as they are", format!("a {}", option.name));
-            }
         }
         if part.units.cols >= LONG {
             return Err(Error::TooLarge {

@@ -200,4 +200,8 @@ impl Rows for CrossEntropy {
     fn admits(&self, x: f64) -> bool {
         x.is_finite() || (x == f64::NEG_INFINITY && self.softcap == 0.0)
     }
+
+    fn ranks(&self) -> bool {
+        self.temperature == 1.0 && self.softcap == 0.0
+    }
 }

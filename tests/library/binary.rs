@@ -168,6 +168,25 @@ fn small_shares_are_asked_for_exactly() {
     }
 }
 
+/// A positive sample, and three times four negative ones and a positive one below it: every one of the four has F1 0.4.
+#[test]
+fn of_equal_points_the_highest_threshold_wins() {
+    let Some(gpu) = support::gpu() else { return };
+    let labels: Vec<i64> = (0..16).map(|i| i64::from(i % 5 == 0)).collect();
+    let scores: Vec<f32> = (0..16).map(|i| 16.0 - i as f32).collect();
+    for tuning in Tuning::ALL {
+        let gpu = gpu.with_tuning(tuning);
+        for dtype in DType::ALL {
+            let input = support::loaded(&stored(&scores, dtype), dtype);
+            let samples = Samples::new([16], input).labels(&labels);
+            let got = gpu.binary_figures(&Binary::default(), &samples);
+            let best = got.expect("figures").operating_points.max_f1;
+            let best = best.map(|p| (p.threshold, p.f1));
+            assert_eq!(best, Some((16.0, 0.4)), "{tuning:?} {dtype}");
+        }
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_a_typed_error() {
     let Some(gpu) = support::gpu() else { return };
