@@ -88,7 +88,7 @@ fn main() -> Result<()> {
     measure!(
         gpu,
         "numbers",
-        gpu.regression(DType::F32, DType::F32)?,
+        gpu.regression(DType::F32, DType::F32, None)?,
         |s: &wgloss::gpu::RegressionState| s.bind(&View::whole(&x), &View::whole(&y), N),
         Regression {}.figures(&Samples::new([N], &scores).target(&truth))
     );
@@ -99,7 +99,7 @@ fn main() -> Result<()> {
     measure!(
         gpu,
         "two classes by logits",
-        gpu.binary(&asked, of, ty, N)?,
+        gpu.binary(&asked, of, ty, None, N)?,
         |s: &wgloss::gpu::BinaryState| s.bind(&View::whole(&x), &View::whole(&t), N),
         asked.figures(&Samples::new([N], &scores).labels(&ones))
     );
@@ -111,14 +111,14 @@ fn main() -> Result<()> {
     measure!(
         gpu,
         "16 classes by logits",
-        gpu.multiclass(&asked, of, ty, CLASSES, rows)?,
+        gpu.multiclass(&asked, of, ty, None, CLASSES, rows)?,
         |s: &wgloss::gpu::MulticlassState| s.bind(&View::whole(&x), &View::whole(&c), rows),
         asked.figures(&samples)
     );
     measure!(
         gpu,
         "the same without areas",
-        gpu.multiclass(&asked, of, ty, CLASSES, 0)?,
+        gpu.multiclass(&asked, of, ty, None, CLASSES, 0)?,
         |s: &wgloss::gpu::MulticlassState| s.bind(&View::whole(&x), &View::whole(&c), rows),
         asked.figures(&samples)
     );
@@ -126,7 +126,7 @@ fn main() -> Result<()> {
     measure!(
         gpu,
         "16 labels by scores",
-        gpu.multilabel(&asked, of, ty, CLASSES, rows)?,
+        gpu.multilabel(&asked, of, ty, None, CLASSES, rows)?,
         |s: &wgloss::gpu::MultilabelState| s.bind(&View::whole(&x), &View::whole(&t), rows),
         asked.figures(&Samples::new([rows, CLASSES], &scores).labels(&ones))
     );

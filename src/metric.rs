@@ -23,7 +23,7 @@ pub use binary::{Binary, BinaryFigures};
 pub(crate) use calibration::Calibration;
 pub use calibration::{CALIBRATION_BINS, CalibrationBin};
 pub use confusion::{Cells, ConfusionMatrix, Normalize, Scores};
-pub(crate) use exact::{NUMBER_SLOTS, PRODUCT_SLOTS};
+pub(crate) use exact::Tally;
 pub(crate) use multiclass::MOST_CLASSES;
 pub use multiclass::{ClassFigures, Multiclass, MulticlassFigures};
 pub use multilabel::{LabelFigures, Multilabel, MultilabelFigures};

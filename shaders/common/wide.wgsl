@@ -5,6 +5,11 @@ fn add64(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
     return vec2<u32>(low, a.y + b.y + u32(low < a.x));
 }
 
+// a is at least b.
+fn sub64(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    return vec2<u32>(a.x - b.x, a.y - b.y - u32(a.x < b.x));
+}
+
 fn mul32(a: u32, b: u32) -> vec2<u32> {
     let al = a & 0xffffu;
     let ah = a >> 16u;
@@ -17,16 +22,14 @@ fn mul32(a: u32, b: u32) -> vec2<u32> {
     return vec2<u32>((two << 16u) | (low & 0xffffu), ah * bh + (one >> 16u) + (two >> 16u));
 }
 
+// No loop: Mesa's software driver ends the loops of an invocation that has been round 65,535 times in all.
 fn add128(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
-    var out = vec4<u32>(0u);
-    var carry = 0u;
-    for (var k = 0u; k < 4u; k++) {
-        let some = a[k] + b[k];
-        let all = some + carry;
-        carry = u32(some < a[k]) | u32(all < some);
-        out[k] = all;
-    }
-    return out;
+    let sum = a + b;
+    let over = vec4<u32>(sum < a);
+    let y = sum.y + over.x;
+    let z = sum.z + (over.y | u32(y < sum.y));
+    let w = sum.w + (over.z | u32(z < sum.z));
+    return vec4<u32>(sum.x, y, z, w);
 }
 
 fn mul64(a: vec2<u32>, b: vec2<u32>) -> vec4<u32> {

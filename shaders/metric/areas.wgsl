@@ -1,6 +1,7 @@
 // The areas under the ROC and the precision-recall curve, of sorted scores or of counted ones, as whole numbers: twice the
 // pairs of a positive and a negative sample that are in order, ties once; and the sum over positive samples of the
-// precision at their score, in units of 2^-31. Whole numbers add up in any order to the same.
+// precision at their score, in units of 2^-31. Whole numbers add up in any order to the same. A pair of samples with weights
+// counts what they weigh, the one times the other.
 
 @group(0) @binding(1) var<storage, read> head: array<u32>;
 // Sorted words: positive samples', then negative ones'; or counts: negative samples', positive ones', and the high words
@@ -42,6 +43,15 @@ fn put(at: u32, s: Sums) {
     }
 }
 
+fn word_at(i: u32) -> u32 {
+    return words[i * STRIDE];
+}
+
+// What the sorted samples from `first` to `end` count together.
+fn mass_of(first: u32, end: u32) -> vec2<u32> {
+    return sub64(mass_before(end), mass_before(first));
+}
+
 // Where the words that are below `word` end, or, `with_equal` ones, those not above it: at `first` or after, before `end`
 // or there. In steps that double, then by halving: the next answer is mostly near.
 fn onward(word: u32, first: u32, end: u32, with_equal: bool) -> u32 {
@@ -49,7 +59,7 @@ fn onward(word: u32, first: u32, end: u32, with_equal: bool) -> u32 {
     var high = first;
     var step = 1u;
     while (high < end) {
-        let there = words[high];
+        let there = word_at(high);
         if (there > word || (there == word && !with_equal)) {
             break;
         }
@@ -60,7 +70,7 @@ fn onward(word: u32, first: u32, end: u32, with_equal: bool) -> u32 {
     }
     while (low < high) {
         let middle = low + (high - low) / 2u;
-        let there = words[middle];
+        let there = word_at(middle);
         if (there < word || (with_equal && there == word)) {
             low = middle + 1u;
         } else {
@@ -73,6 +83,28 @@ fn onward(word: u32, first: u32, end: u32, with_equal: bool) -> u32 {
 // Positive samples that an invocation takes one behind the other.
 const RUN: u32 = 64u;
 
+// What all positive samples of one score have in common.
+struct Ranked {
+    // Where the negative ones of that score end.
+    upper: u32,
+    // Twice what the negative ones below it count, and once those of it.
+    below: vec2<u32>,
+    pure: u32,
+}
+
+// The first of them is sample `same`; the negative ones below it end at `onwards` or after.
+fn ranked_at(word: u32, same: u32, onwards: u32, end: u32) -> Ranked {
+    let positives = head[POSITIVES];
+    let lower = onward(word, onwards, end, false);
+    let upper = onward(word, lower, end, true);
+    let tp = number(mass_of(same, positives));
+    return Ranked(
+        upper,
+        add64(mass_of(positives, lower), mass_of(positives, upper)),
+        share(tp, tp + number(mass_of(lower, end))),
+    );
+}
+
 // Positive samples upwards, each with the negative ones below it and those equal to it.
 @compute @workgroup_size(WIDTH)
 fn areas(
@@ -82,34 +114,26 @@ fn areas(
 ) {
     let group = wid.y * nwg.x + wid.x;
     let positives = head[POSITIVES];
-    let negatives = head[NEGATIVES];
-    let end = positives + negatives;
-    var pairs = vec2<u32>(0u);
-    var precisions = vec2<u32>(0u);
+    let end = positives + head[NEGATIVES];
+    var own = Sums(vec4<u32>(0u), vec4<u32>(0u));
     let stride = params.groups * WIDTH * RUN;
     if (group < params.groups) {
         for (var begin = (group * WIDTH + tid) * RUN; begin < positives; begin += stride) {
             // The first word of this run may have begun before it.
-            var word = words[begin];
-            var same = onward(word, 0u, begin, false);
-            var lower = onward(word, positives, end, false);
-            var upper = onward(word, lower, end, true);
+            var word = word_at(begin);
+            var ranked = ranked_at(word, onward(word, 0u, begin, false), positives, end);
             for (var i = begin; i < min(begin + RUN, positives); i++) {
-                let next = words[i];
+                let next = word_at(i);
                 if (next != word) {
                     word = next;
-                    same = i;
-                    lower = onward(word, upper, end, false);
-                    upper = onward(word, lower, end, true);
+                    ranked = ranked_at(word, i, ranked.upper, end);
                 }
-                pairs = add64(pairs, vec2<u32>(lower - positives, 0u));
-                pairs = add64(pairs, vec2<u32>(upper - positives, 0u));
-                let tp = f32(positives - same);
-                precisions = add64(precisions, vec2<u32>(share(tp, tp + f32(end - lower)), 0u));
+                own.pairs = add128(own.pairs, times_own(i, ranked.below));
+                own.precisions = add128(own.precisions, times_own(i, vec2<u32>(ranked.pure, 0u)));
             }
         }
     }
-    let all = reduced(tid, Sums(vec4<u32>(pairs, 0u, 0u), vec4<u32>(precisions, 0u, 0u)));
+    let all = reduced(tid, own);
     if (tid == 0u && group < params.groups) {
         put(HEAD + group * 8u, all);
     }
@@ -127,10 +151,13 @@ fn finish(@builtin(local_invocation_index) tid: u32) {
     let all = reduced(tid, own);
     if (tid == 0u) {
         put(0u, all);
-        result[8] = head[POSITIVES];
-        result[9] = 0u;
-        result[10] = head[NEGATIVES];
-        result[11] = 0u;
+        let positives = head[POSITIVES];
+        let positive = mass_before(positives);
+        let negative = mass_of(positives, positives + head[NEGATIVES]);
+        result[8] = positive.x;
+        result[9] = positive.y;
+        result[10] = negative.x;
+        result[11] = negative.y;
     }
 }
 

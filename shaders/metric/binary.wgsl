@@ -2,7 +2,7 @@
 // probabilities, what they add up to.
 
 const CELLS: u32 = 0u;
-const PROBABILITIES: u32 = 4u;
+const PROBABILITIES: u32 = 4u * CELL_SLOTS;
 
 fn slots() -> u32 {
     return select(PROBABILITIES + CALIBRATION_SLOTS, PROBABILITIES, KIND == SCORES);
@@ -18,7 +18,7 @@ fn take_sample(i: u32, tid: u32) {
         return;
     }
     let b = load_score(i);
-    count_slot(CELLS + 2u * truth + predicted, tid);
+    count_cell(CELLS + (2u * truth + predicted) * CELL_SLOTS, tid);
     let hit = truth == 1u;
     if (KIND == PROBS) {
         let p = magnitude(bitcast<f32>(b));

@@ -3,9 +3,9 @@
 // of a probability that is nearly 1 this is what keeps its digits.
 
 const LOSS_SUM: u32 = 1u;
-const SQUARE_SUM: u32 = LOSS_SUM + NUMBER_SLOTS;
-const BIN_SUMS: u32 = SQUARE_SUM + NUMBER_SLOTS;
-const BIN_SLOTS: u32 = 2u + NUMBER_SLOTS;
+const SQUARE_SUM: u32 = LOSS_SUM + SUM_SLOTS;
+const BIN_SUMS: u32 = SQUARE_SUM + SUM_SLOTS;
+const BIN_SLOTS: u32 = 2u * CELL_SLOTS + SUM_SLOTS;
 const BINS: u32 = 15u;
 const CALIBRATION_SLOTS: u32 = BIN_SUMS + BINS * BIN_SLOTS;
 
@@ -20,17 +20,17 @@ fn bin_of(p: f32) -> u32 {
 // A sample that is what p is the probability of, or is not; `miss` is how far p is from that.
 fn take_probability(base: u32, p: f32, hit: bool, loss: f32, miss: f32, tid: u32) {
     if (finite_bits(bitcast<u32>(loss))) {
-        add_number(base + LOSS_SUM, bitcast<u32>(loss), false, tid);
-    } else {
+        add_sum(base + LOSS_SUM, bitcast<u32>(loss), false, tid);
+    } else if (counts_at_all()) {
         count_slot(base, tid);
     }
-    add_number(base + SQUARE_SUM, bitcast<u32>(miss * miss), false, tid);
+    add_sum(base + SQUARE_SUM, bitcast<u32>(miss * miss), false, tid);
     let bin = base + BIN_SUMS + bin_of(p) * BIN_SLOTS;
-    count_slot(bin, tid);
+    count_cell(bin, tid);
     if (hit) {
-        count_slot(bin + 1u, tid);
+        count_cell(bin + CELL_SLOTS, tid);
     }
-    add_number(bin + 2u, bitcast<u32>(select(p, miss, hit)), !hit, tid);
+    add_sum(bin + 2u * CELL_SLOTS, bitcast<u32>(select(p, miss, hit)), !hit, tid);
 }
 
 // -log of a probability, from how far it is from 1: clipped at f32's epsilon from both ends.

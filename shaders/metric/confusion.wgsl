@@ -6,7 +6,7 @@ fn cells() -> u32 {
 }
 
 fn slots() -> u32 {
-    return cells() + params.extent + select(CALIBRATION_SLOTS, 0u, KIND == SCORES);
+    return (cells() + params.extent) * CELL_SLOTS + select(CALIBRATION_SLOTS, 0u, KIND == SCORES);
 }
 
 fn take_sample(i: u32, tid: u32) {

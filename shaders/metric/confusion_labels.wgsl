@@ -5,6 +5,6 @@ fn count_sample(i: u32, truth: u32, tid: u32) {
     if (p.y != 0u || p.x >= params.extent) {
         bad_input(i);
     } else {
-        count_slot(truth * params.extent + p.x, tid);
+        count_cell((truth * params.extent + p.x) * CELL_SLOTS, tid);
     }
 }

@@ -2,7 +2,7 @@
 // and logits also what the highest of each row and the losses add up to.
 
 fn tallies() -> u32 {
-    return cells() + params.extent;
+    return (cells() + params.extent) * CELL_SLOTS;
 }
 
 fn count_sample(i: u32, truth: u32, tid: u32) {
@@ -33,8 +33,8 @@ fn count_sample(i: u32, truth: u32, tid: u32) {
         bad_input(bad);
         return;
     }
-    count_slot(truth * params.extent + best, tid);
-    count_slot(cells() + rank, tid);
+    count_cell((truth * params.extent + best) * CELL_SLOTS, tid);
+    count_cell((cells() + rank) * CELL_SLOTS, tid);
     let hit = best == truth;
     if (KIND == PROBS) {
         let p = magnitude(top);
@@ -58,8 +58,8 @@ fn count_sample(i: u32, truth: u32, tid: u32) {
         // (top - own) + log(1 + others), the difference without rounding: it may be beyond f32.
         var loss = ln_1p(others);
         if (finite_bits(bitcast<u32>(own))) {
-            add_number(tallies() + LOSS_SUM, bitcast<u32>(top), false, tid);
-            add_number(tallies() + LOSS_SUM, bitcast<u32>(own), true, tid);
+            add_sum(tallies() + LOSS_SUM, bitcast<u32>(top), false, tid);
+            add_sum(tallies() + LOSS_SUM, bitcast<u32>(own), true, tid);
         } else {
             loss = bitcast<f32>(INF_BITS | (params.n & 0u));
         }

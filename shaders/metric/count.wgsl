@@ -1,6 +1,6 @@
 // Goes through a batch and counts, in slots of 64 bits; what a sample is counted as, `take_sample` says.
 
-// The low words of all slots; then the high words.
+// The low words of all slots; where the high ones are, `add_high` says.
 @group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
 
 // What the low word carries goes into the high one; n has a sign, and negative counts are two's complements.
@@ -8,7 +8,7 @@ fn add_count(slot: u32, n: u32) {
     let before = atomicAdd(&counts[slot], n);
     let high = u32(before + n < before) - (n >> 31u);
     if (high != 0u) {
-        atomicAdd(&counts[slots() + slot], high);
+        add_high(slot, high);
     }
 }
 
@@ -67,6 +67,7 @@ fn main(
     let begin = (wid.y * nwg.x + wid.x) * tile;
     let end = min(params.n, begin + tile);
     for (var i = begin + tid; i < end; i += WIDTH) {
+        set_weight(i);
         take_sample(i, tid);
     }
     flush_few(tid);

@@ -21,6 +21,9 @@ fn sample_at(i: u32, says: bool) -> Sample {
                 bad_input(i * params.each + params.column);
             }
         }
+        if (!weighs(i)) {
+            out.class_ = NEITHER;
+        }
     }
     return out;
 }

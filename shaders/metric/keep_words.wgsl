@@ -1,5 +1,5 @@
-// Of f32 every score is kept as a word that orders as the score does: those of positive samples from the front of the
-// buffer on, those of negative ones from its back.
+// Every score is kept as a word that orders as the score does, with its weight where it has one: those of positive samples from
+// the front of the buffer on, those of negative ones from its back.
 
 @group(0) @binding(4) var<storage, read_write> kept: array<u32>;
 
@@ -37,8 +37,10 @@ fn main(
             let sample = sample_at(begin + j, false);
             if (sample.class_ != NEITHER) {
                 let at = start[sample.class_] + atomicAdd(&found[sample.class_], 1u);
-                if (at < params.capacity) {
-                    kept[select(params.capacity - 1u - at, at, sample.class_ == 1u)] = sample.word;
+                if (at < params.capacity / STRIDE) {
+                    let place = select(params.capacity / STRIDE - 1u - at, at, sample.class_ == 1u);
+                    kept[place * STRIDE] = sample.word;
+                    keep_weight(place, begin + j);
                 }
             }
         }

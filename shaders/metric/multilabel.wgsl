@@ -2,11 +2,11 @@
 // known, those of which each was predicted as it is, and the elements of such samples that were not.
 
 fn known() -> u32 {
-    return 4u * params.each;
+    return 4u * params.each * CELL_SLOTS;
 }
 
 fn slots() -> u32 {
-    return known() + 4u;
+    return known() + 4u * CELL_SLOTS;
 }
 
 fn take_sample(i: u32, tid: u32) {
@@ -19,17 +19,17 @@ fn take_sample(i: u32, tid: u32) {
         if (truth == NEITHER || predicted == NEITHER) {
             whole = false;
         } else {
-            count_slot(4u * c + 2u * truth + predicted, tid);
+            count_cell((4u * c + 2u * truth + predicted) * CELL_SLOTS, tid);
             wrong += u32(truth != predicted);
         }
     }
-    count_slot(known(), tid);
+    count_cell(known(), tid);
     if (whole) {
-        count_slot(known() + 1u, tid);
+        count_cell(known() + CELL_SLOTS, tid);
         if (wrong == 0u) {
-            count_slot(known() + 2u, tid);
+            count_cell(known() + 2u * CELL_SLOTS, tid);
         } else {
-            count_by(known() + 3u, wrong, tid);
+            count_cell_by(known() + 3u * CELL_SLOTS, wrong, tid);
         }
     }
 }

@@ -145,24 +145,24 @@ fn points(
 ) {
     let group = wid.y * nwg.x + wid.x;
     let positives = head[POSITIVES];
-    let all = vec2<u32>(positives, 0u);
+    let all = mass_before(positives);
     let end = positives + head[NEGATIVES];
     var own = no_points();
     let stride = params.groups * WIDTH * RUN;
     if (group < params.groups) {
         for (var begin = (group * WIDTH + tid) * RUN; begin < positives; begin += stride) {
-            var word = words[begin];
+            var word = word_at(begin);
             var same = onward(word, 0u, begin, false);
             var lower = onward(word, positives, end, false);
             for (var i = begin; i < min(begin + RUN, positives); i++) {
-                let next = words[i];
+                let next = word_at(i);
                 if (next != word) {
                     word = next;
                     same = i;
                     lower = onward(word, lower, end, false);
                 }
                 if (i == begin || same == i) {
-                    let here = points_at(word, vec2<u32>(positives - same, 0u), vec2<u32>(end - lower, 0u), all);
+                    let here = points_at(word, mass_of(same, positives), mass_of(lower, end), all);
                     own = points_merge(own, here, all);
                 }
             }
@@ -177,7 +177,7 @@ fn points(
 @compute @workgroup_size(WIDTH)
 fn points_finish(@builtin(local_invocation_index) tid: u32) {
     let positives = head[POSITIVES];
-    let all = vec2<u32>(positives, 0u);
+    let all = mass_before(positives);
     let end = positives + head[NEGATIVES];
     var own = no_points();
     for (var g = tid; g < params.groups; g += WIDTH) {
@@ -187,10 +187,10 @@ fn points_finish(@builtin(local_invocation_index) tid: u32) {
     }
     if (tid == 0u && positives > 0u && end > positives) {
         // The highest score of all, where no recall is asked for.
-        let word = max(words[positives - 1u], words[end - 1u]);
-        let tp = positives - onward(word, 0u, positives, false);
-        let fp = end - onward(word, positives, end, false);
-        let top = points_at(word, vec2<u32>(tp, 0u), vec2<u32>(fp, 0u), all);
+        let word = max(word_at(positives - 1u), word_at(end - 1u));
+        let tp = mass_of(onward(word, 0u, positives, false), positives);
+        let fp = mass_of(onward(word, positives, end, false), end);
+        let top = points_at(word, tp, fp, all);
         own.recall = higher(own.recall, top.recall);
     }
     let best = points_reduced(tid, own, all);

@@ -2,15 +2,14 @@
 // exact, and so is everything that follows of them; so is the sum of |y - x|, as y less x or x less y.
 
 const COUNT: u32 = 0u;
-const SUM_Y: u32 = 1u;
-const SUM_X: u32 = SUM_Y + NUMBER_SLOTS;
-const SUM_GAP: u32 = SUM_X + NUMBER_SLOTS;
-const SUM_YY: u32 = SUM_GAP + NUMBER_SLOTS;
-const SUM_XX: u32 = SUM_YY + PRODUCT_SLOTS;
-const SUM_XY: u32 = SUM_XX + PRODUCT_SLOTS;
+const SUM_Y: u32 = CELL_SLOTS;
+const SUM_X: u32 = SUM_Y + SUM_SLOTS;
+const SUM_GAP: u32 = SUM_X + SUM_SLOTS;
+const SUM_YY: u32 = SUM_GAP + SUM_SLOTS;
+const SUM_XX: u32 = SUM_YY + PRODUCT_SUM_SLOTS;
+const SUM_XY: u32 = SUM_XX + PRODUCT_SUM_SLOTS;
 // |y - x|/max(|y|, 2^-52), each rounded to f32; up to 2^181.
-const SUM_SHARE: u32 = SUM_XY + PRODUCT_SLOTS;
-const SHARE_SLOTS: u32 = 24u;
+const SUM_SHARE: u32 = SUM_XY + PRODUCT_SUM_SLOTS;
 // The most |y - x|.
 const LARGEST_GAP: u32 = 6u;
 
@@ -36,18 +35,18 @@ fn take_sample(i: u32, tid: u32) {
     if (!finite_bits(y) || !finite_bits(x)) {
         return;
     }
-    count_slot(COUNT, tid);
-    add_number(SUM_Y, y, false, tid);
-    add_number(SUM_X, x, false, tid);
-    add_product(SUM_YY, y, y, tid);
-    add_product(SUM_XX, x, x, tid);
-    add_product(SUM_XY, x, y, tid);
+    count_cell(COUNT, tid);
+    add_sum(SUM_Y, y, false, tid);
+    add_sum(SUM_X, x, false, tid);
+    add_product_sum(SUM_YY, y, y, tid);
+    add_product_sum(SUM_XX, x, x, tid);
+    add_product_sum(SUM_XY, x, y, tid);
     let side = order(bitcast<f32>(y), bitcast<f32>(x));
     if (side == 0.0) {
         return;
     }
-    add_number(SUM_GAP, y, side < 0.0, tid);
-    add_number(SUM_GAP, x, side > 0.0, tid);
+    add_sum(SUM_GAP, y, side < 0.0, tid);
+    add_sum(SUM_GAP, x, side > 0.0, tid);
     // Of large numbers sixteenths, so that no difference overflows; where they are not normal the other number is all.
     let large = max(y & 0x7fffffffu, x & 0x7fffffffu) >= 0x7d000000u;
     let gap = magnitude(bitcast<f32>(select(y, sixteenth(y), large)) - bitcast<f32>(select(x, sixteenth(x), large)));
@@ -65,6 +64,6 @@ fn take_sample(i: u32, tid: u32) {
     // Below 2^-149 there is nothing.
     let at = p.at + (size >> 23u);
     if (at >= whole >> 23u) {
-        add_shifted(SUM_SHARE, at - (whole >> 23u), vec2<u32>(p.mantissa, 0u), false, tid);
+        add_units(SUM_SHARE, at - (whole >> 23u), p.mantissa, tid);
     }
 }

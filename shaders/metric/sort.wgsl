@@ -1,4 +1,4 @@
-// Sorts the kept words, those of positive samples before those of negative ones, from the lowest digit on: count the
+// Sorts the kept words, each with its weight where it has one, those of positive samples before those of negative ones, from the lowest digit on: count the
 // digits of every tile, sum the counts up, put every word to its place. An invocation takes words that lie one behind the
 // other and counts in a column of its own, so that equal digits stay in order without a word about subgroups or progress.
 
@@ -25,7 +25,7 @@ fn bucket_of(i: u32) -> u32 {
     if (!positive && !negative) {
         return NONE;
     }
-    return select(DIGITS, 0u, positive) + ((words[i] >> params.shift) & (DIGITS - 1u));
+    return select(DIGITS, 0u, positive) + ((words[i * STRIDE] >> params.shift) & (DIGITS - 1u));
 }
 
 fn count_columns(tile: u32, tid: u32) {
@@ -176,7 +176,9 @@ fn place(
         if (b != NONE) {
             let at = columns[b * WIDTH + tid];
             columns[b * WIDTH + tid] = at + 1u;
-            sorted[at] = words[i];
+            for (var k = 0u; k < STRIDE; k++) {
+                sorted[at * STRIDE + k] = words[i * STRIDE + k];
+            }
         }
     }
 }

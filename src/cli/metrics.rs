@@ -110,7 +110,6 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
         }
         Choice::Gpu | Choice::Name(_) => {
             let without = [
-                ("metrics with weights on a GPU", args.weight.is_some()),
                 ("--curves on a GPU", args.curves.is_some()),
                 ("--plot on a GPU", args.plot.is_some()),
             ];

@@ -9,12 +9,16 @@ use crate::tensor::LabelType;
 
 const BATCH: &str = include_str!("../../shaders/metric/batch.wgsl");
 const MERGE: &str = include_str!("../../shaders/metric/merge.wgsl");
+const MERGE_WORDS: &str = include_str!("../../shaders/metric/merge_words.wgsl");
+const MERGE_COUNTS: &str = include_str!("../../shaders/metric/merge_counts.wgsl");
 
 /// Words of a head: what was wrong, and what the state says besides.
 pub(super) const HEAD: usize = 8;
 /// Where in it positive and negative samples are counted that are kept.
 pub(super) const POSITIVES: usize = 4;
 pub(super) const NEGATIVES: usize = 5;
+/// Where the first bad weight is said, counted down from the largest number; 0 where there is none.
+const BAD_WEIGHT: usize = 7;
 /// Parts of a batch begin at a multiple of so many samples, where there are as many: any alignment of bindings is one.
 const ALIGNED: usize = 4096;
 
@@ -43,6 +47,8 @@ parameters! {
         positive: u32,
         /// Words that there is room for.
         capacity: u32,
+        /// Where the weights of samples begin.
+        off_weights: u32,
     }
 }
 
@@ -52,7 +58,9 @@ parameters! {
         /// Words that there is room for, here and in the other state.
         capacity: u32,
         other_capacity: u32,
-        /// Counts, of which the low words lie before the high ones.
+        /// Words of a sample that is kept.
+        stride: u32,
+        /// Counts: low words, and as many high ones.
         slots: u32,
     }
 }
@@ -80,34 +88,43 @@ fn merge_shape(tuning: Tuning) -> (u32, usize) {
     }
 }
 
+/// What is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Merged {
+    /// Words from the front and from the back, so many for each sample.
+    Words(usize),
+    /// Counts.
+    Counts,
+}
+
 /// The WGSL by which one state takes in another.
-pub(super) fn merge_text(tuning: Tuning) -> String {
+pub(super) fn merge_text(tuning: Tuning, merged: Merged) -> String {
     let (width, tile) = merge_shape(tuning);
+    let take = match merged {
+        Merged::Words(_) => MERGE_WORDS,
+        Merged::Counts => MERGE_COUNTS,
+    };
     let params = declared("MergeParams", MERGE_PARAMS);
     format!(
-        "{params}{MERGE}const WIDTH: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n\
+        "{params}{MERGE}{take}const WIDTH: u32 = {width}u;\nconst TILE: u32 = {tile}u;\n\
          const POSITIVES: u32 = {POSITIVES}u;\nconst NEGATIVES: u32 = {NEGATIVES}u;\n"
     )
 }
 
 /// The kernels of [`merge_text`]. To be called inside [`Gpu::scoped`].
-pub(super) fn merge_kernels(gpu: &Gpu) -> Kernels<3> {
+pub(super) fn merge_kernels(gpu: &Gpu, merged: Merged) -> Kernels<2> {
+    use Access::{Read, Write};
+    let buffers: &[Access] = match merged {
+        Merged::Words(_) => &[Read, Write, Read, Write],
+        Merged::Counts => &[Read, Write, Read, Read, Write, Write],
+    };
     Kernels::new(
         gpu,
         "wgloss merge",
-        merge_text(gpu.tuning),
-        &[Access::Read, Access::Read, Access::Write, Access::Write],
-        ["take_words", "add_counts", "take_head"],
+        merge_text(gpu.tuning, merged),
+        buffers,
+        ["take", "take_head"],
     )
-}
-
-/// What is merged.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Merged {
-    /// Words from the front and from the back.
-    Words,
-    /// So many counts.
-    Counts(usize),
 }
 
 /// Samples that a state has not seen yet.
@@ -119,6 +136,14 @@ pub(super) struct Source<'a> {
     /// Bytes of a number, and numbers of a sample.
     pub size: u64,
     pub each: u64,
+}
+
+impl<'a> Source<'a> {
+    /// So many samples from the first on, and where they begin in their binding.
+    fn span(&self, gpu: &Gpu, first: usize, len: usize) -> (Span<'a>, u32) {
+        let [first, len] = [first, len].map(|n| n as u64 * self.each);
+        self.view.span(gpu, first, len, self.size)
+    }
 }
 
 /// What a kernel is told of samples.
@@ -157,12 +182,15 @@ pub(super) struct Store {
     pub head: wgpu::Buffer,
     /// What is collected.
     pub kept: wgpu::Buffer,
+    /// Whether batches see it in two halves.
+    split: bool,
 }
 
 impl Store {
-    /// With room for so many words, or the reason why not.
-    pub async fn new(gpu: &Gpu, what: &str, words: u64) -> Result<Store> {
-        let limit = gpu.limits.binding.min(gpu.limits.buffer) / 4;
+    /// With room for so many words, all bound at once or, if `split`, in two halves; or the reason why not.
+    pub async fn new(gpu: &Gpu, what: &str, words: u64, split: bool) -> Result<Store> {
+        let bound = gpu.limits.binding.saturating_mul(1 + u64::from(split));
+        let limit = bound.min(gpu.limits.buffer) / 4;
         let limit = limit.min(u64::from(u32::MAX) / 2);
         if words > limit {
             return Err(Error::TooLarge {
@@ -186,6 +214,7 @@ impl Store {
             gpu: gpu.clone(),
             head,
             kept,
+            split,
         })
     }
 
@@ -194,17 +223,28 @@ impl Store {
         (self.kept.size() / 4) as usize
     }
 
-    /// Attaches `n` samples with their labels, cut into parts that a binding holds.
-    pub async fn bind<'a>(
+    /// What is collected, in two halves: low words of counts, and high ones.
+    fn halves(&self) -> [Span<'_>; 2] {
+        let size = self.kept.size() / 2;
+        [0, size].map(|offset| Span {
+            buffer: &self.kept,
+            offset,
+            size,
+        })
+    }
+
+    /// Attaches `n` samples with their labels, and weights where there are some, cut into parts that a binding holds.
+    pub async fn bind(
         &self,
         kernels: &Kernels<1>,
-        input: Source<'a>,
-        labels: Source<'a>,
+        [input, labels]: [Source<'_>; 2],
+        weights: Option<Source<'_>>,
         n: usize,
         ignore_index: Option<i64>,
         told: Told,
     ) -> Result<SampleBatch> {
         let gpu = &self.gpu;
+        let sources: Vec<_> = [input, labels].into_iter().chain(weights).collect();
         let numbers = (n as u64).saturating_mul(input.each.max(labels.each));
         let most = u64::from(u32::MAX) - 1;
         if numbers > most {
@@ -214,7 +254,7 @@ impl Store {
                 found: numbers,
             });
         }
-        for source in [input, labels] {
+        for source in &sources {
             let bytes = n as u64 * source.each * source.size;
             let storage = wgpu::BufferUsages::STORAGE;
             source
@@ -223,7 +263,8 @@ impl Store {
         }
         let alignment = u64::from(gpu.limits.alignment);
         let room = gpu.limits.binding.saturating_sub(alignment);
-        let row = (input.each * input.size).max(labels.each * labels.size);
+        let rows = sources.iter().map(|s| s.each * s.size);
+        let row = rows.max().unwrap_or(1);
         let most = usize::try_from(room / row)
             .unwrap_or(usize::MAX)
             .min(1 << 30);
@@ -238,10 +279,6 @@ impl Store {
                 found: row,
             });
         }
-        let span = |source: Source<'a>, first: usize, len: usize| {
-            let [first, len] = [first, len].map(|n| n as u64 * source.each);
-            source.view.span(gpu, first, len, source.size)
-        };
         let ignore = ignore_index.unwrap_or(0);
         let each = [input.each, labels.each].map(|n| n as u32);
         let stride = gpu.uniform_stride();
@@ -249,8 +286,14 @@ impl Store {
         let mut parts = Vec::new();
         for (i, first) in (0..n).step_by(most).enumerate() {
             let len = most.min(n - first);
-            let (input, off_input) = span(input, first, len);
-            let (labels, off_labels) = span(labels, first, len);
+            let mut offsets = [0; 3];
+            let mut spans = Vec::new();
+            for (source, offset) in sources.iter().zip(&mut offsets) {
+                let (span, off) = source.span(gpu, first, len);
+                *offset = off;
+                spans.push(span);
+            }
+            let [off_input, off_labels, off_weights] = offsets;
             uniforms.resize(i * stride as usize, 0);
             uniforms.extend_from_slice(bytemuck::bytes_of(&BatchParams {
                 n: len as u32,
@@ -268,19 +311,26 @@ impl Store {
                 label_column: told.label_column,
                 positive: told.positive,
                 capacity: self.capacity() as u32,
+                off_weights,
             }));
-            parts.push((input, labels, len));
+            parts.push((spans, len));
         }
         let made = gpu.scoped(|| {
             let params = gpu.parameters(&uniforms);
-            let step = |(i, (input, labels, len)): (usize, (Span<'_>, Span<'_>, usize))| {
+            let step = |(i, (spans, len)): (usize, (Vec<Span<'_>>, usize))| {
                 let params = Span {
                     buffer: &params,
                     offset: i as u64 * stride,
                     size: size_of::<BatchParams>() as u64,
                 };
-                let own = [&self.head, &self.kept].map(Span::whole);
-                let buffers = [input, labels, own[0], own[1]];
+                let (samples, weights) = spans.split_at(2);
+                let mut buffers = samples.to_vec();
+                buffers.push(Span::whole(&self.head));
+                match self.split {
+                    true => buffers.extend(self.halves()),
+                    false => buffers.push(Span::whole(&self.kept)),
+                }
+                buffers.extend(weights);
                 Step {
                     pipeline: kernels.pipelines[0].clone(),
                     group: kernels.bind(gpu, params, &buffers),
@@ -319,7 +369,7 @@ impl Store {
         &self,
         encoder: &mut wgpu::CommandEncoder,
         other: &Store,
-        kernels: &Kernels<3>,
+        kernels: &Kernels<2>,
         what: Merged,
     ) -> Result<()> {
         let fail = |expected, found| Err(Error::mismatch("state to merge", expected, found));
@@ -331,22 +381,30 @@ impl Store {
             return fail("another state", "the same");
         }
         let gpu = &self.gpu;
-        let [take_words, add_counts, take_head] = &kernels.pipelines;
-        let (pipeline, words, slots) = match what {
-            Merged::Words => (take_words, other.capacity(), 0),
-            Merged::Counts(slots) => (add_counts, slots, slots),
+        let slots = other.capacity() / 2;
+        let (words, stride) = match what {
+            Merged::Words(stride) => (other.capacity(), stride),
+            Merged::Counts => (slots, 1),
         };
         let (_, tile) = merge_shape(gpu.tuning);
         let made = gpu.scoped(|| {
             let params = gpu.parameters(bytemuck::bytes_of(&MergeParams {
                 capacity: self.capacity() as u32,
                 other_capacity: other.capacity() as u32,
+                stride: stride as u32,
                 slots: slots as u32,
             }));
-            let buffers = [&other.head, &other.kept, &self.head, &self.kept].map(Span::whole);
+            let mut buffers = [&other.head, &self.head].map(Span::whole).to_vec();
+            for store in [other, self] {
+                match what {
+                    Merged::Words(_) => buffers.push(Span::whole(&store.kept)),
+                    Merged::Counts => buffers.extend(store.halves()),
+                }
+            }
             let group = kernels.bind(gpu, Span::whole(&params), &buffers);
+            let [take, take_head] = &kernels.pipelines;
             // What the head says decides where words go: it comes last.
-            [(pipeline, words.div_ceil(tile)), (take_head, 1)].map(|(pipeline, groups)| Step {
+            [(take, words.div_ceil(tile)), (take_head, 1)].map(|(pipeline, groups)| Step {
                 pipeline: pipeline.clone(),
                 group: group.clone(),
                 grid: gpu.plane(groups),
@@ -404,7 +462,15 @@ pub(super) fn check_head(head: &[u32], expected: [&str; 2]) -> Result<()> {
             });
         }
     }
-    Ok(())
+    match head.get(BAD_WEIGHT) {
+        None | Some(0) => Ok(()),
+        Some(first) => Err(Error::BadSample {
+            what: "weight",
+            expected: "finite numbers of at least 0".into(),
+            index: (u32::MAX - first) as usize,
+            found: "another".into(),
+        }),
+    }
 }
 
 /// Saved words as bytes.

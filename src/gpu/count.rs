@@ -29,6 +29,8 @@ use crate::tensor::{DType, LabelType};
 use std::sync::PoisonError;
 
 const COUNT: &str = include_str!("../../shaders/metric/count.wgsl");
+const WEIGHTED: &str = include_str!("../../shaders/metric/weighted.wgsl");
+const UNWEIGHTED: &str = include_str!("../../shaders/metric/unweighted.wgsl");
 const CONFUSION: &str = include_str!("../../shaders/metric/confusion.wgsl");
 const OF_LABELS: &str = include_str!("../../shaders/metric/confusion_labels.wgsl");
 const OF_RANKS: &str = include_str!("../../shaders/metric/confusion_ranks.wgsl");
@@ -116,6 +118,11 @@ impl What {
         }
     }
 
+    /// Whether low words of counts and high ones are bound apart: of so many classes as fit.
+    fn split(self) -> bool {
+        matches!(self, What::Labels(..) | What::Ranks(_) | What::Classes(..))
+    }
+
     /// Numbers of a sample among the labels, where the input has `each`.
     fn label_each(self, each: u64) -> u64 {
         match self {
@@ -153,15 +160,17 @@ pub(super) fn fine_text() -> String {
     [FINE, NUMERICS, STORAGE].concat()
 }
 
+/// What is counted, and how weights of samples are stored where there are some.
+pub(super) type CountKey = (Tuning, What, Option<DType>);
+
 /// The WGSL that counts.
-pub(super) fn count_text(tuning: Tuning, what: What) -> String {
+pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
     let (width, _) = what.shape(tuning, 1);
     let constants = format!("const WIDTH: u32 = {width}u;\n");
-    let exact = || [EXACT, WIDE].concat() + &fine_text();
     let scores = |kind: InputKind, dtype| {
         let load = load_number("load_score", dtype, "inputs", "params.off_input");
         let kind = format!("const KIND: u32 = {}u;\n", kind as u32);
-        [KINDS, CALIBRATION].concat() + &exact() + &load + &kind
+        [KINDS, CALIBRATION].concat() + &load + &kind
     };
     let predicted = |ty| load_label("load_prediction", "inputs", ty);
     let no_scores =
@@ -186,19 +195,56 @@ pub(super) fn count_text(tuning: Tuning, what: What) -> String {
         What::Regression(of, truth) => {
             let x = load_number("load_score", of, "inputs", "params.off_input");
             let y = load_number("load_truth", truth, "labels", "params.off_labels");
-            batch_text(LabelType::U32) + REGRESSION + &exact() + &x + &y
+            batch_text(LabelType::U32) + REGRESSION + &x + &y
         }
     };
-    of + COUNT + &constants
+    // Where the low words end is known only once there are slots.
+    let high = match what.split() {
+        true => {
+            "@group(0) @binding(5) var<storage, read_write> high: array<atomic<u32>>;\n\
+             fn add_high(slot: u32, n: u32) { atomicAdd(&high[slot], n); }\n"
+        }
+        false => {
+            "fn add_high(slot: u32, n: u32) {\n    \
+             atomicAdd(&counts[(slots() + 63u) / 64u * 64u + slot], n);\n}\n"
+        }
+    };
+    let weights = match weights {
+        None => UNWEIGHTED.to_string(),
+        Some(dtype) => {
+            let binding = weight_binding(what.split());
+            WEIGHTED.to_string() + &binding + &load_weight(dtype)
+        }
+    };
+    [
+        &of,
+        COUNT,
+        high,
+        &weights,
+        EXACT,
+        WIDE,
+        &fine_text(),
+        &constants,
+    ]
+    .concat()
 }
 
-pub(super) type CountKey = (Tuning, What);
+/// Where the weights of samples are bound: behind what is collected.
+pub(super) fn weight_binding(split: bool) -> String {
+    let binding = 5 + u32::from(split);
+    format!("@group(0) @binding({binding}) var<storage, read> weights: array<u32>;\n")
+}
+
+/// How the weight of a sample is loaded.
+pub(super) fn load_weight(dtype: DType) -> String {
+    load_number("load_weight", dtype, "weights", "params.off_weights")
+}
 
 /// The kernels of a state: to count, and to take in others.
 #[derive(Debug, Clone)]
 pub(super) struct CountKernels {
     count: Kernels<1>,
-    merge: Kernels<3>,
+    merge: Kernels<2>,
 }
 
 /// How saved bytes begin: `wgct`, then a version.
@@ -211,6 +257,9 @@ pub(super) struct Counts {
     store: Store,
     kernels: CountKernels,
     what: What,
+    /// How weights of samples are stored, where there are some.
+    weights: Option<DType>,
+    slots: usize,
     /// What kernels are told besides, and what they are called: classes.
     extent: u32,
     pub said: String,
@@ -227,20 +276,43 @@ fn source<'a>((what, size): (&'static str, u64), view: &'a View<'a>, each: u64) 
     }
 }
 
+/// The weights of samples, which have to be there where a state expects some, and only there.
+pub(super) fn weight_source<'a>(
+    dtype: Option<DType>,
+    view: Option<&'a View<'a>>,
+) -> Result<Option<Source<'a>>> {
+    match (dtype, view) {
+        (None, None) => Ok(None),
+        (Some(dtype), Some(view)) => Ok(Some(source(("weights", dtype.size()), view, 1))),
+        (None, Some(_)) => Err(Error::mismatch("weights", "none", "some")),
+        (Some(dtype), None) => {
+            let expected = format!("weights of {dtype}, one per sample");
+            Err(Error::mismatch("weights", expected, "none"))
+        }
+    }
+}
+
 impl Counts {
     /// With `slots` slots, or the reason why not.
     pub async fn new(
         gpu: &Gpu,
         what: What,
+        weights: Option<DType>,
         (extent, each, said): (u32, u64, String),
         slots: u64,
     ) -> Result<Counts> {
-        let key = (gpu.tuning, what);
-        let words = slots.saturating_mul(2);
+        // High words begin where a binding may.
+        let words = slots.div_ceil(64).saturating_mul(128);
+        let said = match weights {
+            None => said,
+            Some(_) => format!("{said}, by weight"),
+        };
         Ok(Counts {
-            kernels: gpu.count_kernels(key).await?,
-            store: Store::new(gpu, &format!("words of {said}"), words).await?,
+            kernels: gpu.count_kernels((gpu.tuning, what, weights)).await?,
+            store: Store::new(gpu, &format!("words of {said}"), words, what.split()).await?,
             what,
+            weights,
+            slots: slots as usize,
             extent,
             said,
             each,
@@ -255,25 +327,25 @@ impl Counts {
         &self,
         input: &View<'_>,
         truth: &View<'_>,
+        weights: Option<&View<'_>>,
         n: usize,
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
         let [input_of, truth_of] = self.what.sources();
         let (_, tile) = self.what.shape(self.store.gpu.tuning, self.each);
         let label_each = self.what.label_each(self.each);
+        let sources = [
+            source(input_of, input, self.each),
+            source(truth_of, truth, label_each),
+        ];
+        let told = Told {
+            extent: self.extent,
+            tile,
+            ..Told::default()
+        };
+        let weights = weight_source(self.weights, weights)?;
         self.store
-            .bind(
-                &self.kernels.count,
-                source(input_of, input, self.each),
-                source(truth_of, truth, label_each),
-                n,
-                ignore_index,
-                Told {
-                    extent: self.extent,
-                    tile,
-                    ..Told::default()
-                },
-            )
+            .bind(&self.kernels.count, sources, weights, n, ignore_index, told)
             .await
     }
 
@@ -287,17 +359,16 @@ impl Counts {
     ) -> Result<SampleBatch> {
         let what = What::Ranks(labels);
         let gpu = self.gpu();
-        let kernels = gpu.count_kernels((gpu.tuning, what)).await?;
+        let kernels = gpu.count_kernels((gpu.tuning, what, None)).await?;
         let [ranks_of, labels_of] = what.sources();
         let told = Told {
             extent: self.extent,
             tile: what.shape(gpu.tuning, 1).1,
             ..Told::default()
         };
-        let (ranks, view) = (source(ranks_of, ranks, 2), source(labels_of, view, 1));
-        let kernels = &kernels.count;
+        let sources = [source(ranks_of, ranks, 2), source(labels_of, view, 1)];
         self.store
-            .bind(kernels, ranks, view, n, ignore_index, told)
+            .bind(&kernels.count, sources, None, n, ignore_index, told)
             .await
     }
 
@@ -322,9 +393,9 @@ impl Counts {
 
     pub async fn merge(&self, encoder: &mut wgpu::CommandEncoder, other: &Counts) -> Result<()> {
         self.like(other)?;
-        let counts = Merged::Counts(self.slots());
         let (store, kernels) = (&self.store, &self.kernels.merge);
-        store.merge(encoder, &other.store, kernels, counts).await
+        let what = Merged::Counts;
+        store.merge(encoder, &other.store, kernels, what).await
     }
 
     pub async fn to_bytes(&self) -> Result<Vec<u8>> {
@@ -335,7 +406,7 @@ impl Counts {
     /// The words that saved bytes hold, if they are of such a state.
     pub fn saved(&self, bytes: &[u8]) -> Result<Vec<u32>> {
         let words = from_bytes(bytes, &self.start());
-        let whole = |words: &Vec<u32>| words.len() == HEAD + 2 * self.slots();
+        let whole = |words: &Vec<u32>| words.len() == HEAD + 2 * self.room();
         words.filter(whole).ok_or_else(|| {
             let expected = format!("a saved state of {}", self.said);
             let found = format!("{} bytes that are none", bytes.len());
@@ -346,7 +417,9 @@ impl Counts {
     /// Takes the place of what was counted by saved words.
     pub async fn load(&self, words: Vec<u32>) -> Result<()> {
         let (head, counts) = words.split_at(HEAD.min(words.len()));
-        let Store { gpu, head: h, kept } = &self.store;
+        let Store {
+            gpu, head: h, kept, ..
+        } = &self.store;
         let written = gpu.scoped(|| {
             gpu.queue.write_buffer(h, 0, bytemuck::cast_slice(head));
             gpu.queue
@@ -355,7 +428,8 @@ impl Counts {
         written.await
     }
 
-    fn slots(&self) -> usize {
+    /// Slots, and some more up to where a binding may begin.
+    fn room(&self) -> usize {
         self.store.capacity() / 2
     }
 
@@ -364,7 +438,7 @@ impl Counts {
         [
             MAGIC,
             VERSION,
-            self.what.id(),
+            self.what.id() + if self.weights.is_some() { 32 } else { 0 },
             self.extent,
             self.each as u32,
         ]
@@ -374,9 +448,10 @@ impl Counts {
     pub async fn read(&self) -> Result<(Vec<u32>, Vec<u64>)> {
         let mut head = self.store.words().await?;
         let counts = head.split_off(HEAD);
-        let (low, high) = counts.split_at(self.slots());
+        let (low, high) = counts.split_at(self.room());
         let count = |(l, h): (&u32, &u32)| u64::from(*l) | u64::from(*h) << 32;
-        Ok((head, low.iter().zip(high).map(count).collect()))
+        let all = low.iter().zip(high).map(count);
+        Ok((head, all.take(self.slots).collect()))
     }
 }
 
@@ -387,16 +462,14 @@ impl Gpu {
         if let Some(kernels) = lock().get(&key) {
             return Ok(kernels.clone());
         }
-        let (tuning, what) = key;
+        let (_, what, weights) = key;
+        // Input, labels, head.
+        let mut buffers = vec![Access::Read, Access::Read, Access::Write];
+        buffers.extend(vec![Access::Write; if what.split() { 2 } else { 1 }]);
+        buffers.extend(weights.map(|_| Access::Read));
         let made = self.scoped(|| CountKernels {
-            count: Kernels::new(
-                self,
-                "wgloss count",
-                count_text(tuning, what),
-                &[Access::Read, Access::Read, Access::Write, Access::Write],
-                ["main"],
-            ),
-            merge: merge_kernels(self),
+            count: Kernels::new(self, "wgloss count", count_text(key), &buffers, ["main"]),
+            merge: merge_kernels(self, Merged::Counts),
         });
         let kernels = made.await?;
         Ok(lock().entry(key).or_insert(kernels).clone())

@@ -40,18 +40,6 @@ fn labels<'a>(what: &'static str, of: Option<&'a Target<'_>>, n: usize) -> Resul
     Err(Error::mismatch(what, format!("{n} integer labels"), found))
 }
 
-/// Weights are for the reference.
-fn unweighted(samples: &Samples<'_>) -> Result<()> {
-    match &samples.weight {
-        None => Ok(()),
-        Some(w) => Err(Error::mismatch(
-            "weight",
-            "none, of figures on a device",
-            format!("{} weights", w.len()),
-        )),
-    }
-}
-
 /// Predictions in host memory: what they are, and their bytes.
 fn predictions(samples: &Samples<'_>, kind: InputKind, n: usize) -> Result<(Predictions, Vec<u8>)> {
     match (&samples.input, kind) {
@@ -67,13 +55,32 @@ fn predictions(samples: &Samples<'_>, kind: InputKind, n: usize) -> Result<(Pred
     }
 }
 
-/// Uploads an input and its truth, and has a state see them.
+/// Weights as they are stored on the device; f64 is rounded to f32.
+fn weights(samples: &Samples<'_>) -> (Option<DType>, Vec<u8>) {
+    match &samples.weight {
+        None => (None, Vec::new()),
+        Some(w) => {
+            let dtype = stored(w);
+            (Some(dtype), w.bytes(dtype).into_owned())
+        }
+    }
+}
+
+/// Uploads an input, its truth and weights, and has a state see them.
 macro_rules! figures_of {
-    ($gpu:ident, $state:ident, $input:expr, $truth:expr, $n:expr) => {{
+    ($gpu:ident, $state:ident, $input:expr, $truth:expr, $weights:ident, $n:expr) => {{
         let input = $gpu.upload(&$input).await?;
         let truth = $gpu.upload(&$truth).await?;
         let (input, truth) = (View::whole(&input), View::whole(&truth));
-        let batch = $state.bind_async(&input, &truth, $n).await?;
+        let batch = match $weights.is_empty() {
+            true => $state.bind_async(&input, &truth, $n).await?,
+            false => {
+                let weights = $gpu.upload(&$weights).await?;
+                let weights = View::whole(&weights);
+                let batch = $state.bind_weighted_async(&input, &truth, &weights, $n);
+                batch.await?
+            }
+        };
         let mut encoder = $gpu.device.create_command_encoder(&Default::default());
         $state.update(&mut encoder, &batch)?;
         $gpu.queue.submit([encoder.finish()]);
@@ -86,7 +93,7 @@ impl Gpu {
     /// what they come to. f64 is rounded to f32. There is no [`Ranking`](crate::metric::Ranking): scores are not read back.
     ///
     /// # Errors
-    /// As [`Binary::figures`]; [`Error::Mismatch`] for weights, which only the reference has; [`Error::TooLarge`] for arrays
+    /// As [`Binary::figures`]; [`Error::TooLarge`] for arrays
     /// over the device's buffer size; [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn binary_figures(&self, asked: &Binary, samples: &Samples<'_>) -> Result<BinaryFigures> {
@@ -102,19 +109,20 @@ impl Gpu {
         asked: &Binary,
         samples: &Samples<'_>,
     ) -> Result<BinaryFigures> {
-        unweighted(samples)?;
         let n = samples.count(1)?;
         let truth = labels("target", samples.target.as_ref(), n)?;
         let (of, input) = predictions(samples, asked.input, n)?;
-        let mut state = self.binary_async(asked, of, truth.label_type(), n).await?;
-        figures_of!(self, state, input, truth.bytes(), n)
+        let (by, weights) = weights(samples);
+        let state = self.binary_async(asked, of, truth.label_type(), by, n);
+        let mut state = state.await?;
+        figures_of!(self, state, input, truth.bytes(), weights, n)
     }
 
     /// Figures of several classes: uploads the samples, collects them in a [`MulticlassState`](super::MulticlassState), waits, and
     /// reads what they come to. f64 is rounded to f32. There is no [`Ranking`](crate::metric::Ranking): scores are not read back.
     ///
     /// # Errors
-    /// As [`Multiclass::figures`]; [`Error::Mismatch`] for weights, which only the reference has; [`Error::TooLarge`] for arrays
+    /// As [`Multiclass::figures`]; [`Error::TooLarge`] for arrays
     /// over the device's buffer size; [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn multiclass_figures(
@@ -134,7 +142,6 @@ impl Gpu {
         asked: &Multiclass,
         samples: &Samples<'_>,
     ) -> Result<MulticlassFigures> {
-        unweighted(samples)?;
         let classes = asked.class_count(samples)?;
         let n = samples.count(match asked.input {
             InputKind::Labels => 1,
@@ -142,16 +149,17 @@ impl Gpu {
         })?;
         let truth = labels("target", samples.target.as_ref(), n)?;
         let (of, input) = predictions(samples, asked.input, n)?;
-        let state = self.multiclass_async(asked, of, truth.label_type(), classes, n);
+        let (by, weights) = weights(samples);
+        let state = self.multiclass_async(asked, of, truth.label_type(), by, classes, n);
         let mut state = state.await?;
-        figures_of!(self, state, input, truth.bytes(), n)
+        figures_of!(self, state, input, truth.bytes(), weights, n)
     }
 
     /// Figures of several labels: uploads the samples, collects them in a [`MultilabelState`](super::MultilabelState), waits, and
     /// reads what they come to. f64 is rounded to f32. There is no [`Ranking`](crate::metric::Ranking): scores are not read back.
     ///
     /// # Errors
-    /// As [`Multilabel::figures`]; [`Error::Mismatch`] for weights, which only the reference has; [`Error::TooLarge`] for arrays
+    /// As [`Multilabel::figures`]; [`Error::TooLarge`] for arrays
     /// over the device's buffer size; [`Error::OutOfMemory`], [`Error::Device`] and [`Error::DeviceLost`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn multilabel_figures(
@@ -171,21 +179,21 @@ impl Gpu {
         asked: &Multilabel,
         samples: &Samples<'_>,
     ) -> Result<MultilabelFigures> {
-        unweighted(samples)?;
         let count = Multilabel::label_count(samples)?;
         let n = samples.count(count)?;
         let truth = labels("target", samples.target.as_ref(), n * count)?;
         let (of, input) = predictions(samples, asked.input, n * count)?;
-        let state = self.multilabel_async(asked, of, truth.label_type(), count, n);
+        let (by, weights) = weights(samples);
+        let state = self.multilabel_async(asked, of, truth.label_type(), by, count, n);
         let mut state = state.await?;
-        figures_of!(self, state, input, truth.bytes(), n)
+        figures_of!(self, state, input, truth.bytes(), weights, n)
     }
 
     /// Figures of numbers: uploads the samples, collects them in a [`RegressionState`](super::RegressionState), waits, and reads
     /// its sums. f64 and integers are rounded to f32.
     ///
     /// # Errors
-    /// As [`Regression::figures`](crate::metric::Regression::figures); [`Error::Mismatch`] for weights, which only the reference has;
+    /// As [`Regression::figures`](crate::metric::Regression::figures);
     /// [`Error::TooLarge`] for arrays over the device's buffer size; [`Error::OutOfMemory`], [`Error::Device`] and
     /// [`Error::DeviceLost`].
     #[cfg(not(target_arch = "wasm32"))]
@@ -201,7 +209,6 @@ impl Gpu {
         &self,
         samples: &Samples<'_>,
     ) -> Result<RegressionFigures> {
-        unweighted(samples)?;
         let n = samples.count(1)?;
         let x = numbers(&samples.input);
         let y = match samples.target.as_ref().map(numbers) {
@@ -212,7 +219,15 @@ impl Gpu {
             }
         };
         let types = [stored(&x), stored(&y)];
-        let state = self.regression_async(types[0], types[1]).await?;
-        figures_of!(self, state, x.bytes(types[0]), y.bytes(types[1]), n)
+        let (by, weights) = weights(samples);
+        let state = self.regression_async(types[0], types[1], by).await?;
+        figures_of!(
+            self,
+            state,
+            x.bytes(types[0]),
+            y.bytes(types[1]),
+            weights,
+            n
+        )
     }
 }

@@ -10,7 +10,7 @@ use super::collect::{
     HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, batch_text, from_bytes,
     merge_kernels, to_bytes,
 };
-use super::count::{fine_text, load_number};
+use super::count::{fine_text, load_number, load_weight, weight_binding, weight_source};
 use super::kernels::{Access, Kernels, WIDE, declared, parameters};
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
@@ -21,9 +21,14 @@ use std::sync::PoisonError;
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
 const AGAINST: &str = include_str!("../../shaders/metric/against.wgsl");
 const KEEP_WORDS: &str = include_str!("../../shaders/metric/keep_words.wgsl");
+const KEEP_WEIGHTS: &str = include_str!("../../shaders/metric/keep_weights.wgsl");
+const KEEP_UNWEIGHTED: &str = include_str!("../../shaders/metric/keep_unweighted.wgsl");
 const KEEP_COUNTS: &str = include_str!("../../shaders/metric/keep_counts.wgsl");
 const SORT: &str = include_str!("../../shaders/metric/sort.wgsl");
 const AREAS: &str = include_str!("../../shaders/metric/areas.wgsl");
+const MASS: &str = include_str!("../../shaders/metric/mass.wgsl");
+const ORDER_COUNTS: &str = include_str!("../../shaders/metric/order_counts.wgsl");
+const ORDER_MASSES: &str = include_str!("../../shaders/metric/order_masses.wgsl");
 const POINTS: &str = include_str!("../../shaders/metric/points.wgsl");
 
 /// The counts of 16-bit scores: negative and positive samples of each.
@@ -37,12 +42,26 @@ const MAGIC: u32 = u32::from_le_bytes(*b"wgsc");
 const VERSION: u32 = 1;
 
 /// What saved bytes are of.
-fn kind(scored: Scored) -> u32 {
-    match scored {
+fn kind(scored: Scored, weights: Option<DType>) -> u32 {
+    let kind = match scored {
         Scored::Plain(DType::F32) => 0,
         Scored::Plain(DType::F16) => 1,
         Scored::Plain(DType::Bf16) => 2,
         Scored::Against(_) => 3,
+    };
+    kind + if weights.is_some() { 4 } else { 0 }
+}
+
+/// Words that are kept of a sample: its score, and its weight where it has one.
+fn stride(weights: Option<DType>) -> usize {
+    if weights.is_some() { 2 } else { 1 }
+}
+
+/// How states of such scores become one.
+fn merged(scored: Scored, weights: Option<DType>) -> Merged {
+    match scored.counted(weights) {
+        true => Merged::Counts,
+        false => Merged::Words(stride(weights)),
     }
 }
 
@@ -79,10 +98,11 @@ fn shape(tuning: Tuning) -> Shape {
     }
 }
 
-fn text(tuning: Tuning, parts: &[&str]) -> String {
+fn text(tuning: Tuning, weights: Option<DType>, parts: &[&str]) -> String {
     let Shape { width, bits, tile } = shape(tuning);
+    let stride = stride(weights);
     let constants = format!(
-        "const WIDTH: u32 = {width}u;\nconst BITS: u32 = {bits}u;\nconst TILE: u32 = {tile}u;\n\
+        "const STRIDE: u32 = {stride}u;\nconst WIDTH: u32 = {width}u;\nconst BITS: u32 = {bits}u;\nconst TILE: u32 = {tile}u;\n\
          const POSITIVES: u32 = {POSITIVES}u;\nconst NEGATIVES: u32 = {NEGATIVES}u;\n"
     );
     parts.concat() + &constants
@@ -150,13 +170,30 @@ impl Scored {
             Scored::Against(dtype) => [dtype, DType::F32],
         }
     }
+
+    /// Whether samples of each score are counted: of 16 bits, unless they have weights.
+    fn counted(self, weights: Option<DType>) -> bool {
+        self.types()[1] != DType::F32 && weights.is_none()
+    }
 }
 
 /// The WGSL that keeps scores with labels of a type.
-pub(super) fn keep_text(tuning: Tuning, scored: Scored, labels: LabelType) -> String {
-    let kept = match scored.types()[1] {
-        DType::F32 => KEEP_WORDS,
-        DType::F16 | DType::Bf16 => KEEP_COUNTS,
+pub(super) fn keep_text((tuning, scored, labels, weights): ScoreKey) -> String {
+    let kept = match scored.counted(weights) {
+        true => KEEP_COUNTS,
+        false => KEEP_WORDS,
+    };
+    let weighed = match weights {
+        None => KEEP_UNWEIGHTED.to_string(),
+        Some(dtype) => {
+            let load = load_weight(dtype);
+            // Halves are unpacked by what scores of logits have with them.
+            let storage = match scored {
+                Scored::Plain(_) => fine_text(),
+                Scored::Against(_) => String::new(),
+            };
+            [KEEP_WEIGHTS, &weight_binding(false), &load, &storage].concat()
+        }
     };
     let score = match scored {
         Scored::Plain(dtype) => load_score(dtype, "inputs", "params.off_input"),
@@ -165,27 +202,40 @@ pub(super) fn keep_text(tuning: Tuning, scored: Scored, labels: LabelType) -> St
             AGAINST.to_string() + &order_of(DType::F32) + &load + &fine_text()
         }
     };
-    text(tuning, &[&batch_text(labels), KEEP, kept, &score])
+    let parts = [&batch_text(labels), KEEP, kept, &score, &weighed];
+    text(tuning, weights, &parts)
 }
 
-pub(super) fn sort_text(tuning: Tuning) -> String {
-    text(tuning, &[&declared("SortParams", SORT_PARAMS), SORT])
+pub(super) fn sort_text(tuning: Tuning, weights: Option<DType>) -> String {
+    let params = declared("SortParams", SORT_PARAMS);
+    text(tuning, weights, &[&params, SORT])
 }
 
-pub(super) fn areas_text(tuning: Tuning) -> String {
+pub(super) fn mass_text(tuning: Tuning, weights: DType) -> String {
+    let params = declared("SortParams", SORT_PARAMS);
+    text(tuning, Some(weights), &[&params, MASS, WIDE])
+}
+
+pub(super) fn areas_text(tuning: Tuning, weights: Option<DType>) -> String {
     let params = declared("AreaParams", AREA_PARAMS);
-    text(tuning, &[&params, AREAS, POINTS, WIDE])
+    let order = match weights {
+        None => ORDER_COUNTS,
+        Some(_) => ORDER_MASSES,
+    };
+    text(tuning, weights, &[&params, AREAS, POINTS, order, WIDE])
 }
 
 parameters! {
     /// A digit to sort by.
     SortParams, SORT_PARAMS {
-        /// Words there is room for, and tiles of those that are looked at.
+        /// Samples there is room for, and tiles of those that are looked at.
         capacity: u32,
         tiles: u32,
         /// The lowest bit of the digit; whether positive samples still lie in front and negative ones at the back.
         shift: u32,
         apart: u32,
+        /// Bits below a unit in the last place of the largest weight.
+        room: u32,
     }
 }
 
@@ -249,20 +299,23 @@ pub struct ScoreState {
     /// As what scores are kept.
     dtype: DType,
     labels: LabelType,
+    weights: Option<DType>,
     capacity: usize,
     seen: usize,
     kernels: ScoreKernels,
 }
 
-/// What a state's kernels depend on.
-pub(super) type ScoreKey = (Tuning, Scored, LabelType);
+/// What a state's kernels depend on: the last is how weights are stored, where there are some.
+pub(super) type ScoreKey = (Tuning, Scored, LabelType, Option<DType>);
 
 /// The kernels of a state: to keep or count scores, to sort them, to take in others, to sum areas up.
 #[derive(Debug, Clone)]
 pub(super) struct ScoreKernels {
     keep: Kernels<1>,
     sort: Kernels<5>,
-    merge: Kernels<3>,
+    /// Of weights.
+    mass: Option<Kernels<3>>,
+    merge: Kernels<2>,
     areas: Kernels<6>,
 }
 
@@ -288,28 +341,34 @@ impl Gpu {
         capacity: usize,
     ) -> Result<ScoreState> {
         let scored = Scored::Plain(dtype);
-        self.scores_of(scored, labels, capacity).await
+        self.scores_of(scored, labels, None, capacity).await
     }
 
-    /// The same for scores of any kind.
+    /// The same for scores of any kind, and with weights, which are kept beside every score: in 8 bytes.
     pub(super) async fn scores_of(
         &self,
         scored: Scored,
         labels: LabelType,
+        weights: Option<DType>,
         capacity: usize,
     ) -> Result<ScoreState> {
         let [_, dtype] = scored.types();
-        let words = match dtype {
-            DType::F32 => capacity.max(1) as u64,
-            DType::F16 | DType::Bf16 => 2 * SLOTS as u64,
+        let (what, words) = match scored.counted(weights) {
+            true => ("counts of scores", 2 * SLOTS as u64),
+            false => {
+                let stride = stride(weights) as u64;
+                let words = (capacity.max(1) as u64).saturating_mul(stride);
+                ("words of scores kept on the device", words)
+            }
         };
-        let key = (self.tuning, scored, labels);
+        let key = (self.tuning, scored, labels, weights);
         Ok(ScoreState {
             kernels: self.score_kernels(key).await?,
-            store: Store::new(self, "f32 scores kept on the device", words).await?,
+            store: Store::new(self, what, words, false).await?,
             scored,
             dtype,
             labels,
+            weights,
             capacity,
             seen: 0,
         })
@@ -321,28 +380,38 @@ impl Gpu {
         if let Some(kernels) = lock().get(&key) {
             return Ok(kernels.clone());
         }
-        let (tuning, scored, labels) = key;
+        let (tuning, scored, _, weights) = key;
+        let apart = [Access::Read, Access::Read, Access::Write, Access::Write];
+        let weighed = |buffers: &[Access]| {
+            let weights = weights.map(|_| Access::Read);
+            buffers.iter().copied().chain(weights).collect::<Vec<_>>()
+        };
         let made = self.scoped(|| ScoreKernels {
             keep: Kernels::new(
                 self,
                 "wgloss scores",
-                keep_text(tuning, scored, labels),
-                &[Access::Read, Access::Read, Access::Write, Access::Write],
+                keep_text(key),
+                &weighed(&apart),
                 ["main"],
             ),
             sort: Kernels::new(
                 self,
                 "wgloss sort",
-                sort_text(tuning),
-                &[Access::Read, Access::Read, Access::Write, Access::Write],
+                sort_text(tuning, weights),
+                &apart,
                 ["count", "block_sums", "block_starts", "starts", "place"],
             ),
-            merge: merge_kernels(self),
+            mass: weights.map(|weights| {
+                let kernels = ["tile_sums", "tile_starts", "mass"];
+                let text = mass_text(tuning, weights);
+                Kernels::new(self, "wgloss mass", text, &apart, kernels)
+            }),
+            merge: merge_kernels(self, merged(scored, weights)),
             areas: Kernels::new(
                 self,
                 "wgloss areas",
-                areas_text(tuning),
-                &[Access::Read, Access::Read, Access::Write],
+                areas_text(tuning, weights),
+                &weighed(&apart[..3]),
                 [
                     "areas",
                     "finish",
@@ -394,14 +463,15 @@ impl ScoreState {
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
         let lane = Lane::default();
-        self.bind_lane(scores, labels, n, ignore_index, lane).await
+        self.bind_lane([scores, labels], None, n, ignore_index, lane)
+            .await
     }
 
     /// The same of one number of each sample.
     pub(super) async fn bind_lane(
         &self,
-        scores: &View<'_>,
-        labels: &View<'_>,
+        [scores, labels]: [&View<'_>; 2],
+        weights: Option<&View<'_>>,
         n: usize,
         ignore_index: Option<i64>,
         lane: Lane,
@@ -422,8 +492,11 @@ impl ScoreState {
         self.store
             .bind(
                 &self.kernels.keep,
-                source("scores", scores, stored.size(), lane.each),
-                source("labels", labels, self.labels.size(), lane.label_each),
+                [
+                    source("scores", scores, stored.size(), lane.each),
+                    source("labels", labels, self.labels.size(), lane.label_each),
+                ],
+                weight_source(self.weights, weights)?,
                 n,
                 ignore_index,
                 Told {
@@ -456,7 +529,7 @@ impl ScoreState {
     /// Records that nothing has been seen.
     pub fn reset(&mut self, encoder: &mut wgpu::CommandEncoder) {
         self.seen = 0;
-        self.store.clear(encoder, self.dtype != DType::F32);
+        self.store.clear(encoder, self.counted());
     }
 
     /// Records that everything `other` has seen was seen here, on the same device. Allocates a few words of parameters;
@@ -480,18 +553,11 @@ impl ScoreState {
         encoder: &mut wgpu::CommandEncoder,
         other: &ScoreState,
     ) -> Result<()> {
-        if kind(self.scored) != kind(other.scored) {
-            return Err(Error::mismatch(
-                "state to merge",
-                format!("scores of {}", self.dtype),
-                other.dtype.to_string(),
-            ));
+        if kind(self.scored, self.weights) != kind(other.scored, other.weights) {
+            return Err(Error::mismatch("state to merge", self.said(), other.said()));
         }
         let seen = self.room_for(other.seen)?;
-        let what = match self.dtype {
-            DType::F32 => Merged::Words,
-            DType::F16 | DType::Bf16 => Merged::Counts(SLOTS),
-        };
+        let what = merged(self.scored, self.weights);
         let (store, kernels) = (&self.store, &self.kernels.merge);
         store.merge(encoder, &other.store, kernels, what).await?;
         self.seen = seen;
@@ -515,16 +581,16 @@ impl ScoreState {
     pub async fn to_bytes_async(&self) -> Result<Vec<u8>> {
         let words = self.store.words().await?;
         let (head, kept) = words.split_at(HEAD);
-        let mut saved = vec![MAGIC, VERSION, kind(self.scored)];
+        let mut saved = vec![MAGIC, VERSION, kind(self.scored, self.weights)];
         saved.extend([self.seen as u64 as u32, (self.seen as u64 >> 32) as u32]);
         saved.extend(head);
-        match self.dtype {
-            DType::F32 => {
-                let (positives, negatives) = (head[POSITIVES] as usize, head[NEGATIVES] as usize);
-                saved.extend(kept.iter().take(positives));
-                saved.extend(kept.iter().rev().take(negatives));
+        match self.counted() {
+            true => saved.extend(kept),
+            false => {
+                let words = |at: usize| head[at] as usize * stride(self.weights);
+                saved.extend(kept.iter().take(words(POSITIVES)));
+                saved.extend(kept.iter().rev().take(words(NEGATIVES)));
             }
-            DType::F16 | DType::Bf16 => saved.extend(kept),
         }
         Ok(to_bytes(saved))
     }
@@ -548,14 +614,16 @@ impl ScoreState {
     pub async fn load_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
         let (seen, words) = self.saved(bytes)?;
         let (head, body) = words.split_at(HEAD);
-        let positives = head[POSITIVES] as usize;
-        let Store { gpu, head: h, kept } = &self.store;
+        let positives = head[POSITIVES] as usize * stride(self.weights);
+        let Store {
+            gpu, head: h, kept, ..
+        } = &self.store;
         let written = gpu.scoped(|| {
             let queue = &gpu.queue;
             queue.write_buffer(h, 0, bytemuck::cast_slice(head));
-            let (front, back) = match self.dtype {
-                DType::F32 => body.split_at(positives),
-                DType::F16 | DType::Bf16 => (body, &[][..]),
+            let (front, back) = match self.counted() {
+                true => (body, &[][..]),
+                false => body.split_at(positives),
             };
             queue.write_buffer(kept, 0, bytemuck::cast_slice(front));
             let back: Vec<u32> = back.iter().rev().copied().collect();
@@ -569,11 +637,11 @@ impl ScoreState {
 
     /// What saved bytes hold, if they are of such a state and there is room: how many samples it has seen, its head and what is kept.
     pub(super) fn saved(&self, bytes: &[u8]) -> Result<(usize, Vec<u32>)> {
-        let start = [MAGIC, VERSION, kind(self.scored)];
+        let start = [MAGIC, VERSION, kind(self.scored, self.weights)];
         let words = from_bytes(bytes, &start).unwrap_or_default();
         let (seen, words) = words.split_at_checked(2).unwrap_or_default();
         let (Some(head), Some(body)) = (words.get(..HEAD), words.get(HEAD..)) else {
-            let expected = format!("a saved state of scores of {}", self.dtype);
+            let expected = format!("a saved state of {}", self.said());
             let found = format!("{} bytes that are none", bytes.len());
             return Err(Error::mismatch("bytes", expected, found));
         };
@@ -583,15 +651,31 @@ impl ScoreState {
             return self.full(seen);
         }
         let (positives, negatives) = (head[POSITIVES] as usize, head[NEGATIVES] as usize);
-        let (expected, most) = match self.dtype {
-            DType::F32 => (positives.saturating_add(negatives), seen),
-            DType::F16 | DType::Bf16 => (2 * SLOTS, usize::MAX),
+        let kept = positives.saturating_add(negatives);
+        let (expected, most) = match self.counted() {
+            true => (2 * SLOTS, usize::MAX),
+            false => (kept.saturating_mul(stride(self.weights)), seen),
         };
-        if body.len() != expected || expected > most {
+        if body.len() != expected || kept > most {
             let found = format!("{} for {seen} samples", body.len());
             return Err(Error::mismatch("bytes", format!("{expected} words"), found));
         }
         Ok((seen, words.to_vec()))
+    }
+
+    /// Whether samples of each score are counted.
+    fn counted(&self) -> bool {
+        self.scored.counted(self.weights)
+    }
+
+    /// What is kept, in words.
+    fn said(&self) -> String {
+        let by = if self.weights.is_some() {
+            " with weights"
+        } else {
+            ""
+        };
+        format!("scores of {}{by}", self.dtype)
     }
 
     /// How many samples there are with `more`, if there is room.

@@ -1,6 +1,6 @@
 //! How good probabilities are: log loss, Brier score, calibration.
 
-use super::exact::{NUMBER_SLOTS, sum};
+use super::exact::Tally;
 use super::notes::Notes;
 
 /// Equal bins between 0 and 1 of the calibration error.
@@ -75,30 +75,37 @@ impl Calibration {
 
     /// Slots of what a device counts: losses without bound; exact sums of the others and of squares; then of each bin its
     /// samples, those that are what the probability is of, and by how much more they are than probabilities say.
-    pub const SLOTS: usize = 1 + 2 * NUMBER_SLOTS + CALIBRATION_BINS * (2 + NUMBER_SLOTS);
+    pub const fn slots(tally: Tally) -> usize {
+        1 + 2 * tally.sum() + CALIBRATION_BINS * (2 * tally.cell() + tally.sum())
+    }
 
-    /// Of so many slots.
-    pub fn of_slots(slots: &[u64]) -> Self {
+    /// Of so many slots; of another number of them there is nothing.
+    pub fn of_slots(tally: Tally, slots: &[u64]) -> Option<Self> {
+        if slots.len() != Calibration::slots(tally) {
+            return None;
+        }
+        let (endless, rest) = slots.split_at(1);
+        let (losses, rest) = rest.split_at(tally.sum());
+        let (squares, rest) = rest.split_at(tally.sum());
         let mut sums = Calibration::new();
-        let (endless, rest) = slots.split_at(1.min(slots.len()));
-        let (losses, rest) = rest.split_at(NUMBER_SLOTS.min(rest.len()));
-        let (squares, rest) = rest.split_at(NUMBER_SLOTS.min(rest.len()));
-        for (bin, slots) in sums.bins.iter_mut().zip(rest.chunks(2 + NUMBER_SLOTS)) {
-            if let [n, hits, gap @ ..] = slots {
-                *bin = CalibrationBin {
-                    weight: *n as f64,
-                    confidence: *hits as f64 - sum(gap),
-                    hits: *hits as f64,
-                };
-            }
+        let bins = rest.chunks(2 * tally.cell() + tally.sum());
+        for (bin, slots) in sums.bins.iter_mut().zip(bins) {
+            let (weight, slots) = slots.split_at(tally.cell());
+            let (hits, gap) = slots.split_at(tally.cell());
+            let hits = tally.cell_value(hits);
+            *bin = CalibrationBin {
+                weight: tally.cell_value(weight),
+                confidence: hits - tally.sum_value(gap),
+                hits,
+            };
         }
         sums.weight = sums.bins.iter().map(|b| b.weight).sum();
         sums.log_loss = match endless.iter().any(|n| *n > 0) {
             true => f64::INFINITY,
-            false => sum(losses),
+            false => tally.sum_value(losses),
         };
-        sums.square = sum(squares);
-        sums
+        sums.square = tally.sum_value(squares);
+        Some(sums)
     }
 
     /// A sample that is what `p` is the probability of, or is not; `miss` is how far p is from that.

@@ -1,5 +1,6 @@
 //! Figures of a confusion matrix.
 
+use super::exact::Tally;
 use super::notes::Notes;
 
 /// How often each class was predicted for each class: counts, or sums of weights.
@@ -42,11 +43,14 @@ impl ConfusionMatrix {
         }
     }
 
-    /// Of counts, row after row, `classes` times `classes` of them.
-    pub(crate) fn of_counts(classes: usize, counts: Vec<u64>) -> Self {
+    /// Of what a device counted, row after row, `classes` times `classes` cells.
+    pub(crate) fn of_slots(classes: usize, tally: Tally, slots: &[u64]) -> Self {
         ConfusionMatrix {
             classes,
-            cells: Cells::Counts(counts),
+            cells: match tally {
+                Tally::Count => Cells::Counts(slots.to_vec()),
+                Tally::Weight => Cells::Weights(tally.cells(slots)),
+            },
         }
     }
 

@@ -1,6 +1,6 @@
 //! Numbers.
 
-use super::exact::{NUMBER_UNIT, PRODUCT_UNIT, value, whole};
+use super::exact::{NUMBER_UNIT, PRODUCT_UNIT, Tally, parts, value, whole};
 use super::notes::{Notes, Undefined};
 use super::samples::Samples;
 use crate::error::{Error, Result};
@@ -111,10 +111,11 @@ impl Regression {
     }
 }
 
-/// Exact sums that all figures follow of: y the truth, x the prediction.
+/// Exact sums that all figures follow of: y the truth, x the prediction, all by weight where samples have one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RegressionSums {
-    n: u64,
+    tally: Tally,
+    n: BigInt,
     y: BigInt,
     x: BigInt,
     gap: BigInt,
@@ -127,56 +128,70 @@ pub(crate) struct RegressionSums {
 }
 
 impl RegressionSums {
-    /// Of `n` samples: Σ y, Σ x, Σ |y − x|; Σ y², Σ x², Σ x·y; Σ |y − x|/max(|y|, ε); the largest |y − x|.
-    pub fn new(
-        n: u64,
-        [y, x, gap]: [&[u64]; 3],
-        [yy, xx, xy]: [&[u64]; 3],
-        share: &[u64],
-        largest: u32,
-    ) -> RegressionSums {
-        let [y, x, gap, yy, xx, xy, share] = [y, x, gap, yy, xx, xy, share].map(whole);
+    /// Slots of what a device counts: samples; Σ y, Σ x, Σ |y − x|; Σ y², Σ x², Σ x·y; Σ |y − x|/max(|y|, ε).
+    pub const fn slots(tally: Tally) -> usize {
+        tally.cell() + 3 * tally.sum() + 3 * tally.products() + tally.shares()
+    }
+
+    /// Of so many slots, and the largest |y − x|.
+    pub fn of_slots(tally: Tally, slots: &[u64], largest: u32) -> RegressionSums {
+        let mut rest = slots;
+        let mut next = |n: usize| {
+            let (some, others) = rest.split_at(n.min(rest.len()));
+            rest = others;
+            whole(some)
+        };
         RegressionSums {
-            n,
-            y,
-            x,
-            gap,
-            yy,
-            xx,
-            xy,
-            share,
+            tally,
+            n: next(tally.cell()),
+            y: next(tally.sum()),
+            x: next(tally.sum()),
+            gap: next(tally.sum()),
+            yy: next(tally.products()),
+            xx: next(tally.products()),
+            xy: next(tally.products()),
+            share: next(tally.shares()),
             largest,
         }
     }
 
     /// The figures. Differences are taken before anything is rounded.
     pub fn figures(&self) -> Result<RegressionFigures> {
-        if self.n == 0 {
+        if self.tally == Tally::Count && self.n == BigInt::ZERO {
             return Err(Error::mismatch("input", "at least one sample", "none"));
         }
         let mut notes = Notes::default();
         let notes = &mut notes;
-        let n = self.n as f64;
-        let count = BigInt::from(self.n);
+        let unit = self.tally.unit();
+        let n = value(&self.n, unit);
         let errors = &self.yy - (&self.xy << 1u32) + &self.xx;
         // n² times variances and covariance.
-        let truth = &count * &self.yy - &self.y * &self.y;
-        let predicted = &count * &self.xx - &self.x * &self.x;
-        let both = &count * &self.xy - &self.x * &self.y;
+        let truth = &self.n * &self.yy - &self.y * &self.y;
+        let predicted = &self.n * &self.xx - &self.x * &self.x;
+        let both = &self.n * &self.xy - &self.x * &self.y;
         let bias = &self.y - &self.x;
-        let explained = &truth - (&count * &errors - &bias * &bias);
-        let found = &truth - &count * &errors;
-        let mse = value(&errors, PRODUCT_UNIT) / n;
-        let product = |v: &BigInt| value(v, PRODUCT_UNIT);
-        let constant = "the truth is constant";
-        let mut share = |name: &'static str, a: &BigInt| {
-            notes.ratio(name, product(a), product(&truth), constant)
+        let explained = &truth - (&self.n * &errors - &bias * &bias);
+        let found = &truth - &self.n * &errors;
+        let mut mean = |name: &'static str, sum: &BigInt, of: i32| {
+            let why = "no sample has a weight";
+            notes.ratio(name, value(sum, of + unit), n, why)
         };
-        let r2 = share("r2", &found);
-        let explained_variance = share("explained_variance", &explained);
-        let spread = product(&predicted).sqrt() * product(&truth).sqrt();
+        let mse = mean("mse", &errors, PRODUCT_UNIT);
+        let rmse = mean("rmse", &errors, PRODUCT_UNIT).map(f64::sqrt);
+        let mae = mean("mae", &self.gap, NUMBER_UNIT);
+        let mape = mean("mape", &self.share, NUMBER_UNIT);
+        let mut share = |name: &'static str, a: &BigInt, b: &BigInt, why: &'static str| {
+            let (a, b) = parts(a, b);
+            notes.ratio(name, a, b, why)
+        };
+        let constant = "the truth is constant";
+        let r2 = share("r2", &found, &truth, constant);
+        let explained_variance = share("explained_variance", &explained, &truth, constant);
+        // Its square as a quotient of whole numbers, its sign from the covariance.
         let why = "truth or prediction is constant";
-        let pearson_r = notes.ratio("pearson_r", product(&both), spread, why);
+        let square = share("pearson_r", &(&both * &both), &(&predicted * &truth), why);
+        let sign = if both < BigInt::ZERO { -1.0 } else { 1.0 };
+        let pearson_r = square.map(|square| sign * square.sqrt());
         let exponent = (self.largest >> 23) as i32;
         let mantissa = f64::from(self.largest & 0x007f_ffff);
         let largest = match exponent {
@@ -185,12 +200,12 @@ impl RegressionSums {
         };
         Ok(RegressionFigures {
             n,
-            weighted: false,
-            mse: Some(mse),
-            rmse: Some(mse.sqrt()),
-            mae: Some(value(&self.gap, NUMBER_UNIT) / n),
+            weighted: self.tally == Tally::Weight,
+            mse,
+            rmse,
+            mae,
             r2,
-            mape: Some(value(&self.share, NUMBER_UNIT) / n),
+            mape,
             max_error: Some(largest),
             explained_variance,
             pearson_r: pearson_r.map(|r| r.clamp(-1.0, 1.0)),

@@ -400,6 +400,15 @@ async fn case(
         Task::Multiclass | Task::Multilabel => [1, 2, 5, 10][n % 4],
     };
     let n = n.div_ceil(columns);
+    // Quarters, whose sums have no rounding in f64 either; every fourth of them 0.
+    let weights = (random.below(2) == 0).then(|| {
+        let quarters = (0..n).map(|_| random.below(4) as f32 * (1 + random.below(4)) as f32 / 4.0);
+        stored(quarters.collect(), DType::ALL[random.below(3)])
+    });
+    let weighed = |samples: Samples<'static>| Samples {
+        weight: weights.clone(),
+        ..samples
+    };
     let shape = match (task, labelled) {
         (Task::Multilabel, _) | (Task::Multiclass, false) => vec![n, columns],
         _ => vec![n],
@@ -414,7 +423,7 @@ async fn case(
                 .collect()
         };
         let (x, y) = (stored(some(8.0), dtype), stored(some(8.0), dtype));
-        let samples = Samples::new(shape.clone(), x).target(y);
+        let samples = weighed(Samples::new(shape.clone(), x).target(y));
         let want = Regression {}.figures(&samples)?;
         let got = gpu.regression_figures_async(&samples).await?;
         return Ok((shape, check_regression(&want, &got)));
@@ -438,7 +447,7 @@ async fn case(
             Samples::new(shape.clone(), stored(scores, dtype))
         }
     };
-    let samples = samples.labels(truth.clone());
+    let samples = weighed(samples.labels(truth.clone()));
     let check = match task {
         Task::Binary => {
             let asked = Binary {

@@ -274,23 +274,20 @@ fn the_reference_agrees_with_scikit_learn() {
     );
 }
 
-/// The same cases on the device, which has no weights.
+/// The same cases on the device.
 #[test]
 fn a_device_agrees_with_scikit_learn() {
     let gpu = Gpu::new().expect("a device");
     let mut lines = Vec::new();
     let mut seen = 0;
     for case in &golden() {
-        if !case["weight"].is_null() {
-            continue;
-        }
         let name = case["name"].as_str().expect("a name");
         let (got, _) = evaluate(case, Some(&gpu));
         compare(name, &case["expect"], &got, DEVICE, &mut lines);
         undefined(name, &case["expect"], &got, &mut lines);
         seen += 1;
     }
-    assert!(seen >= 250, "{seen} cases");
+    assert!(seen >= 300, "{seen} cases");
     assert!(
         lines.is_empty(),
         "{} figures are wrong, the first:\n{}",
@@ -387,7 +384,7 @@ fn a_device_works_out_what_the_reference_does() {
     let rounded = bench.run(&format!("{line} d.npy --device gpu --json"));
     assert_eq!(rounded.code, 0);
     assert!(rounded.stderr.contains("d.npy: float64 rounded to float32"));
-    for more in ["--weight d.npy", "--curves c.npz", "--plot p"] {
+    for more in ["--curves c.npz", "--plot p"] {
         let refused = bench.run(&format!("{line} s.npy --device gpu {more}"));
         assert_eq!(refused.code, 2, "{more}");
         assert!(

@@ -63,7 +63,10 @@ fn figures_are_those_of_the_reference_in_any_batches() {
             );
             // In batches, half of them in another state: the same to the last bit.
             let of = Predictions::Scores(dtype);
-            let state = || gpu.binary(&asked, of, LabelType::I64, n).expect("a state");
+            let state = || {
+                gpu.binary(&asked, of, LabelType::I64, None, n)
+                    .expect("a state")
+            };
             let mut states: [BinaryState; 2] = [state(), state()];
             let all = support::upload(&gpu, &scores);
             let truth = support::upload(&gpu, &bytes(labels.iter().map(|l| l.to_le_bytes())));
@@ -225,7 +228,7 @@ fn what_does_not_fit_is_a_typed_error() {
         ..probs
     };
     let scores = Predictions::Scores(DType::F32);
-    let state = |asked: &Binary, of| gpu.binary(asked, of, LabelType::I64, 8);
+    let state = |asked: &Binary, of| gpu.binary(asked, of, LabelType::I64, None, 8);
     assert!(matches!(state(&far, scores), Err(Error::Mismatch { .. })));
     let labels = Predictions::Labels(LabelType::I64);
     assert!(matches!(state(&probs, labels), Err(Error::Mismatch { .. })));

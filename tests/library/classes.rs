@@ -81,7 +81,7 @@ fn figures_of_classes_are_those_of_the_reference_in_any_batches() {
             );
             let of = Predictions::Scores(dtype);
             let state = || {
-                gpu.multiclass(&asked, of, LabelType::I64, classes, n)
+                gpu.multiclass(&asked, of, LabelType::I64, None, classes, n)
                     .expect("a state")
             };
             let mut states = [state(), state()];
@@ -114,7 +114,7 @@ fn figures_of_classes_are_those_of_the_reference_in_any_batches() {
             assert!(matches!(error, Error::Mismatch { .. }), "{error}");
             // Without room for scores there are counts.
             let mut counts = gpu
-                .multiclass(&asked, of, LabelType::I64, classes, 0)
+                .multiclass(&asked, of, LabelType::I64, None, classes, 0)
                 .expect("a state");
             let batch = counts
                 .bind(&View::whole(&all), &View::whole(&truth), n)
@@ -153,7 +153,7 @@ fn many_classes_are_all_looked_at() {
         let gpu = gpu.with_tuning(tuning);
         let of = Predictions::Scores(DType::F32);
         let mut state = gpu
-            .multiclass(&asked, of, LabelType::I64, classes, 0)
+            .multiclass(&asked, of, LabelType::I64, None, classes, 0)
             .expect("a state");
         let all = support::upload(&gpu, &stored(&scores, DType::F32));
         let truth = support::upload(&gpu, &bytes(labels.iter().map(|l| l.to_le_bytes())));
@@ -229,7 +229,7 @@ fn figures_of_labels_are_those_of_the_reference_in_any_batches() {
             );
             let of = Predictions::Scores(dtype);
             let state = || {
-                gpu.multilabel(&asked, of, LabelType::I64, count, n)
+                gpu.multilabel(&asked, of, LabelType::I64, None, count, n)
                     .expect("a state")
             };
             let mut states = [state(), state()];
@@ -275,7 +275,7 @@ fn states_without_room_for_scores_say_so() {
     let of = Predictions::Scores(DType::F32);
     let asked = Multiclass::default();
     let state = |room| {
-        gpu.multiclass(&asked, of, LabelType::I64, 3, room)
+        gpu.multiclass(&asked, of, LabelType::I64, None, 3, room)
             .expect("a state")
     };
     let (mut kept, mut counted) = (state(8), state(0));
@@ -302,9 +302,9 @@ fn states_without_room_for_scores_say_so() {
     assert_eq!(reason("roc_auc_ovr.macro"), Some("no scores were kept"));
     assert_eq!(figures.accuracy, Some(1.0));
     // Nothing is made for more than there can be.
-    let many = gpu.multiclass(&asked, of, LabelType::I64, usize::MAX / 2, 1);
+    let many = gpu.multiclass(&asked, of, LabelType::I64, None, usize::MAX / 2, 1);
     assert!(matches!(many, Err(Error::TooLarge { .. })));
-    let many = gpu.multilabel(&Multilabel::default(), of, LabelType::I64, 70_000, 0);
+    let many = gpu.multilabel(&Multilabel::default(), of, LabelType::I64, None, 70_000, 0);
     assert!(matches!(many, Err(Error::TooLarge { .. })));
 }
 

@@ -20,3 +20,4 @@ mod stream;
 mod support;
 mod threads;
 mod verify;
+mod weighted;

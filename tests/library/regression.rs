@@ -73,7 +73,7 @@ fn figures_are_those_of_the_reference_in_any_batches() {
                         .map(|c| format!("{at}: {c}")),
                 );
                 // In batches, half of them in another state: the same to the last bit.
-                let state = || gpu.regression(of[0], of[1]).expect("a state");
+                let state = || gpu.regression(of[0], of[1], None).expect("a state");
                 let states = [state(), state()];
                 let x = support::upload(&gpu, &bytes[0]);
                 let y = support::upload(&gpu, &bytes[1]);
@@ -108,7 +108,10 @@ fn sums_go_on_past_32_bits() {
     let Some(gpu) = support::gpu() else { return };
     let of = |v: &[f32]| support::upload(&gpu, &stored(v, DType::F32));
     let (x, y) = (of(&[1.5, -2.0, 0.25]), of(&[1.0, -3.0, 1e3]));
-    let state = || gpu.regression(DType::F32, DType::F32).expect("a state");
+    let state = || {
+        gpu.regression(DType::F32, DType::F32, None)
+            .expect("a state")
+    };
     let (a, b): (RegressionState, RegressionState) = (state(), state());
     let batch = a
         .bind(&View::whole(&x), &View::whole(&y), 3)
@@ -162,18 +165,14 @@ fn what_is_no_number_is_named() {
             "{error}"
         );
     }
-    let samples = Samples::new([4], &good).target(&good);
-    let weighted = samples.clone().weight(&good);
-    assert!(matches!(
-        gpu.regression_figures(&weighted),
-        Err(Error::Mismatch { .. })
-    ));
     let shorter = Samples::new([4], &good).target(&good[..3]);
     assert!(matches!(
         gpu.regression_figures(&shorter),
         Err(Error::Mismatch { .. })
     ));
     // Nothing was seen.
-    let state = gpu.regression(DType::F32, DType::F32).expect("a state");
+    let state = gpu
+        .regression(DType::F32, DType::F32, None)
+        .expect("a state");
     assert!(matches!(state.compute(), Err(Error::Mismatch { .. })));
 }

@@ -17,11 +17,12 @@ struct Parts<'a> {
     input_bytes: usize,
     truth: &'a wgpu::Buffer,
     truth_bytes: usize,
+    weights: &'a wgpu::Buffer,
 }
 
 impl Parts<'_> {
     /// Batch `b` of [`EACH`] samples; or all samples.
-    fn views(&self, b: Option<usize>) -> [View<'_>; 2] {
+    fn views(&self, b: Option<usize>) -> [View<'_>; 3] {
         let view = |buffer, bytes: usize| match b {
             None => View::whole(buffer),
             Some(b) => View {
@@ -33,6 +34,7 @@ impl Parts<'_> {
         [
             view(self.input, self.input_bytes),
             view(self.truth, self.truth_bytes),
+            view(self.weights, 4),
         ]
     }
 }
@@ -74,15 +76,23 @@ macro_rules! stream {
 
 macro_rules! with_ignored {
     ($state:expr, $views:expr, $n:expr) => {{
-        let [input, truth] = $views;
+        let [input, truth, _] = $views;
         $state.bind(&input, &truth, $n, None).expect("bound")
     }};
 }
 
 macro_rules! plain {
     ($state:expr, $views:expr, $n:expr) => {{
-        let [input, truth] = $views;
+        let [input, truth, _] = $views;
         $state.bind(&input, &truth, $n).expect("bound")
+    }};
+}
+
+macro_rules! weighted {
+    ($state:expr, $views:expr, $n:expr) => {{
+        let [input, truth, weights] = $views;
+        let bound = $state.bind_weighted(&input, &truth, &weights, $n);
+        bound.expect("bound")
     }};
 }
 
@@ -107,19 +117,26 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
     let (bits, classes) = (labels(&mut rng, 2, N), labels(&mut rng, CLASSES, N));
     let sets = labels(&mut rng, 2, N * CLASSES);
     let predicted = labels(&mut rng, CLASSES, N);
+    let weights: Vec<f32> = (0..N).map(|_| rng.range(0.0, 3.0) as f32).collect();
+    let weights = support::upload(gpu, &stored(&weights, DType::F32));
     let parts = |input, input_bytes, truth, truth_bytes| Parts {
         input,
         input_bytes,
         truth,
         truth_bytes,
+        weights: &weights,
     };
     let ty = LabelType::U32;
     // A head of 8 words; 12 of areas; and 18 of points.
     let areas = 4 * (8 + 12);
     let points = 4 * 18;
-    let counts = |slots: u64| 4 * 8 + 8 * slots;
+    // High words begin where a binding may.
+    let counts = |slots: u64| 4 * 8 + 8 * slots.next_multiple_of(64);
     // Losses without bound, two sums of 18 slots, 15 bins of 20.
     let sums = 1 + 2 * 18 + 15 * 20;
+    // A weight has 18 slots, a product 35, a product of three 53.
+    let weighed_sums = 1 + 2 * 35 + 15 * (2 * 18 + 35);
+    let by = Some(DType::F32);
     let of = parts(&singles, 4, &bits, 4);
     stream!(
         gpu,
@@ -158,10 +175,28 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
     stream!(
         gpu,
         "two classes",
-        gpu.binary(&asked, scored, ty, N).expect("a state"),
+        gpu.binary(&asked, scored, ty, None, N).expect("a state"),
         of,
         plain,
         counts(4 + sums) + areas + points
+    );
+    stream!(
+        gpu,
+        "two classes with weights",
+        gpu.binary(&asked, scored, ty, by, N).expect("a state"),
+        of,
+        weighted,
+        counts(4 * 18 + weighed_sums) + areas + points
+    );
+    let of = parts(&halves, 2, &bits, 4);
+    let in_halves = Predictions::Scores(DType::Bf16);
+    stream!(
+        gpu,
+        "two classes of bf16 with weights",
+        gpu.binary(&asked, in_halves, ty, by, N).expect("a state"),
+        of,
+        weighted,
+        counts(4 * 18 + weighed_sums) + areas + points
     );
     let asked = Multiclass {
         input: InputKind::Logits,
@@ -172,11 +207,21 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
     stream!(
         gpu,
         "several classes",
-        gpu.multiclass(&asked, scored, ty, CLASSES, N)
+        gpu.multiclass(&asked, scored, ty, None, CLASSES, N)
             .expect("a state"),
         of,
         plain,
         classes_read
+    );
+    let cells = (CLASSES * (CLASSES + 1)) as u64;
+    stream!(
+        gpu,
+        "several classes with weights",
+        gpu.multiclass(&asked, scored, ty, by, CLASSES, 0)
+            .expect("a state"),
+        of,
+        weighted,
+        counts(18 * cells + weighed_sums)
     );
     let asked = Multilabel::default();
     let of = parts(&rows, 4 * CLASSES, &sets, 4 * CLASSES);
@@ -184,7 +229,7 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
     stream!(
         gpu,
         "several labels",
-        gpu.multilabel(&asked, scored, ty, CLASSES, N)
+        gpu.multilabel(&asked, scored, ty, None, CLASSES, N)
             .expect("a state"),
         of,
         plain,
@@ -194,9 +239,18 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
     stream!(
         gpu,
         "numbers",
-        gpu.regression(DType::F32, DType::F32).expect("a state"),
+        gpu.regression(DType::F32, DType::F32, None)
+            .expect("a state"),
         of,
         plain,
         counts(1 + 3 * 18 + 3 * 35 + 24)
+    );
+    stream!(
+        gpu,
+        "numbers with weights",
+        gpu.regression(DType::F32, DType::F32, by).expect("a state"),
+        of,
+        weighted,
+        counts(18 + 3 * 35 + 3 * 53 + 42)
     );
 }

@@ -7,7 +7,7 @@ use crate::gpu::bind::View;
 use crate::gpu::collect::check_head;
 use crate::gpu::scores::{Lane, Scored};
 use crate::gpu::{Gpu, Predictions};
-use crate::metric::{Binary, BinaryFigures, Calibration, ConfusionMatrix, InputKind, Order};
+use crate::metric::{Binary, BinaryFigures, Calibration, ConfusionMatrix, InputKind, Order, Tally};
 use crate::tensor::{DType, LabelType};
 
 /// Cells of the confusion matrix.
@@ -20,6 +20,7 @@ const CELLS: usize = 4;
 #[derive(Debug)]
 pub struct BinaryState {
     state: Ordered,
+    tally: Tally,
     asked: Binary,
     /// As it is stored; `None` for labels.
     threshold: Option<f64>,
@@ -28,6 +29,10 @@ pub struct BinaryState {
 impl Gpu {
     /// Makes a state for what `asked` asks about predictions and labels stored so, with room for `capacity` scores. It keeps 6 KiB,
     /// and scores as [`Gpu::scores`] does.
+    ///
+    /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 72 bytes
+    /// each, other sums take twice the room, scores of any type are kept in 8 bytes, and areas count weights in units of 2⁻²⁴ of the
+    /// largest and less, down to where all of them together have 63 bits.
     ///
     /// # Errors
     /// [`Error::Mismatch`](crate::Error::Mismatch) for options out of range, or predicted labels where there should be scores and
@@ -39,9 +44,10 @@ impl Gpu {
         asked: &Binary,
         predictions: Predictions,
         labels: LabelType,
+        weights: Option<DType>,
         capacity: usize,
     ) -> Result<BinaryState> {
-        self.block_on(self.binary_async(asked, predictions, labels, capacity))
+        self.block_on(self.binary_async(asked, predictions, labels, weights, capacity))
     }
 
     /// As `binary`, without blocking.
@@ -53,13 +59,16 @@ impl Gpu {
         asked: &Binary,
         predictions: Predictions,
         labels: LabelType,
+        weights: Option<DType>,
         capacity: usize,
     ) -> Result<BinaryState> {
         asked.check()?;
         let kind = asked.input;
+        let tally = Tally::of(weights);
+        let cells = CELLS * tally.cell();
         let sums = match kind {
             InputKind::Scores | InputKind::Labels => 0,
-            InputKind::Probs | InputKind::Logits => Calibration::SLOTS,
+            InputKind::Probs | InputKind::Logits => Calibration::slots(tally),
         };
         let said = format!("two classes by {}", kind.name());
         let (what, told, slots, threshold, lanes, dtype) = match fitting(kind, predictions)? {
@@ -72,19 +81,21 @@ impl Gpu {
                 );
                 let what = What::Binary(kind, dtype, labels);
                 let lanes = vec![Lane::default()];
-                (what, told, CELLS + sums, Some(threshold), lanes, dtype)
+                (what, told, cells + sums, Some(threshold), lanes, dtype)
             }
             // Ranks besides; what is told is the number of classes.
             Predictions::Labels(of) => {
                 let what = What::Labels(of, labels);
-                (what, (2, 1, said), CELLS + 2, None, Vec::new(), DType::F32)
+                let slots = cells + 2 * tally.cell();
+                (what, (2, 1, said), slots, None, Vec::new(), DType::F32)
             }
         };
         let order = Scored::Plain(dtype);
         let ignore = asked.ignore_index;
         let of = (order, labels, capacity);
         Ok(BinaryState {
-            state: Ordered::new(self, what, told, slots as u64, ignore, of, lanes).await?,
+            state: Ordered::new(self, what, weights, told, slots as u64, ignore, of, lanes).await?,
+            tally,
             asked: *asked,
             threshold,
         })
@@ -111,9 +122,10 @@ impl BinaryState {
         let (head, counts) = self.state.counts.read().await?;
         let kind = self.asked.input;
         check_head(&head, ["labels below 2", kind.expected("labels below 2")])?;
-        let (cells, rest) = counts.split_at(CELLS.min(counts.len()));
-        let matrix = ConfusionMatrix::of_counts(2, cells.to_vec());
-        let calibration = (rest.len() == Calibration::SLOTS).then(|| Calibration::of_slots(rest));
+        let tally = self.tally;
+        let (cells, rest) = counts.split_at((CELLS * tally.cell()).min(counts.len()));
+        let matrix = ConfusionMatrix::of_slots(2, tally, cells);
+        let calibration = Calibration::of_slots(tally, rest);
         let order = match self.state.scores.first() {
             None => Order::None,
             Some(scores) => {

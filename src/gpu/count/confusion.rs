@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::bind::{Bound, View};
 use crate::gpu::collect::{SampleBatch, check_head};
-use crate::metric::{ConfusionMatrix, InputKind};
+use crate::metric::{ConfusionMatrix, InputKind, Tally};
 use crate::tensor::{DType, LabelType};
 
 /// What predictions are read from.
@@ -78,7 +78,7 @@ impl Gpu {
             Predictions::Scores(dtype) => What::Classes(InputKind::Scores, dtype, labels),
         };
         Ok(ConfusionState {
-            counts: Counts::new(self, what, (classes as u32, each, said), slots).await?,
+            counts: Counts::new(self, what, None, (classes as u32, each, said), slots).await?,
             predictions,
             labels,
             classes,
@@ -117,7 +117,9 @@ impl ConfusionState {
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
         let counts = &self.counts;
-        counts.bind(predictions, labels, n, ignore_index).await
+        counts
+            .bind(predictions, labels, None, n, ignore_index)
+            .await
     }
 
     /// Attaches what a loss finds of its rows on the way, by a plan that [`Gpu::plan_ranked`] made: `labels` are those of the loss.
@@ -187,7 +189,7 @@ impl ConfusionState {
         check_head(&head, [&labels, input])?;
         let ranks = counts.split_off(self.classes * self.classes);
         Ok(Confusion {
-            matrix: ConfusionMatrix::of_counts(self.classes, counts),
+            matrix: ConfusionMatrix::of_slots(self.classes, Tally::Count, &counts),
             ranks: match self.predictions {
                 Predictions::Labels(_) => Vec::new(),
                 Predictions::Scores(_) => ranks,

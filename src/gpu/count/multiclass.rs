@@ -9,7 +9,7 @@ use crate::gpu::scores::{Lane, Scored, all_areas};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::{
     Calibration, ConfusionMatrix, InputKind, MOST_CLASSES, Multiclass, MulticlassFigures,
-    OperatingPoints, Order,
+    OperatingPoints, Order, Tally,
 };
 use crate::tensor::{DType, LabelType};
 
@@ -21,6 +21,7 @@ use crate::tensor::{DType, LabelType};
 #[derive(Debug)]
 pub struct MulticlassState {
     state: Ordered,
+    tally: Tally,
     asked: Multiclass,
     classes: usize,
 }
@@ -29,6 +30,10 @@ impl Gpu {
     /// Makes a state for what `asked` asks about predictions and labels of `classes` classes stored so. With room for `capacity` scores
     /// it keeps those of each class as [`Gpu::scores`] does, of logits in 4 bytes each; where the capacity is 0, there are no areas
     /// under curves, and memory is constant.
+    ///
+    /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 72 bytes
+    /// each, other sums take twice the room, scores of any type are kept in 8 bytes, and areas count weights in units of 2⁻²⁴ of the
+    /// largest and less, down to where all of them together have 63 bits.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for no class, another number of them than `asked` says, or predicted labels where there should be scores
@@ -40,10 +45,12 @@ impl Gpu {
         asked: &Multiclass,
         predictions: Predictions,
         labels: LabelType,
+        weights: Option<DType>,
         classes: usize,
         capacity: usize,
     ) -> Result<MulticlassState> {
-        self.block_on(self.multiclass_async(asked, predictions, labels, classes, capacity))
+        let made = self.multiclass_async(asked, predictions, labels, weights, classes, capacity);
+        self.block_on(made)
     }
 
     /// As `multiclass`, without blocking.
@@ -55,6 +62,7 @@ impl Gpu {
         asked: &Multiclass,
         predictions: Predictions,
         labels: LabelType,
+        weights: Option<DType>,
         classes: usize,
         capacity: usize,
     ) -> Result<MulticlassState> {
@@ -65,9 +73,10 @@ impl Gpu {
         let kind = asked.input;
         at_most("classes of a confusion matrix", MOST_CLASSES, classes)?;
         let all = classes as u64;
-        let cells = all * (all + 1);
+        let tally = Tally::of(weights);
+        let cells = all * (all + 1) * tally.cell() as u64;
         let sums = match kind {
-            InputKind::Probs | InputKind::Logits => Calibration::SLOTS as u64,
+            InputKind::Probs | InputKind::Logits => Calibration::slots(tally) as u64,
             InputKind::Scores | InputKind::Labels => 0,
         };
         let (what, each, ordered, dtype) = match fitting(kind, predictions)? {
@@ -95,7 +104,8 @@ impl Gpu {
         let lanes = (0..ordered).map(lane).collect();
         let slots = cells + sums;
         Ok(MulticlassState {
-            state: Ordered::new(self, what, told, slots, ignore, of, lanes).await?,
+            state: Ordered::new(self, what, weights, told, slots, ignore, of, lanes).await?,
+            tally,
             asked: asked.clone(),
             classes,
         })
@@ -125,14 +135,16 @@ impl MulticlassState {
             kind => kind.expected(&labels),
         };
         check_head(&head, [&labels, input])?;
-        let mut ranks = counts.split_off(self.classes * self.classes);
-        let sums = ranks.split_off(self.classes);
-        let ranks: Vec<f64> = match self.asked.input {
+        let tally = self.tally;
+        let of = |cells: usize| cells * tally.cell();
+        let mut ranks = counts.split_off(of(self.classes * self.classes));
+        let sums = ranks.split_off(of(self.classes));
+        let ranks = match self.asked.input {
             InputKind::Labels => Vec::new(),
-            _ => ranks.into_iter().map(|n| n as f64).collect(),
+            _ => tally.cells(&ranks),
         };
-        let matrix = ConfusionMatrix::of_counts(self.classes, counts);
-        let calibration = (sums.len() == Calibration::SLOTS).then(|| Calibration::of_slots(&sums));
+        let matrix = ConfusionMatrix::of_slots(self.classes, tally, &counts);
+        let calibration = Calibration::of_slots(tally, &sums);
         let none = match self.asked.input {
             InputKind::Labels => Order::None,
             _ => Order::Unkept,

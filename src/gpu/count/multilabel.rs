@@ -8,7 +8,7 @@ use crate::gpu::collect::check_head;
 use crate::gpu::scores::{Lane, Scored, all_areas};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::{
-    ConfusionMatrix, InputKind, Multilabel, MultilabelFigures, OperatingPoints, Order,
+    ConfusionMatrix, InputKind, Multilabel, MultilabelFigures, OperatingPoints, Order, Tally,
 };
 use crate::tensor::{DType, LabelType};
 
@@ -18,6 +18,7 @@ use crate::tensor::{DType, LabelType};
 #[derive(Debug)]
 pub struct MultilabelState {
     state: Ordered,
+    tally: Tally,
     labels: usize,
     asked: Multilabel,
 }
@@ -26,6 +27,10 @@ impl Gpu {
     /// Makes a state for what `asked` asks about predictions and truth of `count` labels a sample stored so. With room for `capacity`
     /// samples it keeps the scores of each label as [`Gpu::scores`] does; where the capacity is 0, there are no areas under curves,
     /// and memory is constant.
+    ///
+    /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 72 bytes
+    /// each, other sums take twice the room, scores of any type are kept in 8 bytes, and areas count weights in units of 2⁻²⁴ of the
+    /// largest and less, down to where all of them together have 63 bits.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for no label, a threshold that is no number, or predicted labels where there should be scores and the other
@@ -36,10 +41,12 @@ impl Gpu {
         asked: &Multilabel,
         predictions: Predictions,
         labels: LabelType,
+        weights: Option<DType>,
         count: usize,
         capacity: usize,
     ) -> Result<MultilabelState> {
-        self.block_on(self.multilabel_async(asked, predictions, labels, count, capacity))
+        let made = self.multilabel_async(asked, predictions, labels, weights, count, capacity);
+        self.block_on(made)
     }
 
     /// As `multilabel`, without blocking.
@@ -51,6 +58,7 @@ impl Gpu {
         asked: &Multilabel,
         predictions: Predictions,
         labels: LabelType,
+        weights: Option<DType>,
         count: usize,
         capacity: usize,
     ) -> Result<MultilabelState> {
@@ -85,10 +93,12 @@ impl Gpu {
         let order = Scored::Plain(dtype);
         let of = (order, labels, capacity);
         let lanes = (0..ordered).map(lane).collect();
-        let slots = 4 * each + SETS as u64;
+        let tally = Tally::of(weights);
+        let slots = (4 * each + SETS as u64) * tally.cell() as u64;
         let ignore = asked.ignore_index;
         Ok(MultilabelState {
-            state: Ordered::new(self, what, told, slots, ignore, of, lanes).await?,
+            state: Ordered::new(self, what, weights, told, slots, ignore, of, lanes).await?,
+            tally,
             labels: count,
             asked: *asked,
         })
@@ -120,9 +130,12 @@ impl MultilabelState {
         let (head, counts) = self.state.counts.read().await?;
         let expected = self.asked.input.expected("labels below 2");
         check_head(&head, ["labels below 2", expected])?;
-        let (cells, sets) = counts.split_at((4 * self.labels).min(counts.len()));
-        let matrix = |cells: &[u64]| ConfusionMatrix::of_counts(2, cells.to_vec());
-        let matrices = cells.chunks(4).map(matrix).collect();
+        let tally = self.tally;
+        let four = 4 * tally.cell();
+        let (cells, sets) = counts.split_at((four * self.labels).min(counts.len()));
+        let matrix = |cells: &[u64]| ConfusionMatrix::of_slots(2, tally, cells);
+        let matrices = cells.chunks(four).map(matrix).collect();
+        let sets = tally.cells(sets);
         let none = match self.asked.input {
             InputKind::Labels => Order::None,
             _ => Order::Unkept,
@@ -132,7 +145,7 @@ impl MultilabelState {
         for (order, areas) in orders.iter_mut().zip(areas) {
             *order = Order::Areas(areas, OperatingPoints::default());
         }
-        let of = |k: usize| sets.get(k).map_or(0.0, |n| *n as f64);
+        let of = |k: usize| sets.get(k).copied().unwrap_or_default();
         let whole = [of(1), of(2), of(3)];
         Ok(MultilabelFigures::new(of(0), matrices, orders, whole))
     }

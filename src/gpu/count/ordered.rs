@@ -7,7 +7,7 @@ use crate::gpu::collect::SampleBatch;
 use crate::gpu::scores::{Lane, ScoreState, Scored};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::InputKind;
-use crate::tensor::LabelType;
+use crate::tensor::{DType, LabelType};
 
 /// A batch of a state of metrics, ready to be recorded as often as wanted, into that state.
 #[derive(Debug)]
@@ -64,16 +64,18 @@ impl Ordered {
     pub async fn new(
         gpu: &Gpu,
         what: What,
+        weights: Option<DType>,
         told: (u32, u64, String),
         slots: u64,
         ignore_index: Option<i64>,
         (scored, labels, capacity): (Scored, LabelType, usize),
         lanes: Vec<Lane>,
     ) -> Result<Ordered> {
-        let counts = Counts::new(gpu, what, told, slots).await?;
+        let counts = Counts::new(gpu, what, weights, told, slots).await?;
         let mut scores = Vec::new();
         for _ in &lanes {
-            scores.push(gpu.scores_of(scored, labels, capacity).await?);
+            let state = gpu.scores_of(scored, labels, weights, capacity);
+            scores.push(state.await?);
         }
         Ok(Ordered {
             counts,
@@ -91,17 +93,16 @@ impl Ordered {
         &self,
         predictions: &View<'_>,
         labels: &View<'_>,
+        weights: Option<&View<'_>>,
         n: usize,
     ) -> Result<MetricBatch> {
         let ignore = self.ignore_index;
-        let counts = self.counts.bind(predictions, labels, n, ignore).await?;
+        let counts = self.counts.bind(predictions, labels, weights, n, ignore);
+        let counts = counts.await?;
         let mut scores = Vec::new();
         for (state, lane) in self.scores.iter().zip(&self.lanes) {
-            scores.push(
-                state
-                    .bind_lane(predictions, labels, n, ignore, *lane)
-                    .await?,
-            );
+            let batch = state.bind_lane([predictions, labels], weights, n, ignore, *lane);
+            scores.push(batch.await?);
         }
         Ok(MetricBatch { counts, scores })
     }
@@ -208,7 +209,8 @@ macro_rules! ordered_state {
             /// Attaches `n` samples: their predictions and labels.
             ///
             /// # Errors
-            /// [`Error::Mismatch`](crate::Error::Mismatch) for a view that is too small, off its alignment or of the wrong usage;
+            /// [`Error::Mismatch`](crate::Error::Mismatch) for a view that is too small, off its alignment or of the wrong usage, and of
+            /// a state with weights;
             /// [`Error::TooLarge`](crate::Error::TooLarge) for rows larger than a binding or 2³² numbers;
             /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) and [`Error::Device`](crate::Error::Device).
             #[cfg(not(target_arch = "wasm32"))]
@@ -232,7 +234,38 @@ macro_rules! ordered_state {
                 labels: &View<'_>,
                 n: usize,
             ) -> Result<MetricBatch> {
-                self.state.bind(predictions, labels, n).await
+                self.state.bind(predictions, labels, None, n).await
+            }
+
+            /// As `bind`, of a state with weights: one number of at least 0 for each sample, stored as the state was told.
+            ///
+            /// # Errors
+            /// As `bind`; [`Error::Mismatch`](crate::Error::Mismatch) of a state without weights.
+            #[cfg(not(target_arch = "wasm32"))]
+            pub fn bind_weighted(
+                &self,
+                predictions: &View<'_>,
+                labels: &View<'_>,
+                weights: &View<'_>,
+                n: usize,
+            ) -> Result<MetricBatch> {
+                let bound = self.bind_weighted_async(predictions, labels, weights, n);
+                self.state.gpu().block_on(bound)
+            }
+
+            /// As `bind_weighted`, without blocking.
+            ///
+            /// # Errors
+            /// As `bind_weighted`.
+            pub async fn bind_weighted_async(
+                &self,
+                predictions: &View<'_>,
+                labels: &View<'_>,
+                weights: &View<'_>,
+                n: usize,
+            ) -> Result<MetricBatch> {
+                let weights = Some(weights);
+                self.state.bind(predictions, labels, weights, n).await
             }
 
             /// Records a batch. Allocates nothing, submits nothing, reads nothing back.

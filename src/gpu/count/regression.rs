@@ -5,13 +5,11 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::bind::View;
 use crate::gpu::collect::{SampleBatch, check_head};
-use crate::metric::{NUMBER_SLOTS, PRODUCT_SLOTS, RegressionFigures, RegressionSums};
+use crate::metric::{RegressionFigures, RegressionSums, Tally};
 use crate::tensor::DType;
 
 /// Where the most |y − x| stands in a head.
 const LARGEST_GAP: usize = 6;
-/// Slots of the sum of shares.
-const SHARE_SLOTS: usize = 24;
 
 /// Predictions and true numbers that are collected batch by batch, for all figures of regression.
 ///
@@ -22,16 +20,23 @@ const SHARE_SLOTS: usize = 24;
 #[derive(Debug)]
 pub struct RegressionState {
     counts: Counts,
+    tally: Tally,
 }
 
 impl Gpu {
-    /// Makes a state for predictions stored as `predictions` and true numbers stored as `truth`, in 1.5 KiB.
+    /// Makes a state for predictions stored as `predictions` and true numbers stored as `truth`, in 1.5 KiB. With `weights`, the type
+    /// they are stored as, every sample counts by its own, and sums are as exact; in 2.6 KiB.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) and [`Error::Device`](crate::Error::Device).
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn regression(&self, predictions: DType, truth: DType) -> Result<RegressionState> {
-        self.block_on(self.regression_async(predictions, truth))
+    pub fn regression(
+        &self,
+        predictions: DType,
+        truth: DType,
+        weights: Option<DType>,
+    ) -> Result<RegressionState> {
+        self.block_on(self.regression_async(predictions, truth, weights))
     }
 
     /// As `regression`, without blocking.
@@ -42,12 +47,15 @@ impl Gpu {
         &self,
         predictions: DType,
         truth: DType,
+        weights: Option<DType>,
     ) -> Result<RegressionState> {
-        let slots = 1 + 3 * NUMBER_SLOTS + 3 * PRODUCT_SLOTS + SHARE_SLOTS;
+        let tally = Tally::of(weights);
+        let slots = RegressionSums::slots(tally);
         let told = (0, 1, "sums of predicted numbers".into());
         let what = What::Regression(predictions, truth);
         Ok(RegressionState {
-            counts: Counts::new(self, what, told, slots as u64).await?,
+            counts: Counts::new(self, what, weights, told, slots as u64).await?,
+            tally,
         })
     }
 }
@@ -56,8 +64,8 @@ impl RegressionState {
     /// Attaches `n` predictions with the true numbers.
     ///
     /// # Errors
-    /// [`Error::Mismatch`](crate::Error::Mismatch) for a view that is too small, off its alignment or of the wrong usage;
-    /// [`Error::TooLarge`](crate::Error::TooLarge) for 2³² numbers; [`Error::OutOfMemory`](crate::Error::OutOfMemory) and
+    /// [`Error::Mismatch`](crate::Error::Mismatch) for a view that is too small, off its alignment or of the wrong usage, and of a state
+    /// with weights; [`Error::TooLarge`](crate::Error::TooLarge) for 2³² numbers; [`Error::OutOfMemory`](crate::Error::OutOfMemory) and
     /// [`Error::Device`](crate::Error::Device).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn bind(&self, predictions: &View<'_>, truth: &View<'_>, n: usize) -> Result<SampleBatch> {
@@ -75,7 +83,38 @@ impl RegressionState {
         truth: &View<'_>,
         n: usize,
     ) -> Result<SampleBatch> {
-        self.counts.bind(predictions, truth, n, None).await
+        self.counts.bind(predictions, truth, None, n, None).await
+    }
+
+    /// As `bind`, of a state with weights: one number of at least 0 for each sample, stored as the state was told.
+    ///
+    /// # Errors
+    /// As `bind`; [`Error::Mismatch`](crate::Error::Mismatch) of a state without weights.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn bind_weighted(
+        &self,
+        predictions: &View<'_>,
+        truth: &View<'_>,
+        weights: &View<'_>,
+        n: usize,
+    ) -> Result<SampleBatch> {
+        let bound = self.bind_weighted_async(predictions, truth, weights, n);
+        self.counts.gpu().block_on(bound)
+    }
+
+    /// As `bind_weighted`, without blocking.
+    ///
+    /// # Errors
+    /// As `bind_weighted`.
+    pub async fn bind_weighted_async(
+        &self,
+        predictions: &View<'_>,
+        truth: &View<'_>,
+        weights: &View<'_>,
+        n: usize,
+    ) -> Result<SampleBatch> {
+        let weights = Some(weights);
+        self.counts.bind(predictions, truth, weights, n, None).await
     }
 
     /// Waits for what has been submitted, reads 1.5 KiB, and works the figures out.
@@ -97,23 +136,8 @@ impl RegressionState {
     pub async fn compute_async(&self) -> Result<RegressionFigures> {
         let (head, counts) = self.counts.read().await?;
         check_head(&head, ["finite numbers"; 2])?;
-        let mut rest = counts.as_slice();
-        let mut next = |n: usize| {
-            let (some, others) = rest.split_at(n.min(rest.len()));
-            rest = others;
-            some
-        };
-        let n = next(1).iter().sum();
-        let [y, x, gap] = [(); 3].map(|()| next(NUMBER_SLOTS));
-        let [yy, xx, xy] = [(); 3].map(|()| next(PRODUCT_SLOTS));
-        RegressionSums::new(
-            n,
-            [y, x, gap],
-            [yy, xx, xy],
-            next(SHARE_SLOTS),
-            head[LARGEST_GAP],
-        )
-        .figures()
+        let largest = head[LARGEST_GAP];
+        RegressionSums::of_slots(self.tally, &counts, largest).figures()
     }
 }
 

@@ -1,6 +1,6 @@
 //! How areas under curves, and operating points, come of what a state keeps.
 
-use super::{RUN, RUNS, ScoreState, Shape, shape};
+use super::{RUN, RUNS, ScoreState, Shape, shape, stride};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::bind::buffer;
@@ -36,14 +36,12 @@ async fn all_orders(states: &[&ScoreState], asked: Asked) -> Result<Vec<(Areas, 
     let made = gpu.scoped(|| {
         let mut steps = Vec::new();
         let capacity = |s: &&ScoreState| s.store.capacity();
-        let sorted = states.iter().filter(|s| s.dtype == DType::F32);
+        let sorted = states.iter().filter(|s| !s.counted());
         let room = sorted.map(capacity).max().map(|n| Room::new(gpu, n));
         let left: Vec<_> = states
             .iter()
             .map(|state| match &room {
-                Some(room) if state.dtype == DType::F32 => {
-                    state.sorted_steps(asked, room, &mut steps)
-                }
+                Some(room) if !state.counted() => state.sorted_steps(asked, room, &mut steps),
                 _ => state.counted_steps(asked, &mut steps),
             })
             .collect();
@@ -61,7 +59,7 @@ async fn all_orders(states: &[&ScoreState], asked: Asked) -> Result<Vec<(Areas, 
     let words = read(gpu, &steps, &results).await?;
     let each = words.len() / states.len();
     let pairs = states.iter().zip(words.chunks(each.max(1)));
-    pairs.map(|(state, words)| state.said(words)).collect()
+    pairs.map(|(state, words)| state.found(words)).collect()
 }
 
 /// The same of so many.
@@ -104,7 +102,7 @@ impl Room {
 
 impl ScoreState {
     /// What a head, sums and points say.
-    fn said(&self, words: &[u32]) -> Result<(Areas, Points)> {
+    fn found(&self, words: &[u32]) -> Result<(Areas, Points)> {
         let (head, result) = words.split_at(HEAD);
         check_head(head, ["labels below 2", "scores that are numbers"])?;
         let (result, points) = result.split_at(RESULT);
@@ -139,6 +137,7 @@ impl ScoreState {
     fn result_steps(
         &self,
         words: &wgpu::Buffer,
+        masses: Option<&wgpu::Buffer>,
         groups: usize,
         asked: Asked,
         kernels: [&[(usize, usize)]; 2],
@@ -168,7 +167,8 @@ impl ScoreState {
         let wanted = if asked.is_some() { 2 } else { 1 };
         let results = [&left.areas, &left.points];
         for (result, kernels) in results.into_iter().zip(kernels).take(wanted) {
-            let buffers = [&self.store.head, words, result].map(Span::whole);
+            let buffers = [&self.store.head, words, result].into_iter().chain(masses);
+            let buffers: Vec<_> = buffers.map(Span::whole).collect();
             let areas = &self.kernels.areas;
             let group = areas.bind(gpu, Span::whole(&params), &buffers);
             steps.extend(kernels.iter().map(|&(kernel, groups)| Step {
@@ -182,40 +182,44 @@ impl ScoreState {
 
     fn counted_steps(&self, asked: Asked, steps: &mut Vec<Step>) -> Left {
         let kernels: [&[_]; 2] = [&[(2, 1)], &[(5, 1)]];
-        self.result_steps(&self.store.kept, 0, asked, kernels, steps)
+        self.result_steps(&self.store.kept, None, 0, asked, kernels, steps)
     }
 
     fn sorted_steps(&self, asked: Asked, room: &Room, steps: &mut Vec<Step>) -> Left {
         let gpu = &self.store.gpu;
         let Shape { width, bits, .. } = shape(gpu.tuning);
-        let capacity = self.store.capacity();
+        let capacity = self.store.capacity() / stride(self.weights);
         // Negative samples lie at the back at first; then all that were seen, and no more, lie in front.
         let seen = self.seen.clamp(1, capacity);
         let words = |digit: u32| if digit == 0 { capacity } else { seen };
-        let digits = 32u32.div_ceil(bits);
-        let stride = gpu.uniform_stride() as usize;
+        let word = 8 * self.dtype.size() as u32;
+        let digits = word.div_ceil(bits);
+        // No sum of masses has 64 bits: each has 24 and this.
+        let below = 38.min(39 - seen.next_power_of_two().ilog2().min(39));
+        let step = gpu.uniform_stride() as usize;
         let mut uniforms: Vec<u8> = Vec::new();
         for digit in 0..digits {
-            uniforms.resize(digit as usize * stride, 0);
+            uniforms.resize(digit as usize * step, 0);
             uniforms.extend_from_slice(bytemuck::bytes_of(&SortParams {
                 capacity: capacity as u32,
                 tiles: counts(gpu, words(digit))[0] as u32,
                 shift: digit * bits,
                 apart: u32::from(digit == 0),
+                room: below,
             }));
         }
         let params = gpu.parameters(&uniforms);
+        let params_of = |digit: u32| Span {
+            buffer: &params,
+            offset: u64::from(digit) * step as u64,
+            size: size_of::<SortParams>() as u64,
+        };
         let [count, block_sums, block_starts, starts, place] = &self.kernels.sort.pipelines;
         let mut from = &self.store.kept;
         for digit in 0..digits {
             let to = &room.sorted[digit as usize % 2];
-            let params = Span {
-                buffer: &params,
-                offset: digit as u64 * stride as u64,
-                size: size_of::<SortParams>() as u64,
-            };
             let buffers = [&self.store.head, from, to, &room.digits].map(Span::whole);
-            let group = self.kernels.sort.bind(gpu, params, &buffers);
+            let group = self.kernels.sort.bind(gpu, params_of(digit), &buffers);
             let [tiles, _, blocks] = counts(gpu, words(digit));
             for (pipeline, groups) in [
                 (count, tiles),
@@ -232,9 +236,23 @@ impl ScoreState {
             }
             from = to;
         }
+        // What is not sorted into any more is free.
+        let masses = &room.sorted[digits as usize % 2];
+        let masses = self.kernels.mass.as_ref().map(|kernels| {
+            let buffers = [&self.store.head, from, masses, &room.digits].map(Span::whole);
+            let group = kernels.bind(gpu, params_of(digits - 1), &buffers);
+            let [tiles, ..] = counts(gpu, seen);
+            let pairs = kernels.pipelines.iter().zip([tiles, 1, tiles]);
+            steps.extend(pairs.map(|(pipeline, groups)| Step {
+                pipeline: pipeline.clone(),
+                group: group.clone(),
+                grid: gpu.plane(groups),
+            }));
+            masses
+        });
         let groups = seen.div_ceil(width as usize * RUN * RUNS);
         let kernels: [&[_]; 2] = [&[(0, groups), (1, 1)], &[(3, groups), (4, 1)]];
-        self.result_steps(from, groups, asked, kernels, steps)
+        self.result_steps(from, masses, groups, asked, kernels, steps)
     }
 }
 

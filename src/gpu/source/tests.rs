@@ -5,6 +5,7 @@ use super::{
     TERM_PARAMS, TOTAL, Term, TermParams, UPSTREAM, Variant, compose, list_option, terms,
 };
 use crate::gpu::Tuning;
+use crate::gpu::collect::Merged;
 use crate::gpu::count::What;
 use crate::gpu::scores::Scored;
 use crate::layout::{TargetLayout, WeightLayout};
@@ -271,32 +272,49 @@ fn others() -> Vec<(String, String)> {
             .iter()
             .flat_map(|t| Scored::all().into_iter().map(|s| (*t, s)))
         {
-            let name = format!("scores {tuning:?} {of:?} {labels:?}");
-            all.push((name, crate::gpu::scores::keep_text(tuning, of, labels)));
+            for weights in weightings(labels as usize) {
+                let name = format!("scores {tuning:?} {of:?} {labels:?} {weights:?}");
+                let key = (tuning, of, labels, weights);
+                all.push((name, crate::gpu::scores::keep_text(key)));
+            }
         }
     }
     for (tuning, what) in Tuning::ALL
         .iter()
         .flat_map(|t| What::all().into_iter().map(|w| (*t, w)))
     {
-        let name = format!("{what:?} {tuning:?}");
-        all.push((name, crate::gpu::count::count_text(tuning, what)));
+        for weights in weightings(all.len()) {
+            let name = format!("{what:?} {tuning:?} {weights:?}");
+            let key = (tuning, what, weights);
+            all.push((name, crate::gpu::count::count_text(key)));
+        }
     }
     for tuning in Tuning::ALL {
+        for merged in [Merged::Words(1), Merged::Counts] {
+            let text = crate::gpu::collect::merge_text(tuning, merged);
+            all.push((format!("merge {tuning:?} {merged:?}"), text));
+        }
         all.push((
-            format!("sort {tuning:?}"),
-            crate::gpu::scores::sort_text(tuning),
+            format!("masses {tuning:?}"),
+            crate::gpu::scores::mass_text(tuning, DType::F32),
         ));
-        all.push((
-            format!("merge {tuning:?}"),
-            crate::gpu::collect::merge_text(tuning),
-        ));
-        all.push((
-            format!("areas {tuning:?}"),
-            crate::gpu::scores::areas_text(tuning),
-        ));
+        for weights in weightings(0) {
+            all.push((
+                format!("sort {tuning:?} {weights:?}"),
+                crate::gpu::scores::sort_text(tuning, weights),
+            ));
+            all.push((
+                format!("areas {tuning:?} {weights:?}"),
+                crate::gpu::scores::areas_text(tuning, weights),
+            ));
+        }
     }
     all
+}
+
+/// Without weights, and with some of a type that depends on a number.
+fn weightings(turn: usize) -> [Option<DType>; 2] {
+    [None, Some(DType::ALL[turn % 3])]
 }
 
 /// Parses and validates; the message names what was composed.

@@ -1,0 +1,13 @@
+// Scores with weights. What weighs nothing is not kept, and neither is what has a bad weight: the state that counts says so.
+
+fn weighs(i: u32) -> bool {
+    let b = load_weight(i);
+    return b != 0u && b < 0x7f800000u;
+}
+
+fn keep_weight(place: u32, i: u32) {
+    let b = load_weight(i);
+    kept[place * STRIDE + 1u] = b;
+    // All of them are counted in units of the largest.
+    atomicMax(&head[6], b);
+}
