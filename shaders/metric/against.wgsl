@@ -1,40 +1,30 @@
 // A class against all others, of logits: x_c less the log-sum-exp of the others orders as its probability does, and does not
-// saturate. 0 where both are the same, also where both are infinite.
+// saturate. 0 where both are the same.
 
 fn load_score(at: u32) -> u32 {
-    let column = at % params.each;
-    let row = at - column;
     let own = load_logit(at);
-    var top = 0xff800000u;
-    for (var c = 0u; c < params.each; c++) {
-        let b = load_logit(row + c);
-        if (nan_bits(b)) {
-            return b;
-        }
-        if (c != column && order(bitcast<f32>(b), bitcast<f32>(top)) > 0.0) {
-            top = b;
-        }
-    }
+    let row = params.off_shared + 4u * (at / params.each);
+    let top = shared_rows[row];
     if (!finite_bits(top)) {
-        return select(top ^ 0x80000000u, 0u, own == top);
+        // A NaN; or what the state that counts refuses.
+        return top;
+    }
+    if (order(bitcast<f32>(own), bitcast<f32>(top)) == 0.0) {
+        // The highest, or one as high: the others are the same numbers.
+        let second = shared_rows[row + 2u];
+        if (!finite_bits(second)) {
+            // All others are -inf.
+            return 0x7f800000u;
+        }
+        return bitcast<u32>((bitcast<f32>(own) - bitcast<f32>(second)) - bitcast<f32>(shared_rows[row + 3u]));
     }
     if (!finite_bits(own)) {
         return own;
     }
-    // Blocks of sums, so that no number goes through many additions.
-    var sum = 0.0;
-    var block = 0.0;
-    for (var c = 0u; c < params.each; c++) {
-        let b = load_logit(row + c);
-        if (c != column && finite_bits(b)) {
-            block += exp_fine(max(bitcast<f32>(b) - bitcast<f32>(top), -200.0));
-        }
-        if ((c & 31u) == 31u) {
-            sum += block;
-            block = 0.0;
-        }
-    }
-    return bitcast<u32>((bitcast<f32>(own) - bitcast<f32>(top)) - ln(sum + block));
+    let gap = bitcast<f32>(own) - bitcast<f32>(top);
+    // Without its own part; never below what rounding leaves of nothing.
+    let others = max(bitcast<f32>(shared_rows[row + 1u]) - exp_fine(max(gap, -200.0)), 0.0);
+    return bitcast<u32>(gap - ln_1p(others));
 }
 
 fn is_nan(b: u32) -> bool {

@@ -47,8 +47,9 @@ parameters! {
         positive: u32,
         /// Words that there is room for.
         capacity: u32,
-        /// Where the weights of samples begin.
+        /// Where the weights of samples begin, and what the numbers of each have in common.
         off_weights: u32,
+        off_shared: u32,
     }
 }
 
@@ -182,15 +183,28 @@ pub(super) struct Store {
     pub head: wgpu::Buffer,
     /// What is collected.
     pub kept: wgpu::Buffer,
-    /// Whether batches see it in two halves.
-    split: bool,
+    bound: Bound,
+}
+
+/// How batches see what is collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    Whole,
+    /// In two halves: low words of counts, and high ones.
+    Halves,
+    /// So many words of each sample.
+    Rows(usize),
 }
 
 impl Store {
-    /// With room for so many words, all bound at once or, if `split`, in two halves; or the reason why not.
-    pub async fn new(gpu: &Gpu, what: &str, words: u64, split: bool) -> Result<Store> {
-        let bound = gpu.limits.binding.saturating_mul(1 + u64::from(split));
-        let limit = bound.min(gpu.limits.buffer) / 4;
+    /// With room for so many words, or the reason why not.
+    pub async fn new(gpu: &Gpu, what: &str, words: u64, bound: Bound) -> Result<Store> {
+        let bindings = match bound {
+            Bound::Whole => gpu.limits.binding,
+            Bound::Halves => gpu.limits.binding.saturating_mul(2),
+            Bound::Rows(_) => u64::MAX,
+        };
+        let limit = bindings.min(gpu.limits.buffer) / 4;
         let limit = limit.min(u64::from(u32::MAX) / 2);
         if words > limit {
             return Err(Error::TooLarge {
@@ -214,7 +228,7 @@ impl Store {
             gpu: gpu.clone(),
             head,
             kept,
-            split,
+            bound,
         })
     }
 
@@ -233,18 +247,20 @@ impl Store {
         })
     }
 
-    /// Attaches `n` samples with their labels, and weights where there are some, cut into parts that a binding holds.
+    /// Attaches `n` samples with their labels, weights and what their numbers have in common where there are such, cut into parts
+    /// that a binding holds.
     pub async fn bind(
         &self,
         kernels: &Kernels<1>,
         [input, labels]: [Source<'_>; 2],
-        weights: Option<Source<'_>>,
+        more: [Option<Source<'_>>; 2],
         n: usize,
         ignore_index: Option<i64>,
         told: Told,
     ) -> Result<SampleBatch> {
         let gpu = &self.gpu;
-        let sources: Vec<_> = [input, labels].into_iter().chain(weights).collect();
+        let sources = [Some(input), Some(labels), more[0], more[1]];
+        let there = || sources.iter().flatten();
         let numbers = (n as u64).saturating_mul(input.each.max(labels.each));
         let most = u64::from(u32::MAX) - 1;
         if numbers > most {
@@ -254,7 +270,7 @@ impl Store {
                 found: numbers,
             });
         }
-        for source in &sources {
+        for source in there() {
             let bytes = n as u64 * source.each * source.size;
             let storage = wgpu::BufferUsages::STORAGE;
             source
@@ -263,7 +279,7 @@ impl Store {
         }
         let alignment = u64::from(gpu.limits.alignment);
         let room = gpu.limits.binding.saturating_sub(alignment);
-        let rows = sources.iter().map(|s| s.each * s.size);
+        let rows = there().map(|s| s.each * s.size);
         let row = rows.max().unwrap_or(1);
         let most = usize::try_from(room / row)
             .unwrap_or(usize::MAX)
@@ -286,20 +302,32 @@ impl Store {
         let mut parts = Vec::new();
         for (i, first) in (0..n).step_by(most).enumerate() {
             let len = most.min(n - first);
-            let mut offsets = [0; 3];
-            let mut spans = Vec::new();
-            for (source, offset) in sources.iter().zip(&mut offsets) {
-                let (span, off) = source.span(gpu, first, len);
-                *offset = off;
-                spans.push(span);
+            let [input, labels, weights, mut shared] = sources.map(|source| match source {
+                Some(source) => {
+                    let (span, offset) = source.span(gpu, first, len);
+                    (Some(span), offset)
+                }
+                None => (None, 0),
+            });
+            let mut spans: Vec<Span<'_>> = [input.0, labels.0].into_iter().flatten().collect();
+            spans.push(Span::whole(&self.head));
+            match self.bound {
+                Bound::Whole => spans.push(Span::whole(&self.kept)),
+                Bound::Halves => spans.extend(self.halves()),
+                Bound::Rows(words) => {
+                    let [offset, size] = [first, len].map(|n| (n * words) as u64);
+                    let (span, offset) = View::whole(&self.kept).span(gpu, offset, size, 4);
+                    shared.1 = offset;
+                    spans.push(span);
+                }
             }
-            let [off_input, off_labels, off_weights] = offsets;
+            spans.extend([weights.0, shared.0].into_iter().flatten());
             uniforms.resize(i * stride as usize, 0);
             uniforms.extend_from_slice(bytemuck::bytes_of(&BatchParams {
                 n: len as u32,
                 first: first as u32,
-                off_input,
-                off_labels,
+                off_input: input.1,
+                off_labels: labels.1,
                 has_ignore: u32::from(ignore_index.is_some()),
                 ignore_lo: ignore as u32,
                 ignore_hi: (ignore >> 32) as u32,
@@ -311,7 +339,8 @@ impl Store {
                 label_column: told.label_column,
                 positive: told.positive,
                 capacity: self.capacity() as u32,
-                off_weights,
+                off_weights: weights.1,
+                off_shared: shared.1,
             }));
             parts.push((spans, len));
         }
@@ -323,17 +352,9 @@ impl Store {
                     offset: i as u64 * stride,
                     size: size_of::<BatchParams>() as u64,
                 };
-                let (samples, weights) = spans.split_at(2);
-                let mut buffers = samples.to_vec();
-                buffers.push(Span::whole(&self.head));
-                match self.split {
-                    true => buffers.extend(self.halves()),
-                    false => buffers.push(Span::whole(&self.kept)),
-                }
-                buffers.extend(weights);
                 Step {
                     pipeline: kernels.pipelines[0].clone(),
-                    group: kernels.bind(gpu, params, &buffers),
+                    group: kernels.bind(gpu, params, &spans),
                     grid: gpu.plane(len.div_ceil(told.tile)),
                 }
             };
@@ -346,9 +367,14 @@ impl Store {
         })
     }
 
+    /// Whether a batch was bound to this.
+    pub fn owns(&self, batch: &SampleBatch) -> bool {
+        batch.head == self.head
+    }
+
     /// Records a batch, unless it was bound to another state.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder, batch: &SampleBatch) -> Result<()> {
-        if batch.head != self.head {
+        if !self.owns(batch) {
             let expected = "a batch that was bound to this state";
             return Err(Error::mismatch("batch", expected, "one of another"));
         }

@@ -17,7 +17,7 @@ pub use regression::RegressionState;
 
 use super::bind::View;
 use super::collect::{
-    HEAD, Merged, SampleBatch, Source, Store, Told, batch_text, from_bytes, load_label,
+    Bound, HEAD, Merged, SampleBatch, Source, Store, Told, batch_text, from_bytes, load_label,
     merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels, WIDE};
@@ -118,9 +118,12 @@ impl What {
         }
     }
 
-    /// Whether low words of counts and high ones are bound apart: of so many classes as fit.
-    fn split(self) -> bool {
-        matches!(self, What::Labels(..) | What::Ranks(_) | What::Classes(..))
+    /// Low words of counts and high ones are bound apart where there may be many: cells of classes.
+    fn bound(self) -> Bound {
+        match self {
+            What::Labels(..) | What::Ranks(_) | What::Classes(..) => Bound::Halves,
+            _ => Bound::Whole,
+        }
     }
 
     /// Numbers of a sample among the labels, where the input has `each`.
@@ -199,12 +202,12 @@ pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
         }
     };
     // Where the low words end is known only once there are slots.
-    let high = match what.split() {
-        true => {
+    let high = match what.bound() {
+        Bound::Halves => {
             "@group(0) @binding(5) var<storage, read_write> high: array<atomic<u32>>;\n\
              fn add_high(slot: u32, n: u32) { atomicAdd(&high[slot], n); }\n"
         }
-        false => {
+        Bound::Whole | Bound::Rows(_) => {
             "fn add_high(slot: u32, n: u32) {\n    \
              atomicAdd(&counts[(slots() + 63u) / 64u * 64u + slot], n);\n}\n"
         }
@@ -212,7 +215,7 @@ pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
     let weights = match weights {
         None => UNWEIGHTED.to_string(),
         Some(dtype) => {
-            let binding = weight_binding(what.split());
+            let binding = weight_binding(what.bound());
             WEIGHTED.to_string() + &binding + &load_weight(dtype)
         }
     };
@@ -230,8 +233,8 @@ pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
 }
 
 /// Where the weights of samples are bound: behind what is collected.
-pub(super) fn weight_binding(split: bool) -> String {
-    let binding = 5 + u32::from(split);
+pub(super) fn weight_binding(bound: Bound) -> String {
+    let binding = if bound == Bound::Halves { 6 } else { 5 };
     format!("@group(0) @binding({binding}) var<storage, read> weights: array<u32>;\n")
 }
 
@@ -309,7 +312,7 @@ impl Counts {
         };
         Ok(Counts {
             kernels: gpu.count_kernels((gpu.tuning, what, weights)).await?,
-            store: Store::new(gpu, &format!("words of {said}"), words, what.split()).await?,
+            store: Store::new(gpu, &format!("words of {said}"), words, what.bound()).await?,
             what,
             weights,
             slots: slots as usize,
@@ -345,7 +348,14 @@ impl Counts {
         };
         let weights = weight_source(self.weights, weights)?;
         self.store
-            .bind(&self.kernels.count, sources, weights, n, ignore_index, told)
+            .bind(
+                &self.kernels.count,
+                sources,
+                [weights, None],
+                n,
+                ignore_index,
+                told,
+            )
             .await
     }
 
@@ -368,7 +378,7 @@ impl Counts {
         };
         let sources = [source(ranks_of, ranks, 2), source(labels_of, view, 1)];
         self.store
-            .bind(&kernels.count, sources, None, n, ignore_index, told)
+            .bind(&kernels.count, sources, [None; 2], n, ignore_index, told)
             .await
     }
 
@@ -465,7 +475,8 @@ impl Gpu {
         let (_, what, weights) = key;
         // Input, labels, head.
         let mut buffers = vec![Access::Read, Access::Read, Access::Write];
-        buffers.extend(vec![Access::Write; if what.split() { 2 } else { 1 }]);
+        let kept = if what.bound() == Bound::Halves { 2 } else { 1 };
+        buffers.extend(vec![Access::Write; kept]);
         buffers.extend(weights.map(|_| Access::Read));
         let made = self.scoped(|| CountKernels {
             count: Kernels::new(self, "wgloss count", count_text(key), &buffers, ["main"]),

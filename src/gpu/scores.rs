@@ -7,8 +7,8 @@ use areas::orders;
 
 use super::bind::View;
 use super::collect::{
-    HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, batch_text, from_bytes,
-    merge_kernels, to_bytes,
+    Bound, HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, batch_text,
+    from_bytes, merge_kernels, to_bytes,
 };
 use super::count::{fine_text, load_number, load_weight, weight_binding, weight_source};
 use super::kernels::{Access, Kernels, WIDE, declared, parameters};
@@ -19,6 +19,7 @@ use crate::tensor::{DType, LabelType};
 use std::sync::PoisonError;
 
 const KEEP: &str = include_str!("../../shaders/metric/keep.wgsl");
+const SHARED: &str = include_str!("../../shaders/metric/shared.wgsl");
 const AGAINST: &str = include_str!("../../shaders/metric/against.wgsl");
 const KEEP_WORDS: &str = include_str!("../../shaders/metric/keep_words.wgsl");
 const KEEP_WEIGHTS: &str = include_str!("../../shaders/metric/keep_weights.wgsl");
@@ -37,6 +38,8 @@ const SLOTS: usize = 2 * 65_536;
 const RESULT: usize = 12;
 const POINTS_RESULT: usize = 18;
 const POINT_WORDS: usize = 6;
+/// Words that logits of a sample have in common.
+const SHARED_WORDS: usize = 4;
 /// How saved bytes begin: `wgsc`, then a version.
 const MAGIC: u32 = u32::from_le_bytes(*b"wgsc");
 const VERSION: u32 = 1;
@@ -192,18 +195,29 @@ pub(super) fn keep_text((tuning, scored, labels, weights): ScoreKey) -> String {
                 Scored::Plain(_) => fine_text(),
                 Scored::Against(_) => String::new(),
             };
-            [KEEP_WEIGHTS, &weight_binding(false), &load, &storage].concat()
+            [KEEP_WEIGHTS, &weight_binding(Bound::Whole), &load, &storage].concat()
         }
     };
     let score = match scored {
         Scored::Plain(dtype) => load_score(dtype, "inputs", "params.off_input"),
         Scored::Against(dtype) => {
             let load = load_number("load_logit", dtype, "inputs", "params.off_input");
-            AGAINST.to_string() + &order_of(DType::F32) + &load + &fine_text()
+            let binding = 5 + weights.map_or(0, |_| 1);
+            let rows = format!(
+                "@group(0) @binding({binding}) var<storage, read> shared_rows: array<u32>;\n"
+            );
+            rows + AGAINST + &order_of(DType::F32) + &load + &fine_text()
         }
     };
     let parts = [&batch_text(labels), KEEP, kept, &score, &weighed];
     text(tuning, weights, &parts)
+}
+
+/// The WGSL that finds what classes of logits have in common.
+pub(super) fn shared_text(tuning: Tuning, dtype: DType, labels: LabelType) -> String {
+    let load = load_number("load_logit", dtype, "inputs", "params.off_input");
+    let parts = [&batch_text(labels), SHARED, &load, &fine_text()];
+    text(tuning, None, &parts)
 }
 
 pub(super) fn sort_text(tuning: Tuning, weights: Option<DType>) -> String {
@@ -312,6 +326,8 @@ pub(super) type ScoreKey = (Tuning, Scored, LabelType, Option<DType>);
 #[derive(Debug, Clone)]
 pub(super) struct ScoreKernels {
     keep: Kernels<1>,
+    /// Of classes against others.
+    shared: Option<Kernels<1>>,
     sort: Kernels<5>,
     /// Of weights.
     mass: Option<Kernels<3>>,
@@ -364,7 +380,7 @@ impl Gpu {
         let key = (self.tuning, scored, labels, weights);
         Ok(ScoreState {
             kernels: self.score_kernels(key).await?,
-            store: Store::new(self, what, words, false).await?,
+            store: Store::new(self, what, words, Bound::Whole).await?,
             scored,
             dtype,
             labels,
@@ -380,20 +396,25 @@ impl Gpu {
         if let Some(kernels) = lock().get(&key) {
             return Ok(kernels.clone());
         }
-        let (tuning, scored, _, weights) = key;
+        let (tuning, scored, labels, weights) = key;
         let apart = [Access::Read, Access::Read, Access::Write, Access::Write];
         let weighed = |buffers: &[Access]| {
             let weights = weights.map(|_| Access::Read);
             buffers.iter().copied().chain(weights).collect::<Vec<_>>()
         };
+        let mut keep = weighed(&apart);
+        if matches!(scored, Scored::Against(_)) {
+            keep.push(Access::Read);
+        }
         let made = self.scoped(|| ScoreKernels {
-            keep: Kernels::new(
-                self,
-                "wgloss scores",
-                keep_text(key),
-                &weighed(&apart),
-                ["main"],
-            ),
+            keep: Kernels::new(self, "wgloss scores", keep_text(key), &keep, ["main"]),
+            shared: match scored {
+                Scored::Plain(_) => None,
+                Scored::Against(dtype) => {
+                    let text = shared_text(tuning, dtype, labels);
+                    Some(Kernels::new(self, "wgloss shared", text, &apart, ["main"]))
+                }
+            },
             sort: Kernels::new(
                 self,
                 "wgloss sort",
@@ -463,40 +484,74 @@ impl ScoreState {
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
         let lane = Lane::default();
-        self.bind_lane([scores, labels], None, n, ignore_index, lane)
+        let more = [None; 2];
+        self.bind_lane([scores, labels], more, n, ignore_index, lane)
             .await
     }
 
-    /// The same of one number of each sample.
-    pub(super) async fn bind_lane(
+    /// Finds what the logits of each sample have in common, where scores are of a class against the others: where that will be,
+    /// and what has to be recorded before any lane.
+    pub(super) async fn share(
         &self,
-        [scores, labels]: [&View<'_>; 2],
-        weights: Option<&View<'_>>,
+        samples: [&View<'_>; 2],
         n: usize,
-        ignore_index: Option<i64>,
         lane: Lane,
-    ) -> Result<SampleBatch> {
+    ) -> Result<Option<(Store, SampleBatch)>> {
+        let Some(kernels) = &self.kernels.shared else {
+            return Ok(None);
+        };
+        let gpu = &self.store.gpu;
+        let words = (n as u64).saturating_mul(SHARED_WORDS as u64);
+        let what = "words for logits of a batch";
+        let store = Store::new(gpu, what, words, Bound::Rows(SHARED_WORDS)).await?;
+        // Each is gone through twice.
+        let width = shape(gpu.tuning).width as usize;
+        let told = Told {
+            extent: lane.classes,
+            tile: width * rows_in_a_loop(2 * lane.each as usize),
+            ..Told::default()
+        };
+        let sources = self.sources(samples, lane);
+        let batch = store.bind(kernels, sources, [None; 2], n, None, told);
+        let batch = batch.await?;
+        Ok(Some((store, batch)))
+    }
+
+    fn sources<'a>(&self, [scores, labels]: [&'a View<'a>; 2], lane: Lane) -> [Source<'a>; 2] {
+        let [stored, _] = self.scored.types();
         let source = |what, view, size, each| Source {
             what,
             view,
             size,
             each,
         };
-        let Shape { width, tile, .. } = shape(self.store.gpu.tuning);
-        let tile = match self.scored {
-            Scored::Plain(_) => tile,
-            // Each is gone through four times.
-            Scored::Against(_) => width as usize * rows_in_a_loop(4 * lane.each as usize),
-        };
-        let [stored, _] = self.scored.types();
+        [
+            source("scores", scores, stored.size(), lane.each),
+            source("labels", labels, self.labels.size(), lane.label_each),
+        ]
+    }
+
+    /// The same of one number of each sample.
+    pub(super) async fn bind_lane(
+        &self,
+        samples: [&View<'_>; 2],
+        [weights, shared]: [Option<&View<'_>>; 2],
+        n: usize,
+        ignore_index: Option<i64>,
+        lane: Lane,
+    ) -> Result<SampleBatch> {
+        let Shape { tile, .. } = shape(self.store.gpu.tuning);
+        let shared = shared.map(|view| Source {
+            what: "words for logits",
+            view,
+            size: 4,
+            each: SHARED_WORDS as u64,
+        });
         self.store
             .bind(
                 &self.kernels.keep,
-                [
-                    source("scores", scores, stored.size(), lane.each),
-                    source("labels", labels, self.labels.size(), lane.label_each),
-                ],
-                weight_source(self.weights, weights)?,
+                self.sources(samples, lane),
+                [weight_source(self.weights, weights)?, shared],
                 n,
                 ignore_index,
                 Told {
@@ -661,6 +716,11 @@ impl ScoreState {
             return Err(Error::mismatch("bytes", format!("{expected} words"), found));
         }
         Ok((seen, words.to_vec()))
+    }
+
+    /// Whether a batch was bound to this state and has room in it.
+    pub(super) fn takes(&self, batch: &SampleBatch) -> bool {
+        self.store.owns(batch) && self.room_for(batch.samples()).is_ok()
     }
 
     /// Whether samples of each score are counted.

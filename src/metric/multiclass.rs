@@ -94,6 +94,31 @@ fn rank(x: &[f64], y: usize) -> usize {
     x.iter().enumerate().filter(before).count()
 }
 
+/// What each class of a row of logits has the others against it by.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shared {
+    /// The class of the highest logit.
+    top: usize,
+    /// The log-sum-exp of the others.
+    rest: f64,
+    /// The same without the logarithm, in units of the highest's exponential.
+    others: f64,
+}
+
+impl Shared {
+    /// Of a row whose highest logit is finite.
+    fn of(x: &[f64]) -> Shared {
+        let top = highest(x);
+        let others = x.iter().enumerate().filter(|(j, _)| *j != top);
+        let others = others.map(|(_, v)| *v);
+        Shared {
+            top,
+            rest: log_sum_exp(others.clone()),
+            others: others.map(|v| (v - x[top]).exp()).sum(),
+        }
+    }
+}
+
 impl Multiclass {
     /// Works the figures out, in f64.
     ///
@@ -147,9 +172,16 @@ impl Multiclass {
                 ranks[rank(row(i), y)] += weight(i);
             }
             calibration = self.calibration(&kept, row, weight)?;
+            let shared = |&(i, _): &(usize, usize)| Shared::of(row(i));
+            let shared: Vec<Shared> = match self.input {
+                InputKind::Logits => kept.iter().map(shared).collect(),
+                _ => vec![Shared::default(); kept.len()],
+            };
             let of = |c: usize| {
-                let one = |&(i, y): &(usize, usize)| (self.against(row(i), c), y == c, weight(i));
-                Order::Ranking(Ranking::new(kept.iter().map(one)))
+                let one = |(&(i, y), shared): (&(usize, usize), &Shared)| {
+                    (self.against(row(i), shared, c), y == c, weight(i))
+                };
+                Order::Ranking(Ranking::new(kept.iter().zip(&shared).map(one)))
             };
             orders = (0..classes).map(of).collect();
         }
@@ -197,12 +229,15 @@ impl Multiclass {
     }
 
     /// What orders samples by the probability of class `c`: that, or of logits `x_c` less the log-sum-exp of the others,
-    /// which orders the same and does not saturate.
-    fn against(&self, x: &[f64], c: usize) -> f64 {
+    /// which orders the same and does not saturate. Of a row `x` and what all its classes have in common.
+    fn against(&self, x: &[f64], shared: &Shared, c: usize) -> f64 {
         match self.input {
             InputKind::Logits => {
-                let others = x.iter().enumerate().filter(|(j, _)| *j != c);
-                let rest = log_sum_exp(others.map(|(_, v)| *v));
+                let rest = match c == shared.top {
+                    true => shared.rest,
+                    // What is left besides the highest is taken from 1 and more.
+                    false => x[shared.top] + (shared.others - (x[c] - x[shared.top]).exp()).ln_1p(),
+                };
                 match x[c] == rest {
                     // Also where both are -inf: whatever is left of a class that cannot be.
                     true => 0.0,

@@ -3,7 +3,7 @@
 use super::{Counts, What};
 use crate::error::{Error, Result};
 use crate::gpu::bind::View;
-use crate::gpu::collect::SampleBatch;
+use crate::gpu::collect::{SampleBatch, Store};
 use crate::gpu::scores::{Lane, ScoreState, Scored};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::InputKind;
@@ -13,6 +13,8 @@ use crate::tensor::{DType, LabelType};
 #[derive(Debug)]
 pub struct MetricBatch {
     counts: SampleBatch,
+    /// What scores of several classes have in common, where they are one against the others.
+    shared: Option<(Store, SampleBatch)>,
     scores: Vec<SampleBatch>,
 }
 
@@ -99,12 +101,23 @@ impl Ordered {
         let ignore = self.ignore_index;
         let counts = self.counts.bind(predictions, labels, weights, n, ignore);
         let counts = counts.await?;
+        let samples = [predictions, labels];
+        let shared = match (self.scores.first(), self.lanes.first()) {
+            (Some(state), Some(lane)) => state.share(samples, n, *lane).await?,
+            _ => None,
+        };
+        let rows = shared.as_ref().map(|(store, _)| View::whole(&store.kept));
         let mut scores = Vec::new();
         for (state, lane) in self.scores.iter().zip(&self.lanes) {
-            let batch = state.bind_lane([predictions, labels], weights, n, ignore, *lane);
+            let more = [weights, rows.as_ref()];
+            let batch = state.bind_lane(samples, more, n, ignore, *lane);
             scores.push(batch.await?);
         }
-        Ok(MetricBatch { counts, scores })
+        Ok(MetricBatch {
+            counts,
+            shared,
+            scores,
+        })
     }
 
     pub fn update(
@@ -112,6 +125,15 @@ impl Ordered {
         encoder: &mut wgpu::CommandEncoder,
         batch: &MetricBatch,
     ) -> Result<()> {
+        if let Some((store, shared)) = &batch.shared
+            && self
+                .scores
+                .iter()
+                .zip(&batch.scores)
+                .all(|(s, b)| s.takes(b))
+        {
+            store.record(encoder, shared)?;
+        }
         // All of them were bound to the same state, and have seen the same: what is refused is so by the first.
         for (state, batch) in self.scores.iter_mut().zip(&batch.scores) {
             state.update(encoder, batch)?;

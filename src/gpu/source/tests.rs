@@ -268,6 +268,11 @@ fn others() -> Vec<(String, String)> {
     for labels in LabelType::ALL {
         let name = format!("class weights of {labels:?}");
         all.push((name, crate::gpu::class_weight::compose(labels)));
+        for tuning in Tuning::ALL {
+            let dtype = DType::ALL[labels as usize % 3];
+            let text = crate::gpu::scores::shared_text(tuning, dtype, labels);
+            all.push((format!("shared {tuning:?} {dtype} {labels:?}"), text));
+        }
         for (tuning, of) in Tuning::ALL
             .iter()
             .flat_map(|t| Scored::all().into_iter().map(|s| (*t, s)))
