@@ -2,6 +2,7 @@
 //! merged. What is counted, and what comes of it, each file in `count` says.
 
 mod binary;
+mod bounded;
 mod confusion;
 mod multiclass;
 mod multilabel;
@@ -9,6 +10,10 @@ mod ordered;
 mod regression;
 
 pub use binary::BinaryState;
+pub(super) use bounded::BoundKernels;
+pub use bounded::BoundedScores;
+#[cfg(test)]
+pub(super) use bounded::bounds_text;
 pub use confusion::{Confusion, ConfusionState, Predictions};
 pub use multiclass::MulticlassState;
 pub use multilabel::MultilabelState;
@@ -21,7 +26,7 @@ use super::collect::{
     merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels, WIDE};
-use super::scores::rows_in_a_loop;
+use super::scores::{load_score, rows_in_a_loop};
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::metric::InputKind;
@@ -35,6 +40,7 @@ const OF_RANKS: &str = include_str!("../../shaders/metric/confusion_ranks.wgsl")
 const OF_SCORES: &str = include_str!("../../shaders/metric/confusion_scores.wgsl");
 const CALIBRATION: &str = include_str!("../../shaders/metric/calibration.wgsl");
 const BINARY: &str = include_str!("../../shaders/metric/binary.wgsl");
+const BINS: &str = include_str!("../../shaders/metric/bins.wgsl");
 const MULTILABEL: &str = include_str!("../../shaders/metric/multilabel.wgsl");
 const PREDICT_LABEL: &str = include_str!("../../shaders/metric/predict_label.wgsl");
 const PREDICT_SCORE: &str = include_str!("../../shaders/metric/predict_score.wgsl");
@@ -62,6 +68,8 @@ pub(super) enum What {
     ScoreSets(InputKind, DType, LabelType),
     /// Predicted numbers, and true ones.
     Regression(DType, DType),
+    /// Scores of two classes by their upper bits, and labels.
+    Bins(DType, LabelType),
 }
 
 impl What {
@@ -80,6 +88,7 @@ impl What {
                 What::LabelSets(other, labels),
                 What::ScoreSets(kind, DType::ALL[(k + 2) % 3], labels),
                 What::Regression(dtype, DType::ALL[(k + 1) % 3]),
+                What::Bins(dtype, labels),
             ]);
         }
         all
@@ -89,8 +98,8 @@ impl What {
     fn shape(self, tuning: Tuning, each: u64) -> (u32, usize) {
         let each = usize::try_from(each).unwrap_or(usize::MAX);
         match (tuning, self) {
-            (Tuning::Wide, What::Labels(..) | What::Ranks(_)) => (256, 8192),
-            (Tuning::Narrow, What::Labels(..) | What::Ranks(_)) => (8, 32_768),
+            (Tuning::Wide, What::Labels(..) | What::Ranks(_) | What::Bins(..)) => (256, 8192),
+            (Tuning::Narrow, What::Labels(..) | What::Ranks(_) | What::Bins(..)) => (8, 32_768),
             // A slot of an exact sum takes in 2^15 samples, of which each may add to it twice.
             (Tuning::Wide, What::Regression(..) | What::Binary(..)) => (256, 4096),
             (Tuning::Narrow, What::Regression(..) | What::Binary(..)) => (8, 16_384),
@@ -113,6 +122,7 @@ impl What {
                 [("predictions", of.size()), ("labels", labels.size())]
             }
             What::Regression(of, truth) => [("predictions", of.size()), ("truth", truth.size())],
+            What::Bins(of, labels) => [("scores", of.size()), ("labels", labels.size())],
         }
     }
 
@@ -134,6 +144,7 @@ impl What {
             What::Classes(kind, ..) => 4 + kind as u32,
             What::Binary(kind, ..) => 8 + kind as u32,
             What::ScoreSets(kind, ..) => 12 + kind as u32,
+            What::Bins(dtype, _) => 16 + dtype as u32,
         }
     }
 }
@@ -187,6 +198,11 @@ pub(super) fn count_text(tuning: Tuning, what: What) -> String {
             let x = load_number("load_score", of, "inputs", "params.off_input");
             let y = load_number("load_truth", truth, "labels", "params.off_labels");
             batch_text(LabelType::U32) + REGRESSION + &exact() + &x + &y
+        }
+        What::Bins(dtype, labels) => {
+            let bits = format!("const SCORE_BITS: u32 = {}u;\n", 8 * dtype.size());
+            let load = load_score(dtype, "inputs", "params.off_input");
+            batch_text(labels) + BINS + &load + &bits
         }
     };
     of + COUNT + &constants

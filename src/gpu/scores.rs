@@ -103,7 +103,7 @@ fn order_of(dtype: DType) -> String {
 }
 
 /// How a score is loaded from `array`, `offset` numbers on, as its bits.
-fn load_score(dtype: DType, array: &str, offset: &str) -> String {
+pub(super) fn load_score(dtype: DType, array: &str, offset: &str) -> String {
     let (load, nan) = match dtype {
         DType::F32 => (
             format!("return {array}[{offset} + i];"),
@@ -268,10 +268,11 @@ pub(super) struct ScoreKernels {
 
 impl Gpu {
     /// Makes room for `capacity` scores stored as `dtype` with labels of 1 and 0 stored as `labels`. A capacity for 16-bit
-    /// scores is no more than a bound on how many are counted.
+    /// scores is no more than a bound on how many are counted. Where f32 scores are too many to be kept,
+    /// [`bounded_scores`](Self::bounded_scores) counts them in constant memory, and bounds the areas.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for more f32 scores than a binding holds; [`Error::OutOfMemory`] and [`Error::Device`].
+    /// [`Error::TooLarge`] for more f32 scores than a binding holds: then there is `bounded_scores`; [`Error::OutOfMemory`] and [`Error::Device`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn scores(&self, dtype: DType, labels: LabelType, capacity: usize) -> Result<ScoreState> {
         self.block_on(self.scores_async(dtype, labels, capacity))

@@ -292,6 +292,10 @@ fn others() -> Vec<(String, String)> {
             crate::gpu::collect::merge_text(tuning),
         ));
         all.push((
+            format!("bounds {tuning:?}"),
+            crate::gpu::count::bounds_text(tuning),
+        ));
+        all.push((
             format!("areas {tuning:?}"),
             crate::gpu::scores::areas_text(tuning),
         ));
