@@ -214,8 +214,10 @@ fn sums(
         let here = bin(i);
         let p = here.positive;
         let n = here.negative;
-        own.pairs = add128(own.pairs, mul64(n, above.positive));
-        own.inside = add128(own.inside, mul64(n, p));
+        if ((n.x | n.y) != 0u) {
+            own.pairs = add128(own.pairs, mul64(n, above.positive));
+            own.inside = add128(own.inside, mul64(n, p));
+        }
         if ((p.x | p.y) != 0u) {
             let hits = add64(above.positive, p);
             var most = add64(hits, above.negative);
