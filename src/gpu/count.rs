@@ -20,15 +20,18 @@ pub use multilabel::MultilabelState;
 pub use ordered::MetricBatch;
 pub use regression::RegressionState;
 
-use super::bind::View;
+use super::bind::{Bound, View};
 use super::collect::{
     HEAD, Merged, SampleBatch, Source, Store, Told, batch_text, from_bytes, load_label,
     merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels, WIDE};
+use super::plan::RANK_WORDS;
 use super::scores::{load_score, rows_in_a_loop};
+use super::source::ranked;
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
+use crate::layout::Geometry;
 use crate::metric::InputKind;
 use crate::tensor::{DType, LabelType};
 use std::sync::PoisonError;
@@ -56,8 +59,8 @@ const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
 pub(super) enum What {
     /// Predicted labels of several classes, and true ones.
     Labels(LabelType, LabelType),
-    /// Predicted classes and ranks that a loss has found, and labels.
-    Ranks(LabelType),
+    /// Predicted classes and ranks that a loss has found, of scores or, with what their probabilities follow of, of logits, and labels.
+    Ranks(InputKind, LabelType),
     /// Rows of scores, probabilities or logits of several classes, and labels.
     Classes(InputKind, DType, LabelType),
     /// Scores, probabilities or logits of two classes, and labels.
@@ -82,7 +85,7 @@ impl What {
             let (labels, other) = (LabelType::ALL[k], LabelType::ALL[(k + 1) % 3]);
             all.extend([
                 What::Labels(labels, other),
-                What::Ranks(labels),
+                What::Ranks([InputKind::Scores, InputKind::Logits][k % 2], labels),
                 What::Classes(kind, dtype, labels),
                 What::Binary(kind, DType::ALL[(k + 1) % 3], labels),
                 What::LabelSets(other, labels),
@@ -98,8 +101,11 @@ impl What {
     fn shape(self, tuning: Tuning, each: u64) -> (u32, usize) {
         let each = usize::try_from(each).unwrap_or(usize::MAX);
         match (tuning, self) {
-            (Tuning::Wide, What::Labels(..) | What::Ranks(_) | What::Bins(..)) => (256, 8192),
-            (Tuning::Narrow, What::Labels(..) | What::Ranks(_) | What::Bins(..)) => (8, 32_768),
+            // A slot of an exact sum takes in 2^15 numbers, of which a row of logits adds three to the sum of losses.
+            (Tuning::Wide, What::Ranks(InputKind::Logits, _)) => (256, 4096),
+            (Tuning::Narrow, What::Ranks(InputKind::Logits, _)) => (8, 8192),
+            (Tuning::Wide, What::Labels(..) | What::Ranks(..) | What::Bins(..)) => (256, 8192),
+            (Tuning::Narrow, What::Labels(..) | What::Ranks(..) | What::Bins(..)) => (8, 32_768),
             // A slot of an exact sum takes in 2^15 samples, of which each may add to it twice.
             (Tuning::Wide, What::Regression(..) | What::Binary(..)) => (256, 4096),
             (Tuning::Narrow, What::Regression(..) | What::Binary(..)) => (8, 16_384),
@@ -115,7 +121,7 @@ impl What {
             What::Labels(of, labels) | What::LabelSets(of, labels) => {
                 [("predictions", of.size()), ("labels", labels.size())]
             }
-            What::Ranks(labels) => [("ranks", 4), ("labels", labels.size())],
+            What::Ranks(_, labels) => [("ranks", 4), ("labels", labels.size())],
             What::Classes(_, of, labels)
             | What::Binary(_, of, labels)
             | What::ScoreSets(_, of, labels) => {
@@ -140,7 +146,7 @@ impl What {
             What::Labels(..) => 0,
             What::LabelSets(..) => 1,
             What::Regression(..) => 2,
-            What::Ranks(_) => 3,
+            What::Ranks(..) => 3,
             What::Classes(kind, ..) => 4 + kind as u32,
             What::Binary(kind, ..) => 8 + kind as u32,
             What::ScoreSets(kind, ..) => 12 + kind as u32,
@@ -181,7 +187,9 @@ pub(super) fn count_text(tuning: Tuning, what: What) -> String {
         What::Labels(of, labels) => {
             batch_text(labels) + CONFUSION + OF_LABELS + &predicted(of) + &no_scores
         }
-        What::Ranks(labels) => batch_text(labels) + CONFUSION + OF_RANKS + &no_scores,
+        What::Ranks(kind, labels) => {
+            batch_text(labels) + CONFUSION + &ranked(OF_RANKS) + &scores(kind, DType::F32)
+        }
         What::Classes(kind, dtype, labels) => {
             batch_text(labels) + CONFUSION + OF_SCORES + &scores(kind, dtype)
         }
@@ -293,16 +301,34 @@ impl Counts {
             .await
     }
 
-    /// Attaches what a loss has found of its rows.
-    pub async fn bind_ranks(
+    /// Attaches what a loss has found of its rows, of scores or of logits; `labels` are those of the loss.
+    pub async fn bind_ranked(
         &self,
-        ranks: &View<'_>,
+        kind: InputKind,
+        loss: &Bound,
         (labels, view): (LabelType, &View<'_>),
-        n: usize,
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
-        let what = What::Ranks(labels);
+        let fail = |expected: String, found: String| Err(Error::mismatch("loss", expected, found));
+        let Some((ranks, part)) = loss.ranks() else {
+            return fail("a plan with ranks".into(), "one without".into());
+        };
+        let Geometry { rows, cols, .. } = part.units;
+        if cols as u64 != self.each {
+            let expected = format!("a state by scores of {cols} classes");
+            return fail(expected, self.said.clone());
+        }
         let gpu = self.gpu();
+        if loss.gpu().device != gpu.device {
+            return fail("one on the same device".into(), "one on another".into());
+        }
+        // What it says of a row that it passes over is nothing. A label that is no class nobody counts.
+        let passed = part.ignore.filter(|i| (0..cols as i64).contains(i));
+        if passed.is_some() && passed != ignore_index {
+            let found = format!("one that ignores {passed:?}");
+            return fail(format!("one that ignores {ignore_index:?}"), found);
+        }
+        let what = What::Ranks(kind, labels);
         let kernels = gpu.count_kernels((gpu.tuning, what)).await?;
         let [ranks_of, labels_of] = what.sources();
         let told = Told {
@@ -310,10 +336,11 @@ impl Counts {
             tile: what.shape(gpu.tuning, 1).1,
             ..Told::default()
         };
-        let (ranks, view) = (source(ranks_of, ranks, 2), source(labels_of, view, 1));
+        let ranks = source(ranks_of, &ranks, RANK_WORDS as u64);
+        let labels = source(labels_of, view, 1);
         let kernels = &kernels.count;
         self.store
-            .bind(kernels, ranks, view, n, ignore_index, told)
+            .bind(kernels, ranks, labels, rows, ignore_index, told)
             .await
     }
 

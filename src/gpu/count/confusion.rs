@@ -146,20 +146,13 @@ impl ConfusionState {
         labels: &View<'_>,
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
-        let fail = |expected: String, found: String| Err(Error::mismatch("loss", expected, found));
-        let Some((ranks, rows, classes)) = loss.ranks() else {
-            return fail("a plan with ranks".into(), "one without".into());
-        };
-        if classes != self.classes || matches!(self.predictions, Predictions::Labels(_)) {
-            let expected = format!("a state by scores of {classes} classes");
-            return fail(expected, self.counts.said.clone());
-        }
-        if loss.gpu().device != self.counts.gpu().device {
-            return fail("one on the same device".into(), "one on another".into());
+        if let Predictions::Labels(_) = self.predictions {
+            let found = self.counts.said.as_str();
+            return Err(Error::mismatch("loss", "a state by scores", found));
         }
         let labels = (self.labels, labels);
         self.counts
-            .bind_ranks(&ranks, labels, rows, ignore_index)
+            .bind_ranked(InputKind::Scores, loss, labels, ignore_index)
             .await
     }
 
