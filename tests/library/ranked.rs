@@ -64,7 +64,9 @@ fn near(
         log_loss += b + U + 6.0 * U * log_s;
         let by = b + 4.0 * U + DIV;
         let bins = CALIBRATION_BINS as f64 / log_s.exp();
-        let edge = (bins - bins.round()).abs() <= by * CALIBRATION_BINS as f64;
+        // There is nothing behind the last bin.
+        let inner = bins.round() < CALIBRATION_BINS as f64;
+        let edge = inner && (bins - bins.round()).abs() <= by * CALIBRATION_BINS as f64;
         ece += by + if edge { 2.0 } else { 0.0 };
         n += 1.0;
     }

@@ -109,11 +109,11 @@ impl MulticlassState {
     /// loss. To be recorded after the loss; then all figures are there, but for areas under curves, and nobody looks at the logits
     /// again. The state is one of logits without room for scores.
     ///
-    /// Counts, and so accuracy, top-k and what else follows of them, are those of [`bind`](Self::bind). Probabilities are made of the loss's own
-    /// Σ exp(x − max): a row's log loss and the logarithm of its confidence are off by the error of that sum, of at most
-    /// (6 + 5·ln C + 8·m)·2⁻²⁴ where m parts were merged in a row, which is what the loss itself is off by. Of a row that is nearly
-    /// certain, with a loss of 10⁻⁷ and less, no digits are left, where `bind` keeps them. ECE is off by as much, and by 2/n for each of n rows whose
-    /// confidence is that close to an edge of a bin.
+    /// Counts, and so accuracy, top-k and what else follows of them, are those of [`bind`](Self::bind). Probabilities are made of the
+    /// loss's own Σ exp(x − max), which is off by (6 + 5·ln C + 8·m)·2⁻²⁴ of itself at most, where a number of the row is merged m times with others: by so much,
+    /// and 2⁻²¹ of themselves, a row's log loss and confidence are off, as the loss is. (Measured with up to 512 classes: log loss within 10⁻⁷.)
+    /// Of a row that is nearly certain, with a loss of 10⁻⁷ and less, no digits are left, where `bind` keeps them. ECE is off by as much as confidence is, and
+    /// by 2/n for each of n rows whose confidence is that close to an edge of a bin.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for a state of anything but logits or with room for scores, and for a loss without ranks, of other classes, on
