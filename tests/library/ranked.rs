@@ -309,6 +309,75 @@ fn rows_without_a_prediction_are_named() {
     );
 }
 
+/// What a loss makes of probabilities is its own: figures are those of the logits.
+#[test]
+fn ranks_on_the_way_do_not_depend_on_options() {
+    let Some(gpu) = support::gpu() else { return };
+    let loss = CrossEntropy {
+        label_smoothing: 0.25,
+        z_loss: 0.5,
+        ..Default::default()
+    };
+    let [rows, cols] = [50, 7];
+    let mut rng = Rng::new("options");
+    let x: Vec<f32> = (0..rows * cols)
+        .map(|_| rng.range(-6.0, 6.0) as f32)
+        .collect();
+    let labels: Vec<i64> = (0..rows).map(|_| rng.below(cols) as i64).collect();
+    let layout = Layout {
+        target: TargetLayout::Labels(LabelType::I64),
+        class_weight: true,
+        gradient: false,
+        ..Layout::new([rows, cols])
+    };
+    let plan = gpu.plan_ranked(&loss, &layout).expect("a plan");
+    let input = support::upload(&gpu, &stored(&x, DType::F32));
+    let target = support::upload(&gpu, &bytes(labels.iter().map(|l| l.to_le_bytes())));
+    let weights: Vec<f32> = (0..cols).map(|c| c as f32 / 2.0).collect();
+    let weights = support::upload(&gpu, &stored(&weights, DType::F32));
+    let bound = plan
+        .bind(&Io {
+            inputs: vec![View::whole(&input)],
+            target: Some(View::whole(&target)),
+            class_weight: Some(View {
+                buffer: &weights,
+                offset: 0,
+                size: 4 * cols as u64,
+            }),
+            ..Default::default()
+        })
+        .expect("bound");
+    let asked = Multiclass {
+        input: InputKind::Logits,
+        top_k: vec![1, 3],
+        ..Default::default()
+    };
+    let of = Predictions::Scores(DType::F32);
+    let mut state = gpu
+        .multiclass(&asked, of, LabelType::I64, cols, 0)
+        .expect("a state");
+    let batch = state.bind_ranked(&bound, &View::whole(&target));
+    let batch = batch.expect("bound");
+    support::submit(&gpu, &mut |encoder| {
+        bound.encode(encoder);
+        state.update(encoder, &batch).expect("its own");
+    });
+    let samples = Samples::new([rows, cols], &x).labels(&labels);
+    let want = asked.figures(&samples).expect("figures");
+    let got = state.compute().expect("figures");
+    assert_eq!(got.confusion_matrix, want.confusion_matrix);
+    assert_eq!(got.top_k, want.top_k);
+    let values = Values::from(x);
+    near(
+        (&values, DType::F32),
+        [rows, cols],
+        |_| true,
+        &want,
+        &got,
+        "options",
+    );
+}
+
 #[test]
 fn what_has_no_ranks_is_refused() {
     let Some(gpu) = support::gpu() else { return };

@@ -124,7 +124,8 @@ impl ConfusionState {
     /// To be recorded after the loss; then the counts are those of [`bind`](Self::bind), and nobody looks at the logits again.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a loss without ranks, of other classes or on another device, and as `bind`.
+    /// [`Error::Mismatch`] for a loss without ranks, of other classes, on another device, or that ignores a class which is not
+    /// `ignore_index`; and as `bind`.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn bind_ranked(
         &self,

@@ -107,7 +107,8 @@ impl Gpu {
 impl MulticlassState {
     /// Attaches what a loss finds of its rows of logits on the way, by a plan that [`Gpu::plan_ranked`] made: `labels` are those of the
     /// loss. To be recorded after the loss; then all figures are there, but for areas under curves, and nobody looks at the logits
-    /// again. The state is one of logits without room for scores.
+    /// again. The state is one of logits without room for scores. Figures are those of the logits, whatever smoothing, weights of classes or
+    /// `z_loss` the loss has.
     ///
     /// Counts, and so accuracy, top-k and what else follows of them, are those of [`bind`](Self::bind). Probabilities are made of the
     /// loss's own Σ exp(x − max), which is off by (6 + 5·ln C + 8·m)·2⁻²⁴ of itself at most, where a number of the row is merged m times with others: by so much,
