@@ -1,11 +1,12 @@
-//! What accuracy, top-k for every k and the confusion matrix cost on the way of `cross_entropy`, loss and gradient, and what another
-//! look at the logits costs: process CPU milliseconds and wall milliseconds of each, minimum of 12, interleaved.
+//! What accuracy, top-k for every k and the confusion matrix cost on the way of `cross_entropy`, loss and gradient, what log loss and
+//! calibration besides, and what another look at the logits costs for both: process CPU milliseconds and wall milliseconds of each, minimum of 12, interleaved.
 //!
 //!     cargo bench --features cli --bench carried
 
 use cpu_time::ProcessTime;
 use std::time::Instant;
-use wgloss::gpu::{Bound, Gpu, Io, Predictions, SampleBatch, View};
+use wgloss::gpu::{Bound, Gpu, Io, MetricBatch, Predictions, SampleBatch, View};
+use wgloss::metric::{InputKind, Multiclass};
 use wgloss::{CrossEntropy, DType, LabelType, Layout, Result, TargetLayout, wgpu};
 
 const ROUNDS: usize = 12;
@@ -23,7 +24,10 @@ fn words(n: usize, mut state: u64) -> impl Iterator<Item = u32> {
 fn main() -> Result<()> {
     let gpu = Gpu::new()?;
     println!("{}", gpu.adapter_info().name);
-    println!(" rows   cols  loss alone        with metrics      metrics apart     with/alone, CPU");
+    println!(
+        " rows   cols  loss alone        with metrics      and calibration   metrics apart     and calibration   \
+         with/alone, CPU"
+    );
     for (rows, cols) in [(4096, 4096), (65_536, 100), (65_536, 10)] {
         let buffer = |bytes: &[u8]| {
             let made = gpu.device().create_buffer(&wgpu::BufferDescriptor {
@@ -60,20 +64,37 @@ fn main() -> Result<()> {
         let view = View::whole(&target);
         let carried = state.bind_ranked(&ranked, &view, None)?;
         let apart = state.bind(&View::whole(&input), &view, rows, None)?;
-        let ways: [(Option<&Bound>, Option<&SampleBatch>); 3] = [
-            (Some(&alone), None),
-            (Some(&ranked), Some(&carried)),
-            (None, Some(&apart)),
+        let asked = Multiclass {
+            input: InputKind::Logits,
+            ..Default::default()
+        };
+        let mut all = gpu.multiclass(&asked, of, LabelType::U32, None, cols, 0)?;
+        let all_carried = all.bind_ranked(&ranked, &view)?;
+        let all_apart = all.bind(&View::whole(&input), &view, rows)?;
+        type Way<'a> = (
+            Option<&'a Bound>,
+            Option<&'a SampleBatch>,
+            Option<&'a MetricBatch>,
+        );
+        let ways: [Way<'_>; 5] = [
+            (Some(&alone), None, None),
+            (Some(&ranked), Some(&carried), None),
+            (Some(&ranked), None, Some(&all_carried)),
+            (None, Some(&apart), None),
+            (None, None, Some(&all_apart)),
         ];
-        let mut least = [[f64::INFINITY; 2]; 3];
+        let mut least = [[f64::INFINITY; 2]; 5];
         for _ in 0..ROUNDS {
-            for ((loss, batch), least) in ways.iter().zip(&mut least) {
+            for ((loss, batch, figures), least) in ways.iter().zip(&mut least) {
                 let mut encoder = gpu.device().create_command_encoder(&Default::default());
                 if let Some(loss) = loss {
                     loss.encode(&mut encoder);
                 }
                 if let Some(batch) = batch {
                     state.update(&mut encoder, batch)?;
+                }
+                if let Some(batch) = figures {
+                    all.update(&mut encoder, batch)?;
                 }
                 let (cpu, wall) = (ProcessTime::now(), Instant::now());
                 gpu.queue().submit([encoder.finish()]);
@@ -87,13 +108,13 @@ fn main() -> Result<()> {
         // Both ways counted the same rows.
         let counted = state.compute()?;
         assert_eq!(counted.matrix.total(), (2 * ROUNDS * rows) as f64);
+        assert_eq!(all.compute()?.confusion_matrix, counted.matrix);
         let cell = |[cpu, wall]: [f64; 2]| format!("{cpu:>7.2} / {wall:>7.2}");
+        let cells: Vec<_> = least.iter().map(|&l| cell(l)).collect();
+        let [with, with_all] = [1, 2].map(|way: usize| least[way][0] / least[0][0]);
         println!(
-            "{rows:>6} {cols:>5}  {}  {}  {}  {:.3}",
-            cell(least[0]),
-            cell(least[1]),
-            cell(least[2]),
-            least[1][0] / least[0][0]
+            "{rows:>6} {cols:>5}  {}  {with:.3} {with_all:.3}",
+            cells.join("  ")
         );
     }
     Ok(())

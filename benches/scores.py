@@ -1,4 +1,4 @@
-"""Holds exact areas under curves on the device against scikit-learn, in one run: milliseconds of wall time.
+"""Holds areas under curves on the device, exact ones and their bounds, against scikit-learn, in one run: milliseconds of wall time.
 
     python benches/scores.py
 
@@ -47,9 +47,9 @@ def main():
     print(f"{device}; {platform.machine()}; scikit-learn {sklearn.__version__}, numpy {numpy.__version__}; least of {ROUNDS}\n")
     print("| scores | n | update | compute | wgloss | scikit-learn | times |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for dtype, n, update, compute, together in rows:
+    for dtype, n, update, compute, together, *bounds in rows:
         other = peer(dtype, int(n))
-        print(f"| {dtype} | {n} | {update} | {compute} | {together} | {other:.1f} | {other / float(together):.1f} |")
+        print(f"| {' '.join([dtype, *bounds])} | {n} | {update} | {compute} | {together} | {other:.1f} | {other / float(together):.1f} |")
 
 
 if __name__ == "__main__":

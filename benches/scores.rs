@@ -1,5 +1,6 @@
 //! How long exact areas under the ROC and the precision-recall curve take on the device: `update` of a batch, and
-//! `compute`, milliseconds from submitting to the end of waiting; every result is that of the reference. `benches/scores.py` holds scikit-learn against it.
+//! `compute`, milliseconds from submitting to the end of waiting; every result is that of the reference. Then the same of bounds in constant
+//! memory, and how wide they are. `benches/scores.py` holds scikit-learn against it.
 
 use std::time::Instant;
 use wgloss::gpu::{Gpu, View};
@@ -24,6 +25,30 @@ fn upload(gpu: &Gpu, bytes: &[u8]) -> wgpu::Buffer {
     });
     gpu.queue().write_buffer(&buffer, 0, bytes);
     buffer
+}
+
+/// Records what `record` does, submits it and waits.
+fn submit(gpu: &Gpu, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>) -> Result<()> {
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    record(&mut encoder)?;
+    gpu.queue().submit([encoder.finish()]);
+    let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());
+    Ok(())
+}
+
+fn ms(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// Prints the least of times: of an update with what follows, and of the update alone.
+fn print_least(dtype: DType, n: usize, mut all: Vec<(f64, f64)>, more: &str) {
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (together, update) = all[0];
+    let compute = together - update;
+    println!(
+        "{:<5} {n:>10}  {update:>9.1}  {compute:>10.1}  {together:>15.1}{more}",
+        dtype.name()
+    );
 }
 
 fn main() -> Result<()> {
@@ -60,28 +85,46 @@ fn main() -> Result<()> {
             let batch = kept.bind(&View::whole(&scores), &View::whole(&labels), n, None)?;
             let mut all = Vec::new();
             for _ in 0..rounds {
-                let mut encoder = gpu.device().create_command_encoder(&Default::default());
-                kept.reset(&mut encoder);
-                gpu.queue().submit([encoder.finish()]);
-                let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());
+                submit(&gpu, |encoder| {
+                    kept.reset(encoder);
+                    Ok(())
+                })?;
                 let start = Instant::now();
-                let mut encoder = gpu.device().create_command_encoder(&Default::default());
-                kept.update(&mut encoder, &batch)?;
-                gpu.queue().submit([encoder.finish()]);
-                let _ = gpu.device().poll(wgpu::PollType::wait_indefinitely());
-                let update = start.elapsed().as_secs_f64() * 1e3;
+                submit(&gpu, |encoder| kept.update(encoder, &batch))?;
+                let update = ms(start);
                 let areas = kept.compute()?;
-                let together = start.elapsed().as_secs_f64() * 1e3;
+                let together = ms(start);
                 assert_eq!(areas.roc_auc(), expected.roc_auc, "{dtype} {n}");
                 all.push((together, update));
             }
-            all.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (together, update) = all[0];
-            println!(
-                "{:<5} {n:>10}  {update:>9.1}  {:>10.1}  {together:>15.1}",
-                dtype.name(),
-                together - update
-            );
+            print_least(dtype, n, all, "");
+            if (dtype, power) != (DType::F32, 22) {
+                continue;
+            }
+            let counted = gpu.bounded_scores(dtype, LabelType::U32, 16)?;
+            let batch = counted.bind(&View::whole(&scores), &View::whole(&labels), n, None)?;
+            let (mut all, mut said) = (Vec::new(), String::new());
+            for _ in 0..rounds {
+                submit(&gpu, |encoder| {
+                    counted.reset(encoder);
+                    Ok(())
+                })?;
+                let start = Instant::now();
+                submit(&gpu, |encoder| counted.update(encoder, &batch))?;
+                let update = ms(start);
+                let bounds = counted.compute()?;
+                all.push((ms(start), update));
+                let wide = |figure: Option<f64>, ends: Option<[f64; 2]>| {
+                    let (figure, [low, high]) =
+                        (figure.unwrap_or(f64::NAN), ends.unwrap_or_default());
+                    assert!(low <= figure && figure <= high, "{figure} in {low}..{high}");
+                    high - low
+                };
+                let roc_auc = wide(expected.roc_auc, bounds.roc_auc);
+                let precision = wide(expected.average_precision, bounds.average_precision);
+                said = format!("  by 16 bits: ROC AUC to {roc_auc:.1e}, AP to {precision:.1e}");
+            }
+            print_least(dtype, n, all, &said);
         }
     }
     Ok(())

@@ -18,8 +18,8 @@ pub use class_weight::{ClassWeightBound, ClassWeightPlan};
 pub use collect::SampleBatch;
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
 pub use count::{
-    BinaryState, Confusion, ConfusionState, MetricBatch, MulticlassState, MultilabelState,
-    Predictions, RegressionState,
+    BinaryState, BoundedScores, Confusion, ConfusionState, MetricBatch, MulticlassState,
+    MultilabelState, Predictions, RegressionState,
 };
 pub use in_place::{InPlaceIo, InPlacePlan};
 pub use plan::{Plan, PlanKind, Tuning};
@@ -49,6 +49,8 @@ pub struct Gpu {
     scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
     /// Those of what is counted.
     counts: Arc<Mutex<HashMap<count::CountKey, count::CountKernels>>>,
+    /// Those that bound areas.
+    bounds: Arc<Mutex<HashMap<Tuning, count::BoundKernels>>>,
     /// Bytes that were read back.
     read: Arc<AtomicU64>,
 }
@@ -280,6 +282,7 @@ impl Gpu {
             kernels: Arc::default(),
             scores: Arc::default(),
             counts: Arc::default(),
+            bounds: Arc::default(),
             read: Arc::default(),
         }
     }

@@ -7,6 +7,7 @@
 //! only, a ratio of nothing to nothing. Averages count an undefined precision, recall or F1 as 0, and leave out an
 //! undefined area. Scores are ordered by their bits: subnormals are distinct, −0 is 0; a NaN among them is an error.
 
+mod area_bounds;
 mod binary;
 mod calibration;
 mod confusion;
@@ -18,6 +19,8 @@ mod ranking;
 mod regression;
 mod samples;
 
+pub use area_bounds::AreaBounds;
+pub(crate) use area_bounds::BinSums;
 pub(crate) use binary::share;
 pub use binary::{Binary, BinaryFigures};
 pub(crate) use calibration::Calibration;

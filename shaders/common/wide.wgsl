@@ -41,6 +41,10 @@ fn mul64(a: vec2<u32>, b: vec2<u32>) -> vec4<u32> {
     return add128(add128(outer, vec4<u32>(0u, one, 0u)), vec4<u32>(0u, two, 0u));
 }
 
+fn number(x: vec2<u32>) -> f32 {
+    return f32(x.y) * 4294967296.0 + f32(x.x);
+}
+
 // A share below 1 or 1 itself, in units of 2^-31.
 fn share(part: f32, whole: f32) -> u32 {
     return u32(clamp(part / whole, 0.0, 1.0) * 2147483648.0);

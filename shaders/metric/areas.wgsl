@@ -166,10 +166,6 @@ fn counted(class_: u32, bin: u32) -> vec2<u32> {
     return vec2<u32>(words[at], words[131072u + at]);
 }
 
-fn number(x: vec2<u32>) -> f32 {
-    return f32(x.y) * 4294967296.0 + f32(x.x);
-}
-
 struct Pair {
     positive: vec2<u32>,
     negative: vec2<u32>,

@@ -33,6 +33,20 @@ fn take_probability(base: u32, p: f32, hit: bool, loss: f32, miss: f32, tid: u32
     add_sum(bin + 2u * CELL_SLOTS, bitcast<u32>(select(p, miss, hit)), !hit, tid);
 }
 
+// A row of logits, of which the highest was right or not: the highest, the true one, and the sum of exp(x - top) over all but
+// the highest. The loss is (top - own) + log(1 + others), the difference without rounding: it may be beyond f32.
+fn take_logits(base: u32, top: f32, own: f32, others: f32, hit: bool, tid: u32) {
+    var loss = ln_1p(others);
+    if (finite_bits(bitcast<u32>(own))) {
+        add_sum(base + LOSS_SUM, bitcast<u32>(top), false, tid);
+        add_sum(base + LOSS_SUM, bitcast<u32>(own), true, tid);
+    } else {
+        loss = bitcast<f32>(INF_BITS | (params.n & 0u));
+    }
+    let p = 1.0 / (1.0 + others);
+    take_probability(base, p, hit, loss, select(p, others * p, hit), tid);
+}
+
 // -log of a probability, from how far it is from 1: clipped at f32's epsilon from both ends.
 fn loss_of_miss(miss: f32) -> f32 {
     return -ln_1p(-clamp(miss, EPSILON, 1.0 - EPSILON));

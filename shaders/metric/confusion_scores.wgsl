@@ -55,15 +55,6 @@ fn count_sample(i: u32, truth: u32, tid: u32) {
             }
         }
         others += block;
-        // (top - own) + log(1 + others), the difference without rounding: it may be beyond f32.
-        var loss = ln_1p(others);
-        if (finite_bits(bitcast<u32>(own))) {
-            add_sum(tallies() + LOSS_SUM, bitcast<u32>(top), false, tid);
-            add_sum(tallies() + LOSS_SUM, bitcast<u32>(own), true, tid);
-        } else {
-            loss = bitcast<f32>(INF_BITS | (params.n & 0u));
-        }
-        let p = 1.0 / (1.0 + others);
-        take_probability(tallies(), p, hit, loss, select(p, others * p, hit), tid);
+        take_logits(tallies(), top, own, others, hit, tid);
     }
 }

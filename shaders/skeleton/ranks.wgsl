@@ -1,5 +1,6 @@
 // The class of a row's highest logit, and how many classes go before the true one: those with a higher logit, or with the same and
-// a lower number. On the way of the statistic an invocation counts the logits that go before, and remembers the run of packs
+// a lower number; and what the probabilities follow of: the highest logit m, the true one, and the statistic's Σ exp(x - m), which is 0
+// where no logit is finite. On the way of the statistic an invocation counts the logits that go before, and remembers the run of packs
 // in which its highest first was.
 
 struct Tally {
@@ -68,9 +69,12 @@ fn say_rank(row: u32, lane: u32, tid: u32, x: RowContext, s: All, silent: bool) 
             all.rank += u32(logit_at(row, col) == x.c.r.x);
         }
     }
-    let at = params.stat0 + 2u * row;
+    let at = params.stat0 + RANK_WORDS * row;
     // A row with a NaN has none; where no logit is finite they are all the same.
     let nan = s.top > INF_BITS;
     work.leaves[at] = select(min(all.best, mine.cols), 0xffffffffu, nan);
     work.leaves[at + 1u] = all.rank;
+    work.leaves[at + 2u] = bitcast<u32>(s.s.m);
+    work.leaves[at + 3u] = bitcast<u32>(x.c.r.x);
+    work.leaves[at + 4u] = bitcast<u32>(s.s.s);
 }

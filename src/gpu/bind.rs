@@ -147,8 +147,8 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Predicted classes and ranks of a plan that finds them: where they lie, of how many rows and classes.
-    pub(super) fn ranks(&self) -> Option<(View<'_>, usize, usize)> {
+    /// Predicted classes and ranks of a plan that finds them: where they lie, and of which part of it.
+    pub(super) fn ranks(&self) -> Option<(View<'_>, &Part)> {
         let [part] = self.plan.parts.as_slice() else {
             return None;
         };
@@ -157,8 +157,7 @@ impl Bound {
             offset: 4 * self.plan.ranks as u64,
             size: 4 * (RANK_WORDS * part.units.rows) as u64,
         };
-        part.ranked
-            .then_some((view, part.units.rows, part.units.cols))
+        part.ranked.then_some((view, part))
     }
 
     /// The device it is on.

@@ -183,12 +183,12 @@ pub(super) struct Store {
     pub head: wgpu::Buffer,
     /// What is collected.
     pub kept: wgpu::Buffer,
-    bound: Bound,
+    bound: Binding,
 }
 
 /// How batches see what is collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bound {
+pub(super) enum Binding {
     Whole,
     /// In two halves: low words of counts, and high ones.
     Halves,
@@ -198,11 +198,11 @@ pub(super) enum Bound {
 
 impl Store {
     /// With room for so many words, or the reason why not.
-    pub async fn new(gpu: &Gpu, what: &str, words: u64, bound: Bound) -> Result<Store> {
+    pub async fn new(gpu: &Gpu, what: &str, words: u64, bound: Binding) -> Result<Store> {
         let bindings = match bound {
-            Bound::Whole => gpu.limits.binding,
-            Bound::Halves => gpu.limits.binding.saturating_mul(2),
-            Bound::Rows(_) => u64::MAX,
+            Binding::Whole => gpu.limits.binding,
+            Binding::Halves => gpu.limits.binding.saturating_mul(2),
+            Binding::Rows(_) => u64::MAX,
         };
         let limit = bindings.min(gpu.limits.buffer) / 4;
         let limit = limit.min(u64::from(u32::MAX) / 2);
@@ -312,9 +312,9 @@ impl Store {
             let mut spans: Vec<Span<'_>> = [input.0, labels.0].into_iter().flatten().collect();
             spans.push(Span::whole(&self.head));
             match self.bound {
-                Bound::Whole => spans.push(Span::whole(&self.kept)),
-                Bound::Halves => spans.extend(self.halves()),
-                Bound::Rows(words) => {
+                Binding::Whole => spans.push(Span::whole(&self.kept)),
+                Binding::Halves => spans.extend(self.halves()),
+                Binding::Rows(words) => {
                     let [offset, size] = [first, len].map(|n| (n * words) as u64);
                     let (span, offset) = View::whole(&self.kept).span(gpu, offset, size, 4);
                     shared.1 = offset;

@@ -2,6 +2,7 @@
 //! merged. What is counted, and what comes of it, each file in `count` says.
 
 mod binary;
+mod bounded;
 mod confusion;
 mod multiclass;
 mod multilabel;
@@ -9,21 +10,28 @@ mod ordered;
 mod regression;
 
 pub use binary::BinaryState;
+pub(super) use bounded::BoundKernels;
+pub use bounded::BoundedScores;
+#[cfg(test)]
+pub(super) use bounded::bounds_text;
 pub use confusion::{Confusion, ConfusionState, Predictions};
 pub use multiclass::MulticlassState;
 pub use multilabel::MultilabelState;
 pub use ordered::MetricBatch;
 pub use regression::RegressionState;
 
-use super::bind::View;
+use super::bind::{Bound, View};
 use super::collect::{
-    Bound, HEAD, Merged, SampleBatch, Source, Store, Told, batch_text, from_bytes, load_label,
+    Binding, HEAD, Merged, SampleBatch, Source, Store, Told, batch_text, from_bytes, load_label,
     merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels, WIDE};
-use super::scores::rows_in_a_loop;
+use super::plan::RANK_WORDS;
+use super::scores::{load_score, rows_in_a_loop};
+use super::source::ranked;
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
+use crate::layout::Geometry;
 use crate::metric::InputKind;
 use crate::tensor::{DType, LabelType};
 use std::sync::PoisonError;
@@ -37,6 +45,7 @@ const OF_RANKS: &str = include_str!("../../shaders/metric/confusion_ranks.wgsl")
 const OF_SCORES: &str = include_str!("../../shaders/metric/confusion_scores.wgsl");
 const CALIBRATION: &str = include_str!("../../shaders/metric/calibration.wgsl");
 const BINARY: &str = include_str!("../../shaders/metric/binary.wgsl");
+const BINS: &str = include_str!("../../shaders/metric/bins.wgsl");
 const MULTILABEL: &str = include_str!("../../shaders/metric/multilabel.wgsl");
 const PREDICT_LABEL: &str = include_str!("../../shaders/metric/predict_label.wgsl");
 const PREDICT_SCORE: &str = include_str!("../../shaders/metric/predict_score.wgsl");
@@ -52,8 +61,8 @@ const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
 pub(super) enum What {
     /// Predicted labels of several classes, and true ones.
     Labels(LabelType, LabelType),
-    /// Predicted classes and ranks that a loss has found, and labels.
-    Ranks(LabelType),
+    /// Predicted classes and ranks that a loss has found, of scores or, with what their probabilities follow of, of logits, and labels.
+    Ranks(InputKind, LabelType),
     /// Rows of scores, probabilities or logits of several classes, and labels.
     Classes(InputKind, DType, LabelType),
     /// Scores, probabilities or logits of two classes, and labels.
@@ -64,6 +73,8 @@ pub(super) enum What {
     ScoreSets(InputKind, DType, LabelType),
     /// Predicted numbers, and true ones.
     Regression(DType, DType),
+    /// Scores of two classes by their upper bits, and labels.
+    Bins(DType, LabelType),
 }
 
 impl What {
@@ -76,12 +87,13 @@ impl What {
             let (labels, other) = (LabelType::ALL[k], LabelType::ALL[(k + 1) % 3]);
             all.extend([
                 What::Labels(labels, other),
-                What::Ranks(labels),
+                What::Ranks([InputKind::Scores, InputKind::Logits][k % 2], labels),
                 What::Classes(kind, dtype, labels),
                 What::Binary(kind, DType::ALL[(k + 1) % 3], labels),
                 What::LabelSets(other, labels),
                 What::ScoreSets(kind, DType::ALL[(k + 2) % 3], labels),
                 What::Regression(dtype, DType::ALL[(k + 1) % 3]),
+                What::Bins(dtype, labels),
             ]);
         }
         all
@@ -91,8 +103,11 @@ impl What {
     fn shape(self, tuning: Tuning, each: u64) -> (u32, usize) {
         let each = usize::try_from(each).unwrap_or(usize::MAX);
         match (tuning, self) {
-            (Tuning::Wide, What::Labels(..) | What::Ranks(_)) => (256, 8192),
-            (Tuning::Narrow, What::Labels(..) | What::Ranks(_)) => (8, 32_768),
+            // A slot of an exact sum takes in 2^15 numbers, of which a row of logits adds three to the sum of losses.
+            (Tuning::Wide, What::Ranks(InputKind::Logits, _)) => (256, 4096),
+            (Tuning::Narrow, What::Ranks(InputKind::Logits, _)) => (8, 8192),
+            (Tuning::Wide, What::Labels(..) | What::Ranks(..) | What::Bins(..)) => (256, 8192),
+            (Tuning::Narrow, What::Labels(..) | What::Ranks(..) | What::Bins(..)) => (8, 32_768),
             // A slot of an exact sum takes in 2^15 samples, of which each may add to it twice.
             (Tuning::Wide, What::Regression(..) | What::Binary(..)) => (256, 4096),
             (Tuning::Narrow, What::Regression(..) | What::Binary(..)) => (8, 16_384),
@@ -108,21 +123,22 @@ impl What {
             What::Labels(of, labels) | What::LabelSets(of, labels) => {
                 [("predictions", of.size()), ("labels", labels.size())]
             }
-            What::Ranks(labels) => [("ranks", 4), ("labels", labels.size())],
+            What::Ranks(_, labels) => [("ranks", 4), ("labels", labels.size())],
             What::Classes(_, of, labels)
             | What::Binary(_, of, labels)
             | What::ScoreSets(_, of, labels) => {
                 [("predictions", of.size()), ("labels", labels.size())]
             }
             What::Regression(of, truth) => [("predictions", of.size()), ("truth", truth.size())],
+            What::Bins(of, labels) => [("scores", of.size()), ("labels", labels.size())],
         }
     }
 
     /// Low words of counts and high ones are bound apart where there may be many: cells of classes.
-    fn bound(self) -> Bound {
+    fn bound(self) -> Binding {
         match self {
-            What::Labels(..) | What::Ranks(_) | What::Classes(..) => Bound::Halves,
-            _ => Bound::Whole,
+            What::Labels(..) | What::Ranks(..) | What::Classes(..) => Binding::Halves,
+            _ => Binding::Whole,
         }
     }
 
@@ -140,10 +156,11 @@ impl What {
             What::Labels(..) => 0,
             What::LabelSets(..) => 1,
             What::Regression(..) => 2,
-            What::Ranks(_) => 3,
+            What::Ranks(..) => 3,
             What::Classes(kind, ..) => 4 + kind as u32,
             What::Binary(kind, ..) => 8 + kind as u32,
             What::ScoreSets(kind, ..) => 12 + kind as u32,
+            What::Bins(dtype, _) => 16 + dtype as u32,
         }
     }
 }
@@ -182,7 +199,9 @@ pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
         What::Labels(of, labels) => {
             batch_text(labels) + CONFUSION + OF_LABELS + &predicted(of) + &no_scores
         }
-        What::Ranks(labels) => batch_text(labels) + CONFUSION + OF_RANKS + &no_scores,
+        What::Ranks(kind, labels) => {
+            batch_text(labels) + CONFUSION + &ranked(OF_RANKS) + &scores(kind, DType::F32)
+        }
         What::Classes(kind, dtype, labels) => {
             batch_text(labels) + CONFUSION + OF_SCORES + &scores(kind, dtype)
         }
@@ -200,14 +219,19 @@ pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
             let y = load_number("load_truth", truth, "labels", "params.off_labels");
             batch_text(LabelType::U32) + REGRESSION + &x + &y
         }
+        What::Bins(dtype, labels) => {
+            let bits = format!("const SCORE_BITS: u32 = {}u;\n", 8 * dtype.size());
+            let load = load_score(dtype, "inputs", "params.off_input");
+            batch_text(labels) + BINS + &load + &bits
+        }
     };
     // Where the low words end is known only once there are slots.
     let high = match what.bound() {
-        Bound::Halves => {
+        Binding::Halves => {
             "@group(0) @binding(5) var<storage, read_write> high: array<atomic<u32>>;\n\
              fn add_high(slot: u32, n: u32) { atomicAdd(&high[slot], n); }\n"
         }
-        Bound::Whole | Bound::Rows(_) => {
+        Binding::Whole | Binding::Rows(_) => {
             "fn add_high(slot: u32, n: u32) {\n    \
              atomicAdd(&counts[(slots() + 63u) / 64u * 64u + slot], n);\n}\n"
         }
@@ -233,8 +257,8 @@ pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
 }
 
 /// Where the weights of samples are bound: behind what is collected.
-pub(super) fn weight_binding(bound: Bound) -> String {
-    let binding = if bound == Bound::Halves { 6 } else { 5 };
+pub(super) fn weight_binding(bound: Binding) -> String {
+    let binding = if bound == Binding::Halves { 6 } else { 5 };
     format!("@group(0) @binding({binding}) var<storage, read> weights: array<u32>;\n")
 }
 
@@ -359,16 +383,34 @@ impl Counts {
             .await
     }
 
-    /// Attaches what a loss has found of its rows.
-    pub async fn bind_ranks(
+    /// Attaches what a loss has found of its rows, of scores or of logits; `labels` are those of the loss.
+    pub async fn bind_ranked(
         &self,
-        ranks: &View<'_>,
+        kind: InputKind,
+        loss: &Bound,
         (labels, view): (LabelType, &View<'_>),
-        n: usize,
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
-        let what = What::Ranks(labels);
+        let fail = |expected: String, found: String| Err(Error::mismatch("loss", expected, found));
+        let Some((ranks, part)) = loss.ranks() else {
+            return fail("a plan with ranks".into(), "one without".into());
+        };
+        let Geometry { rows, cols, .. } = part.units;
+        if cols as u64 != self.each {
+            let expected = format!("a state by scores of {cols} classes");
+            return fail(expected, self.said.clone());
+        }
         let gpu = self.gpu();
+        if loss.gpu().device != gpu.device {
+            return fail("one on the same device".into(), "one on another".into());
+        }
+        // What it says of a row that it passes over is nothing. A label that is no class nobody counts.
+        let passed = part.ignore.filter(|i| (0..cols as i64).contains(i));
+        if passed.is_some() && passed != ignore_index {
+            let found = format!("one that ignores {passed:?}");
+            return fail(format!("one that ignores {ignore_index:?}"), found);
+        }
+        let what = What::Ranks(kind, labels);
         let kernels = gpu.count_kernels((gpu.tuning, what, None)).await?;
         let [ranks_of, labels_of] = what.sources();
         let told = Told {
@@ -376,9 +418,13 @@ impl Counts {
             tile: what.shape(gpu.tuning, 1).1,
             ..Told::default()
         };
-        let sources = [source(ranks_of, ranks, 2), source(labels_of, view, 1)];
+        let sources = [
+            source(ranks_of, &ranks, RANK_WORDS as u64),
+            source(labels_of, view, 1),
+        ];
+        let kernels = &kernels.count;
         self.store
-            .bind(&kernels.count, sources, [None; 2], n, ignore_index, told)
+            .bind(kernels, sources, [None; 2], rows, ignore_index, told)
             .await
     }
 
@@ -475,7 +521,11 @@ impl Gpu {
         let (_, what, weights) = key;
         // Input, labels, head.
         let mut buffers = vec![Access::Read, Access::Read, Access::Write];
-        let kept = if what.bound() == Bound::Halves { 2 } else { 1 };
+        let kept = if what.bound() == Binding::Halves {
+            2
+        } else {
+            1
+        };
         buffers.extend(vec![Access::Write; kept]);
         buffers.extend(weights.map(|_| Access::Read));
         let made = self.scoped(|| CountKernels {

@@ -262,7 +262,9 @@ impl Gpu {
 
     /// As [`plan`](Gpu::plan), for a loss of rows of logits that on the way also finds, for each row, the class of the highest logit and
     /// how many classes go before the true one: what a [`ConfusionState`](super::ConfusionState) then counts without another look at
-    /// the logits ([`bind_ranked`](super::ConfusionState::bind_ranked)).
+    /// the logits ([`bind_ranked`](super::ConfusionState::bind_ranked)); and what probabilities follow of, for a
+    /// [`MulticlassState`](super::MulticlassState) with log loss and calibration ([`bind_ranked`](super::MulticlassState::bind_ranked)).
+    /// That takes 20 bytes a row of the work buffer.
     ///
     /// # Errors
     /// As `plan`; [`Error::Mismatch`] for a loss that does not [rank](crate::loss::Rows::ranks) (of all only `cross_entropy` does, without

@@ -7,7 +7,7 @@ use areas::orders;
 
 use super::bind::View;
 use super::collect::{
-    Bound, HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, batch_text,
+    Binding, HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, batch_text,
     from_bytes, merge_kernels, to_bytes,
 };
 use super::count::{fine_text, load_number, load_weight, weight_binding, weight_source};
@@ -126,7 +126,7 @@ fn order_of(dtype: DType) -> String {
 }
 
 /// How a score is loaded from `array`, `offset` numbers on, as its bits.
-fn load_score(dtype: DType, array: &str, offset: &str) -> String {
+pub(super) fn load_score(dtype: DType, array: &str, offset: &str) -> String {
     let (load, nan) = match dtype {
         DType::F32 => (
             format!("return {array}[{offset} + i];"),
@@ -195,7 +195,13 @@ pub(super) fn keep_text((tuning, scored, labels, weights): ScoreKey) -> String {
                 Scored::Plain(_) => fine_text(),
                 Scored::Against(_) => String::new(),
             };
-            [KEEP_WEIGHTS, &weight_binding(Bound::Whole), &load, &storage].concat()
+            [
+                KEEP_WEIGHTS,
+                &weight_binding(Binding::Whole),
+                &load,
+                &storage,
+            ]
+            .concat()
         }
     };
     let score = match scored {
@@ -337,10 +343,11 @@ pub(super) struct ScoreKernels {
 
 impl Gpu {
     /// Makes room for `capacity` scores stored as `dtype` with labels of 1 and 0 stored as `labels`. A capacity for 16-bit
-    /// scores is no more than a bound on how many are counted.
+    /// scores is no more than a bound on how many are counted. Where f32 scores are too many to be kept,
+    /// [`bounded_scores`](Self::bounded_scores) counts them in constant memory, and bounds the areas.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for more f32 scores than a binding holds; [`Error::OutOfMemory`] and [`Error::Device`].
+    /// [`Error::TooLarge`] for more f32 scores than a binding holds: then there is `bounded_scores`; [`Error::OutOfMemory`] and [`Error::Device`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn scores(&self, dtype: DType, labels: LabelType, capacity: usize) -> Result<ScoreState> {
         self.block_on(self.scores_async(dtype, labels, capacity))
@@ -380,7 +387,7 @@ impl Gpu {
         let key = (self.tuning, scored, labels, weights);
         Ok(ScoreState {
             kernels: self.score_kernels(key).await?,
-            store: Store::new(self, what, words, Bound::Whole).await?,
+            store: Store::new(self, what, words, Binding::Whole).await?,
             scored,
             dtype,
             labels,
@@ -503,7 +510,7 @@ impl ScoreState {
         let gpu = &self.store.gpu;
         let words = (n as u64).saturating_mul(SHARED_WORDS as u64);
         let what = "words for logits of a batch";
-        let store = Store::new(gpu, what, words, Bound::Rows(SHARED_WORDS)).await?;
+        let store = Store::new(gpu, what, words, Binding::Rows(SHARED_WORDS)).await?;
         // Each is gone through twice.
         let width = shape(gpu.tuning).width as usize;
         let told = Told {

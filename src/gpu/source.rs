@@ -4,6 +4,7 @@
 mod terms;
 
 use super::kernels::parameters;
+use super::plan::RANK_WORDS;
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{Family, Info, Support};
 use crate::tensor::DType;
@@ -578,6 +579,11 @@ const AGAIN: &str = include_str!("../../shaders/skeleton/again.wgsl");
 const SLICES: &str = include_str!("../../shaders/skeleton/slices.wgsl");
 const RANKS: &str = include_str!("../../shaders/skeleton/ranks.wgsl");
 
+/// A text about ranks, told the words of a row.
+pub(super) fn ranked(text: &str) -> String {
+    format!("{text}const RANK_WORDS: u32 = {RANK_WORDS}u;\n")
+}
+
 /// The WGSL of a kernel. The losses' files come first, so that the line numbers of the first stay true.
 pub(crate) fn compose(v: &Variant) -> String {
     let gather = match v.quick() {
@@ -652,7 +658,7 @@ pub(crate) fn compose(v: &Variant) -> String {
         text.push_str(beside);
     }
     match v.ranked {
-        true => text.push_str(RANKS),
+        true => text.push_str(&ranked(RANKS)),
         false if v.stage == Stage::Rows => text.push_str(
             "fn reset_ranks(x: RowContext) {}\n\
              fn say_rank(row: u32, lane: u32, tid: u32, x: RowContext, s: All, silent: bool) {}\n",

@@ -399,11 +399,8 @@ impl Areas {
     }
 }
 
-/// `part / whole`, at most 1, to the nearest f64; `whole` below 2^127.
-fn quotient(part: u128, whole: u128) -> f64 {
-    if part >= whole {
-        return 1.0;
-    }
+/// `part / whole` below 1, in units of 2^-64, and whether something is left; `whole` below 2^127.
+pub(super) fn divided(part: u128, whole: u128) -> (u64, bool) {
     let (mut rest, mut bits) = (part, 0u64);
     for _ in 0..64 {
         rest <<= 1;
@@ -413,8 +410,17 @@ fn quotient(part: u128, whole: u128) -> f64 {
             bits |= 1;
         }
     }
+    (bits, rest > 0)
+}
+
+/// `part / whole`, at most 1, to the nearest f64; `whole` below 2^127.
+fn quotient(part: u128, whole: u128) -> f64 {
+    if part >= whole {
+        return 1.0;
+    }
+    let (bits, left) = divided(part, whole);
     // What is left decides between two numbers only where it is there at all.
-    (bits | u64::from(rest > 0)) as f64 / 2f64.powi(64)
+    (bits | u64::from(left)) as f64 / 2f64.powi(64)
 }
 
 #[cfg(test)]

@@ -126,7 +126,8 @@ impl ConfusionState {
     /// To be recorded after the loss; then the counts are those of [`bind`](Self::bind), and nobody looks at the logits again.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a loss without ranks, of other classes or on another device, and as `bind`.
+    /// [`Error::Mismatch`] for a loss without ranks, of other classes, on another device, or that ignores a class which is not
+    /// `ignore_index`; and as `bind`.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn bind_ranked(
         &self,
@@ -148,20 +149,13 @@ impl ConfusionState {
         labels: &View<'_>,
         ignore_index: Option<i64>,
     ) -> Result<SampleBatch> {
-        let fail = |expected: String, found: String| Err(Error::mismatch("loss", expected, found));
-        let Some((ranks, rows, classes)) = loss.ranks() else {
-            return fail("a plan with ranks".into(), "one without".into());
-        };
-        if classes != self.classes || matches!(self.predictions, Predictions::Labels(_)) {
-            let expected = format!("a state by scores of {classes} classes");
-            return fail(expected, self.counts.said.clone());
-        }
-        if loss.gpu().device != self.counts.gpu().device {
-            return fail("one on the same device".into(), "one on another".into());
+        if let Predictions::Labels(_) = self.predictions {
+            let found = self.counts.said.as_str();
+            return Err(Error::mismatch("loss", "a state by scores", found));
         }
         let labels = (self.labels, labels);
         self.counts
-            .bind_ranks(&ranks, labels, rows, ignore_index)
+            .bind_ranked(InputKind::Scores, loss, labels, ignore_index)
             .await
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Counts, What};
 use crate::error::{Error, Result};
-use crate::gpu::bind::View;
+use crate::gpu::bind::{Bound, View};
 use crate::gpu::collect::{SampleBatch, Store};
 use crate::gpu::scores::{Lane, ScoreState, Scored};
 use crate::gpu::{Gpu, Predictions};
@@ -117,6 +117,26 @@ impl Ordered {
             counts,
             shared,
             scores,
+        })
+    }
+
+    /// Attaches what a loss has found of its rows of logits, for a state that keeps no scores.
+    pub async fn bind_ranked(
+        &self,
+        loss: &Bound,
+        labels: (LabelType, &View<'_>),
+    ) -> Result<MetricBatch> {
+        if !self.scores.is_empty() {
+            let (expected, found) = ("one without room for scores", "one with some");
+            return Err(Error::mismatch("state", expected, found));
+        }
+        let ranked = self
+            .counts
+            .bind_ranked(InputKind::Logits, loss, labels, self.ignore_index);
+        Ok(MetricBatch {
+            counts: ranked.await?,
+            shared: None,
+            scores: Vec::new(),
         })
     }
 

@@ -11,8 +11,8 @@ use crate::layout::{Divisor, WeightLayout};
 use crate::loss::Family;
 use crate::tensor::DType;
 
-/// Words of a row's predicted class and rank, which lie behind all partial sums.
-pub(in crate::gpu) const RANK_WORDS: usize = 2;
+/// Words of a row's predicted class and rank, and of what its probabilities follow of: they lie behind all partial sums.
+pub(in crate::gpu) const RANK_WORDS: usize = 5;
 
 /// The columns that one invocation takes at class axis 1.
 const STRIP: usize = 1024;

@@ -303,6 +303,10 @@ fn others() -> Vec<(String, String)> {
             format!("masses {tuning:?}"),
             crate::gpu::scores::mass_text(tuning, DType::F32),
         ));
+        all.push((
+            format!("bounds {tuning:?}"),
+            crate::gpu::count::bounds_text(tuning),
+        ));
         for weights in weightings(0) {
             all.push((
                 format!("sort {tuning:?} {weights:?}"),
