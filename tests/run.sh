@@ -28,7 +28,7 @@ fi
 if [ -e "$swiftshader" ] && ! grep -qv '"software"' <<<"$found"; then
     # No hardware. SwiftShader compiles a kernel in a tenth of the time that Mesa's driver takes, and that is what the tests
     # wait for: everything goes through it, and through the other what is held against other libraries.
-    # (All but one test, whose kernels it takes minutes to compile.)
+    # (All but two tests, whose kernels it takes minutes to compile.)
     VK_ICD_FILENAMES=$swiftshader cargo test --release --features cli -- --skip ranks_on_the_way
     cargo test --release --features cli --test library -- golden threads differences three_losses ranks_on_the_way
 else
