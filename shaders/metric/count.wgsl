@@ -1,7 +1,4 @@
-// Goes through a batch and counts, in slots of 64 bits; what a sample is counted as, `take_sample` says.
-
-// The low words of all slots; then the high words.
-@group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
+// Counts samples in slots of 64 bits: of `counts` the low words of all slots, then the high words.
 
 // What the low word carries goes into the high one; n has a sign, and negative counts are two's complements.
 fn add_count(slot: u32, n: u32) {
@@ -53,21 +50,4 @@ fn flush_few(tid: u32) {
             }
         }
     }
-}
-
-@compute @workgroup_size(WIDTH)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) nwg: vec3<u32>,
-    @builtin(local_invocation_index) tid: u32,
-) {
-    clear_few(tid);
-    // Read once: Mesa's software driver gathers a uniform for every invocation wherever it is read.
-    let tile = params.tile;
-    let begin = (wid.y * nwg.x + wid.x) * tile;
-    let end = min(params.n, begin + tile);
-    for (var i = begin + tid; i < end; i += WIDTH) {
-        take_sample(i, tid);
-    }
-    flush_few(tid);
 }

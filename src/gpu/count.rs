@@ -2,6 +2,7 @@
 //! merged. What is counted, and what comes of it, each file in `count` says.
 
 mod binary;
+mod carried;
 mod confusion;
 mod multiclass;
 mod multilabel;
@@ -9,6 +10,8 @@ mod ordered;
 mod regression;
 
 pub use binary::BinaryState;
+pub use carried::CarriedState;
+pub(super) use carried::{Carrier, Counted, carried_text};
 pub use confusion::{Confusion, ConfusionState, Predictions};
 pub use multiclass::MulticlassState;
 pub use multilabel::MultilabelState;
@@ -29,6 +32,7 @@ use crate::tensor::{DType, LabelType};
 use std::sync::PoisonError;
 
 const COUNT: &str = include_str!("../../shaders/metric/count.wgsl");
+const COUNT_BATCH: &str = include_str!("../../shaders/metric/count_batch.wgsl");
 const CONFUSION: &str = include_str!("../../shaders/metric/confusion.wgsl");
 const OF_LABELS: &str = include_str!("../../shaders/metric/confusion_labels.wgsl");
 const OF_RANKS: &str = include_str!("../../shaders/metric/confusion_ranks.wgsl");
@@ -189,7 +193,7 @@ pub(super) fn count_text(tuning: Tuning, what: What) -> String {
             batch_text(LabelType::U32) + REGRESSION + &exact() + &x + &y
         }
     };
-    of + COUNT + &constants
+    of + COUNT + COUNT_BATCH + &constants
 }
 
 pub(super) type CountKey = (Tuning, What);

@@ -1,5 +1,6 @@
 //! Figures of predicted numbers, of exact sums on the device.
 
+use super::carried::{Counting, sealed::Sealed};
 use super::{Counts, What, state_of_counts};
 use crate::error::Result;
 use crate::gpu::Gpu;
@@ -114,6 +115,16 @@ impl RegressionState {
             head[LARGEST_GAP],
         )
         .figures()
+    }
+}
+
+impl Sealed for RegressionState {
+    fn counting(&self) -> Counting<'_> {
+        Counting {
+            counts: &self.counts,
+            keeps_scores: false,
+            ignore_index: None,
+        }
     }
 }
 
