@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod binary;
+mod carried;
 mod classes;
 mod combined;
 mod confusion;
