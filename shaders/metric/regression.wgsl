@@ -13,6 +13,8 @@ const SUM_SHARE: u32 = SUM_XY + PRODUCT_SLOTS;
 const SHARE_SLOTS: u32 = 24u;
 // The most |y - x|.
 const LARGEST_GAP: u32 = 6u;
+// The most that this invocation has met.
+var<private> largest_gap: u32;
 
 fn slots() -> u32 {
     return SUM_SHARE + SHARE_SLOTS;
@@ -36,24 +38,27 @@ fn take_sample(i: u32, tid: u32) {
     if (!finite_bits(y) || !finite_bits(x)) {
         return;
     }
-    count_slot(COUNT, tid);
-    add_number(SUM_Y, y, false, tid);
-    add_number(SUM_X, x, false, tid);
-    add_product(SUM_YY, y, y, tid);
-    add_product(SUM_XX, x, x, tid);
-    add_product(SUM_XY, x, y, tid);
+    hold_shifted(0u, COUNT, 0u, vec2<u32>(1u, 0u), false, tid);
+    hold_number(1u, SUM_Y, y, false, tid);
+    hold_number(2u, SUM_X, x, false, tid);
+    hold_product(3u, SUM_YY, y, y, tid);
+    hold_product(4u, SUM_XX, x, x, tid);
+    hold_product(5u, SUM_XY, x, y, tid);
     let side = order(bitcast<f32>(y), bitcast<f32>(x));
     if (side == 0.0) {
         return;
     }
-    add_number(SUM_GAP, y, side < 0.0, tid);
-    add_number(SUM_GAP, x, side > 0.0, tid);
+    hold_number(6u, SUM_GAP, y, side < 0.0, tid);
+    hold_number(6u, SUM_GAP, x, side > 0.0, tid);
     // Of large numbers sixteenths, so that no difference overflows; where they are not normal the other number is all.
     let large = max(y & 0x7fffffffu, x & 0x7fffffffu) >= 0x7d000000u;
     let gap = magnitude(bitcast<f32>(select(y, sixteenth(y), large)) - bitcast<f32>(select(x, sixteenth(x), large)));
     let size = bitcast<u32>(gap) + select(0u, 0x02000000u, large);
     // With an exponent of nine bits.
-    atomicMax(&head[LARGEST_GAP], size);
+    if (size > largest_gap) {
+        largest_gap = size;
+        atomicMax(&head[LARGEST_GAP], size);
+    }
     // 2^-52 has the exponent 75.
     let whole = max(y & 0x7fffffffu, 75u << 23u);
     if (size < 0x00800000u) {
@@ -65,6 +70,6 @@ fn take_sample(i: u32, tid: u32) {
     // Below 2^-149 there is nothing.
     let at = p.at + (size >> 23u);
     if (at >= whole >> 23u) {
-        add_shifted(SUM_SHARE, at - (whole >> 23u), vec2<u32>(p.mantissa, 0u), false, tid);
+        hold_shifted(7u, SUM_SHARE, at - (whole >> 23u), vec2<u32>(p.mantissa, 0u), false, tid);
     }
 }

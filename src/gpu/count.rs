@@ -193,7 +193,12 @@ pub(super) fn count_text(tuning: Tuning, what: What) -> String {
             batch_text(LabelType::U32) + REGRESSION + &exact() + &x + &y
         }
     };
-    of + COUNT + COUNT_BATCH + &constants
+    // Where there are no exact sums, nothing is held.
+    let settle = match of.contains(EXACT) {
+        true => "",
+        false => "fn settle(tid: u32) {}\n",
+    };
+    of + COUNT + COUNT_BATCH + settle + &constants
 }
 
 pub(super) type CountKey = (Tuning, What);
