@@ -273,27 +273,27 @@ fn what_a_loss_counts_is_what_another_look_counts() {
         (numbers[2], [4096, 3], f16, WeightedMean, Row, true, false),
         (numbers[2], [33_335, 3], f32, Sum, Element, false, false),
     ];
-    for tuning in Tuning::ALL {
-        let gpu = gpu.with_tuning(tuning);
+    for (turn, (loss, shape, dtype, reduction, weight, gradient, in_place)) in
+        turns.into_iter().enumerate()
+    {
+        let gpu = gpu.with_tuning(Tuning::ALL[turn % 2]);
         // Chunks, and several rows of workgroups.
         let cut = gpu.with_limits(1 << 16, 3);
-        for (loss, shape, dtype, reduction, weight, gradient, in_place) in turns {
-            let layout = Layout {
-                dtype,
-                target: TargetLayout::Values(dtype),
-                weight,
-                reduction,
-                gradient,
-                ..Layout::new(shape)
-            };
-            let Math::Elementwise(of) = loss.math() else {
-                panic!("elementwise")
-            };
-            let carried = of.carries().expect("something");
-            let n = shape[0] * shape[1];
-            let batches: Vec<_> = (0..2).map(|_| data(carried, dtype, n, &mut rng)).collect();
-            compare(&[&gpu, &cut], loss, (&layout, in_place), carried, &batches);
-        }
+        let layout = Layout {
+            dtype,
+            target: TargetLayout::Values(dtype),
+            weight,
+            reduction,
+            gradient,
+            ..Layout::new(shape)
+        };
+        let Math::Elementwise(of) = loss.math() else {
+            panic!("elementwise")
+        };
+        let carried = of.carries().expect("something");
+        let n = shape[0] * shape[1];
+        let batches: Vec<_> = (0..2).map(|_| data(carried, dtype, n, &mut rng)).collect();
+        compare(&[&gpu, &cut], loss, (&layout, in_place), carried, &batches);
     }
 }
 
@@ -304,13 +304,16 @@ fn every_loss_that_carries_counts() {
     let mut names = Vec::new();
     for info in loss::all() {
         let shape = [37, 3];
-        for loss in support::option_samples(info, shape[1]) {
-            let Math::Elementwise(of) = loss.math() else {
-                continue;
+        let samples = support::option_samples(info, shape[1]).into_iter();
+        let carrying = samples.filter_map(|loss| {
+            let carried = match loss.math() {
+                Math::Elementwise(of) => of.carries()?,
+                Math::Rows(_) => return None,
             };
-            let Some(carried) = of.carries() else {
-                continue;
-            };
+            Some((loss, carried))
+        });
+        // Some do with one of their options only.
+        for (loss, carried) in carrying.take(1) {
             names.push(info.name);
             let layout = Layout {
                 target: TargetLayout::Values(DType::F32),
@@ -382,6 +385,52 @@ fn a_state_of_scores_counts_at_its_threshold() {
     assert_eq!(copy.compute().expect("figures").n, 12.0);
     support::submit(&gpu, &mut |encoder| copy.reset(encoder));
     assert_eq!(copy.compute().expect("figures").n, 0.0);
+}
+
+#[test]
+fn one_buffer_may_hold_everything_a_loss_sees() {
+    let Some(gpu) = support::gpu() else { return };
+    let n = 9;
+    let layout = Layout {
+        target: TargetLayout::Values(DType::F32),
+        ..Layout::new([n])
+    };
+    let data = data(Carried::Numbers, DType::F32, n, &mut Rng::new("pool"));
+    let all = [&data.inputs[0][..], &data.target, &data.weight];
+    let pool = support::upload(&gpu, &stored(&all.concat(), DType::F32));
+    let view = |k: usize| View {
+        buffer: &pool,
+        offset: (4 * n * k) as u64,
+        size: 4 * n as u64,
+    };
+    let mut apart = State::new(&gpu, Carried::Numbers, DType::F32, DType::F32);
+    let state = State::new(&gpu, Carried::Numbers, DType::F32, DType::F32);
+    let plan = gpu.plan_counted(&Mse::default(), &layout, state.carried());
+    let io = Io {
+        inputs: vec![view(0)],
+        target: Some(view(1)),
+        grads: vec![view(2)],
+        ..Default::default()
+    };
+    let bound = plan.expect("a plan").bind(&io).expect("bound");
+    // Twice, as in two steps of training.
+    support::submit(&gpu, &mut |encoder| {
+        bound.encode(encoder);
+        bound.encode(encoder);
+    });
+    apart.look(&gpu, &layout, &data);
+    apart.look(&gpu, &layout, &data);
+    assert_eq!(state.figures(), apart.figures());
+    let State::Regression(empty) = State::new(&gpu, Carried::Numbers, DType::F32, DType::F32)
+    else {
+        panic!("numbers")
+    };
+    let none = Layout {
+        shape: vec![0],
+        ..layout
+    };
+    let plan = gpu.plan_counted(&Mse::default(), &none, &empty);
+    assert_eq!(plan.expect("a plan").name(), "empty");
 }
 
 #[test]
