@@ -18,8 +18,8 @@ pub use class_weight::{ClassWeightBound, ClassWeightPlan};
 pub use collect::SampleBatch;
 pub use combined::{CombinedBound, CombinedIo, CombinedPlan, TermLayout};
 pub use count::{
-    BinaryState, BoundedScores, Confusion, ConfusionState, MetricBatch, MulticlassState,
-    MultilabelState, Predictions, RegressionState,
+    BinaryState, BoundedScores, CarriedState, Confusion, ConfusionState, MetricBatch,
+    MulticlassState, MultilabelState, Predictions, RegressionState,
 };
 pub use in_place::{InPlaceIo, InPlacePlan};
 pub use plan::{Plan, PlanKind, Tuning};

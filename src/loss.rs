@@ -228,6 +228,28 @@ impl Term {
     }
 }
 
+/// What the first input of an elementwise loss is to metrics, where its target is the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Carried {
+    /// Logits of the class 1, whose target is 1 or 0.
+    Logits,
+    /// Probabilities of the class 1, whose target is 1 or 0.
+    Probs,
+    /// Predicted numbers, whose target is the true number.
+    Numbers,
+}
+
+impl Carried {
+    /// The word for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Carried::Logits => "logits",
+            Carried::Probs => "probabilities",
+            Carried::Numbers => "predicted numbers",
+        }
+    }
+}
+
 /// The reference of an elementwise loss.
 pub trait Elementwise {
     /// The loss and its derivatives, straight from the formula.
@@ -242,6 +264,11 @@ pub trait Elementwise {
     /// `fn nan_grad(e: Elem) -> bool`, if it says anything.
     fn nan_grad(&self, _e: &Element) -> bool {
         true
+    }
+
+    /// What a state of metrics can be told of its first input and its target in the same pass, if anything.
+    fn carries(&self) -> Option<Carried> {
+        None
     }
 }
 

@@ -20,11 +20,11 @@ fn bin_of(p: f32) -> u32 {
 // A sample that is what p is the probability of, or is not; `miss` is how far p is from that.
 fn take_probability(base: u32, p: f32, hit: bool, loss: f32, miss: f32, tid: u32) {
     if (finite_bits(bitcast<u32>(loss))) {
-        add_sum(base + LOSS_SUM, bitcast<u32>(loss), false, tid);
+        hold_sum(0u, base + LOSS_SUM, bitcast<u32>(loss), false, tid);
     } else if (counts_at_all()) {
         count_slot(base, tid);
     }
-    add_sum(base + SQUARE_SUM, bitcast<u32>(miss * miss), false, tid);
+    hold_sum(1u, base + SQUARE_SUM, bitcast<u32>(miss * miss), false, tid);
     let bin = base + BIN_SUMS + bin_of(p) * BIN_SLOTS;
     count_cell(bin, tid);
     if (hit) {

@@ -1,7 +1,4 @@
-// Goes through a batch and counts, in slots of 64 bits; what a sample is counted as, `take_sample` says.
-
-// The low words of all slots; where the high ones are, `add_high` says.
-@group(0) @binding(4) var<storage, read_write> counts: array<atomic<u32>>;
+// Counts samples in slots of 64 bits: `counts` begins with the low words of all slots; where the high ones are, `add_high` says.
 
 // What the low word carries goes into the high one; n has a sign, and negative counts are two's complements.
 fn add_count(slot: u32, n: u32) {
@@ -18,6 +15,10 @@ const FEW: u32 = 2048u;
 var<workgroup> few: array<atomic<u32>, FEW>;
 
 fn copies() -> u32 {
+    // Few invocations: an adapter on the CPU, which takes them one after the other and waits for nobody.
+    if (WIDTH <= 8u) {
+        return 1u;
+    }
     return max(1u, min(WIDTH, FEW / max(slots(), 1u)));
 }
 
@@ -41,6 +42,7 @@ fn count_slot(slot: u32, tid: u32) {
 }
 
 fn flush_few(tid: u32) {
+    settle(tid);
     workgroupBarrier();
     if (slots() <= FEW) {
         for (var c = tid; c < slots(); c += WIDTH) {
@@ -53,22 +55,4 @@ fn flush_few(tid: u32) {
             }
         }
     }
-}
-
-@compute @workgroup_size(WIDTH)
-fn main(
-    @builtin(workgroup_id) wid: vec3<u32>,
-    @builtin(num_workgroups) nwg: vec3<u32>,
-    @builtin(local_invocation_index) tid: u32,
-) {
-    clear_few(tid);
-    // Read once: Mesa's software driver gathers a uniform for every invocation wherever it is read.
-    let tile = params.tile;
-    let begin = (wid.y * nwg.x + wid.x) * tile;
-    let end = min(params.n, begin + tile);
-    for (var i = begin + tid; i < end; i += WIDTH) {
-        set_weight(i);
-        take_sample(i, tid);
-    }
-    flush_few(tid);
 }

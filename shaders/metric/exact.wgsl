@@ -19,18 +19,60 @@ fn parts_of(b: u32) -> Parts {
     return Parts((b & 0x007fffffu) | select(0x00800000u, 0u, e == 0u), max(e, 1u) - 1u, b >= 0x80000000u);
 }
 
-// v·2^at, v of 48 bits.
-fn add_shifted(sum: u32, at: u32, v: vec2<u32>, negative: bool, tid: u32) {
+// What v·2^at adds to four slots from `at / 16` on, v of 48 bits.
+fn digits_of(at: u32, v: vec2<u32>, negative: bool) -> vec4<u32> {
     let by = at & 15u;
     let low = v.x << by;
     let high = (v.y << by) | ((v.x >> 1u) >> (31u - by));
     let digits = vec4<u32>(low & 0xffffu, low >> 16u, high & 0xffffu, high >> 16u);
-    for (var k = 0u; k < 4u; k++) {
-        let d = digits[k];
-        if (d != 0u) {
-            count_by(sum + at / 16u + k, select(d, 0u - d, negative), tid);
-        }
+    return select(digits, vec4<u32>(0u) - digits, negative);
+}
+
+fn count_digits(slot: u32, digits: vec4<u32>, tid: u32) {
+    if (digits.x != 0u) {
+        count_by(slot, digits.x, tid);
     }
+    if (digits.y != 0u) {
+        count_by(slot + 1u, digits.y, tid);
+    }
+    if (digits.z != 0u) {
+        count_by(slot + 2u, digits.z, tid);
+    }
+    if (digits.w != 0u) {
+        count_by(slot + 3u, digits.w, tid);
+    }
+}
+
+fn add_shifted(sum: u32, at: u32, v: vec2<u32>, negative: bool, tid: u32) {
+    count_digits(sum + at / 16u, digits_of(at, v, negative), tid);
+}
+
+// What an invocation has added to a sum and nobody else knows yet: mostly the next number is of the same size, and lands in the
+// same slots. Which of them a sum has is known when a kernel is compiled, so that they are registers.
+const HELD: u32 = 8u;
+var<private> held_slot: array<u32, HELD>;
+var<private> held_digits: array<vec4<u32>, HELD>;
+
+fn hold_shifted(h: u32, sum: u32, at: u32, v: vec2<u32>, negative: bool, tid: u32) {
+    let slot = sum + at / 16u;
+    if (slot != held_slot[h]) {
+        count_digits(held_slot[h], held_digits[h], tid);
+        held_slot[h] = slot;
+        held_digits[h] = vec4<u32>(0u);
+    }
+    held_digits[h] += digits_of(at, v, negative);
+}
+
+// Counts what is held.
+fn settle(tid: u32) {
+    count_digits(held_slot[0], held_digits[0], tid);
+    count_digits(held_slot[1], held_digits[1], tid);
+    count_digits(held_slot[2], held_digits[2], tid);
+    count_digits(held_slot[3], held_digits[3], tid);
+    count_digits(held_slot[4], held_digits[4], tid);
+    count_digits(held_slot[5], held_digits[5], tid);
+    count_digits(held_slot[6], held_digits[6], tid);
+    count_digits(held_slot[7], held_digits[7], tid);
 }
 
 fn add_number(sum: u32, b: u32, negated: bool, tid: u32) {
@@ -38,8 +80,13 @@ fn add_number(sum: u32, b: u32, negated: bool, tid: u32) {
     add_shifted(sum, p.at, vec2<u32>(p.mantissa, 0u), p.negative != negated, tid);
 }
 
-fn add_product(sum: u32, a: u32, b: u32, tid: u32) {
+fn hold_number(h: u32, sum: u32, b: u32, negated: bool, tid: u32) {
+    let p = parts_of(b);
+    hold_shifted(h, sum, p.at, vec2<u32>(p.mantissa, 0u), p.negative != negated, tid);
+}
+
+fn hold_product(h: u32, sum: u32, a: u32, b: u32, tid: u32) {
     let p = parts_of(a);
     let q = parts_of(b);
-    add_shifted(sum, p.at + q.at, mul32(p.mantissa, q.mantissa), p.negative != q.negative, tid);
+    hold_shifted(h, sum, p.at + q.at, mul32(p.mantissa, q.mantissa), p.negative != q.negative, tid);
 }

@@ -12,6 +12,8 @@ const SUM_XY: u32 = SUM_XX + PRODUCT_SUM_SLOTS;
 const SUM_SHARE: u32 = SUM_XY + PRODUCT_SUM_SLOTS;
 // The most |y - x|.
 const LARGEST_GAP: u32 = 6u;
+// The most that this invocation has met.
+var<private> largest_gap: u32;
 
 fn slots() -> u32 {
     return SUM_SHARE + SHARE_SLOTS;
@@ -35,24 +37,27 @@ fn take_sample(i: u32, tid: u32) {
     if (!finite_bits(y) || !finite_bits(x)) {
         return;
     }
-    count_cell(COUNT, tid);
-    add_sum(SUM_Y, y, false, tid);
-    add_sum(SUM_X, x, false, tid);
-    add_product_sum(SUM_YY, y, y, tid);
-    add_product_sum(SUM_XX, x, x, tid);
-    add_product_sum(SUM_XY, x, y, tid);
+    hold_cell(0u, COUNT, tid);
+    hold_sum(1u, SUM_Y, y, false, tid);
+    hold_sum(2u, SUM_X, x, false, tid);
+    hold_product_sum(3u, SUM_YY, y, y, tid);
+    hold_product_sum(4u, SUM_XX, x, x, tid);
+    hold_product_sum(5u, SUM_XY, x, y, tid);
     let side = order(bitcast<f32>(y), bitcast<f32>(x));
     if (side == 0.0) {
         return;
     }
-    add_sum(SUM_GAP, y, side < 0.0, tid);
-    add_sum(SUM_GAP, x, side > 0.0, tid);
+    hold_sum(6u, SUM_GAP, y, side < 0.0, tid);
+    hold_sum(6u, SUM_GAP, x, side > 0.0, tid);
     // Of large numbers sixteenths, so that no difference overflows; where they are not normal the other number is all.
     let large = max(y & 0x7fffffffu, x & 0x7fffffffu) >= 0x7d000000u;
     let gap = magnitude(bitcast<f32>(select(y, sixteenth(y), large)) - bitcast<f32>(select(x, sixteenth(x), large)));
     let size = bitcast<u32>(gap) + select(0u, 0x02000000u, large);
     // With an exponent of nine bits.
-    atomicMax(&head[LARGEST_GAP], size);
+    if (size > largest_gap) {
+        largest_gap = size;
+        atomicMax(&head[LARGEST_GAP], size);
+    }
     // 2^-52 has the exponent 75.
     let whole = max(y & 0x7fffffffu, 75u << 23u);
     if (size < 0x00800000u) {
@@ -64,6 +69,6 @@ fn take_sample(i: u32, tid: u32) {
     // Below 2^-149 there is nothing.
     let at = p.at + (size >> 23u);
     if (at >= whole >> 23u) {
-        add_units(SUM_SHARE, at - (whole >> 23u), p.mantissa, tid);
+        hold_units(7u, SUM_SHARE, at - (whole >> 23u), p.mantissa, tid);
     }
 }

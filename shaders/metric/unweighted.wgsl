@@ -21,15 +21,24 @@ fn counts_at_all() -> bool {
     return true;
 }
 
+// Sums, of which those with a number are held: see `hold_shifted`.
 fn add_sum(sum: u32, b: u32, negated: bool, tid: u32) {
     add_number(sum, b, negated, tid);
 }
 
-fn add_product_sum(sum: u32, a: u32, b: u32, tid: u32) {
-    add_product(sum, a, b, tid);
+fn hold_cell(h: u32, cell: u32, tid: u32) {
+    hold_shifted(h, cell, 0u, vec2<u32>(1u, 0u), false, tid);
+}
+
+fn hold_sum(h: u32, sum: u32, b: u32, negated: bool, tid: u32) {
+    hold_number(h, sum, b, negated, tid);
+}
+
+fn hold_product_sum(h: u32, sum: u32, a: u32, b: u32, tid: u32) {
+    hold_product(h, sum, a, b, tid);
 }
 
 // mantissa·2^at.
-fn add_units(sum: u32, at: u32, mantissa: u32, tid: u32) {
-    add_shifted(sum, at, vec2<u32>(mantissa, 0u), false, tid);
+fn hold_units(h: u32, sum: u32, at: u32, mantissa: u32, tid: u32) {
+    hold_shifted(h, sum, at, vec2<u32>(mantissa, 0u), false, tid);
 }

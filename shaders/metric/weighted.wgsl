@@ -32,26 +32,45 @@ fn counts_at_all() -> bool {
     return weight != 0u;
 }
 
-fn add_sum(sum: u32, b: u32, negated: bool, tid: u32) {
-    let p = parts_of(b);
-    let w = parts_of(weight);
-    add_shifted(sum, p.at + w.at, mul32(p.mantissa, w.mantissa), p.negative != negated, tid);
+struct Weighed {
+    at: u32,
+    v: vec2<u32>,
 }
 
-// 72 bits, and 15 more by which they are shifted: six digits.
-fn add_product_sum(sum: u32, a: u32, b: u32, tid: u32) {
+fn weighed(at: u32, mantissa: u32) -> Weighed {
+    let w = parts_of(weight);
+    return Weighed(at + w.at, mul32(mantissa, w.mantissa));
+}
+
+fn add_sum(sum: u32, b: u32, negated: bool, tid: u32) {
+    let p = parts_of(b);
+    let w = weighed(p.at, p.mantissa);
+    add_shifted(sum, w.at, w.v, p.negative != negated, tid);
+}
+
+fn hold_cell(h: u32, cell: u32, tid: u32) {
+    hold_number(h, cell, weight, false, tid);
+}
+
+fn hold_sum(h: u32, sum: u32, b: u32, negated: bool, tid: u32) {
+    let p = parts_of(b);
+    let w = weighed(p.at, p.mantissa);
+    hold_shifted(h, sum, w.at, w.v, p.negative != negated, tid);
+}
+
+// 72 bits, and 15 more by which they are shifted: six digits, which nobody holds.
+fn hold_product_sum(h: u32, sum: u32, a: u32, b: u32, tid: u32) {
     let p = parts_of(a);
     let q = parts_of(b);
     let w = parts_of(weight);
     let v = mul64(mul32(p.mantissa, q.mantissa), vec2<u32>(w.mantissa, 0u));
     let at = p.at + q.at + w.at;
     let negative = p.negative != q.negative;
-    // The upper 24 bits end below 2^48 once they are shifted: what is 0 of four digits is not added.
     add_shifted(sum, at, vec2<u32>(v.x, v.y & 0xffffu), negative, tid);
     add_shifted(sum, at + 48u, vec2<u32>((v.y >> 16u) | (v.z << 16u), 0u), negative, tid);
 }
 
-fn add_units(sum: u32, at: u32, mantissa: u32, tid: u32) {
-    let w = parts_of(weight);
-    add_shifted(sum, at + w.at, mul32(mantissa, w.mantissa), false, tid);
+fn hold_units(h: u32, sum: u32, at: u32, mantissa: u32, tid: u32) {
+    let w = weighed(at, mantissa);
+    hold_shifted(h, sum, w.at, w.v, false, tid);
 }

@@ -21,6 +21,7 @@ fn main(
     if (leaf >= params.leaves) {
         return;
     }
+    //counted begin_counting(tid);
     let f = factors();
     var sums = sums_zero();
     for (var b = 0u; b < RUNS / BLOCK; b++) {
@@ -43,4 +44,5 @@ fn main(
         sums = sums_add(sums, block);
     }
     sums_put(tid, leaf, sums);
+    //counted flush_few(tid);
 }

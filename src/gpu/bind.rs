@@ -248,6 +248,11 @@ impl Plan {
                     uniforms.extend_from_slice(bytemuck::cast_slice(&self.parts[*k].options));
                 }
             }
+            if let (Some(carrier), Some(_)) = (&self.carrier, step.variant.counted) {
+                let input = step.ranges.iter().find(|r| r.role == Role::Input(0));
+                let first = input.map_or(0, |r| r.first);
+                uniforms.extend_from_slice(bytemuck::bytes_of(&carrier.params(first)));
+            }
             let alignment = gpu.limits.uniform_alignment.max(16) as usize;
             let end = uniforms.len();
             uniforms.resize(end.next_multiple_of(alignment), 0);
@@ -281,6 +286,8 @@ impl Plan {
                 for role in step.variant.roles() {
                     if role == Role::Work {
                         buffers.push(Span::whole(&work));
+                    } else if let Some(own) = self.carrier.as_ref().and_then(|c| c.buffer(role)) {
+                        buffers.push(Span::whole(own));
                     } else if let Some((_, span)) = bound.iter().find(|b| b.0 == role) {
                         buffers.push(*span);
                     } else if let Role::Columns(k) = role

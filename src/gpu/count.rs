@@ -3,6 +3,7 @@
 
 mod binary;
 mod bounded;
+mod carried;
 mod confusion;
 mod multiclass;
 mod multilabel;
@@ -14,6 +15,8 @@ pub(super) use bounded::BoundKernels;
 pub use bounded::BoundedScores;
 #[cfg(test)]
 pub(super) use bounded::bounds_text;
+pub use carried::CarriedState;
+pub(super) use carried::{Carrier, Counted, carried_text};
 pub use confusion::{Confusion, ConfusionState, Predictions};
 pub use multiclass::MulticlassState;
 pub use multilabel::MultilabelState;
@@ -37,8 +40,14 @@ use crate::tensor::{DType, LabelType};
 use std::sync::PoisonError;
 
 const COUNT: &str = include_str!("../../shaders/metric/count.wgsl");
+/// Where high words of counts are: in a binding of their own, or behind the low ones.
+const COUNTED_APART: &str = "@group(0) @binding(5) var<storage, read_write> high: array<atomic<u32>>;\n\
+    fn add_high(slot: u32, n: u32) { atomicAdd(&high[slot], n); }\n";
+const COUNTED_WHOLE: &str = "fn add_high(slot: u32, n: u32) {\n    \
+    atomicAdd(&counts[(slots() + 63u) / 64u * 64u + slot], n);\n}\n";
 const WEIGHTED: &str = include_str!("../../shaders/metric/weighted.wgsl");
 const UNWEIGHTED: &str = include_str!("../../shaders/metric/unweighted.wgsl");
+const COUNT_BATCH: &str = include_str!("../../shaders/metric/count_batch.wgsl");
 const CONFUSION: &str = include_str!("../../shaders/metric/confusion.wgsl");
 const OF_LABELS: &str = include_str!("../../shaders/metric/confusion_labels.wgsl");
 const OF_RANKS: &str = include_str!("../../shaders/metric/confusion_ranks.wgsl");
@@ -225,16 +234,9 @@ pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
             batch_text(labels) + BINS + &load + &bits
         }
     };
-    // Where the low words end is known only once there are slots.
     let high = match what.bound() {
-        Binding::Halves => {
-            "@group(0) @binding(5) var<storage, read_write> high: array<atomic<u32>>;\n\
-             fn add_high(slot: u32, n: u32) { atomicAdd(&high[slot], n); }\n"
-        }
-        Binding::Whole | Binding::Rows(_) => {
-            "fn add_high(slot: u32, n: u32) {\n    \
-             atomicAdd(&counts[(slots() + 63u) / 64u * 64u + slot], n);\n}\n"
-        }
+        Binding::Halves => COUNTED_APART,
+        Binding::Whole | Binding::Rows(_) => COUNTED_WHOLE,
     };
     let weights = match weights {
         None => UNWEIGHTED.to_string(),
@@ -246,6 +248,7 @@ pub(super) fn count_text((tuning, what, weights): CountKey) -> String {
     [
         &of,
         COUNT,
+        COUNT_BATCH,
         high,
         &weights,
         EXACT,

@@ -10,7 +10,7 @@ use crate::loss::Loss;
 /// A loss made ready to overwrite its inputs with their gradients: a [`Plan`] that takes another kind of tensors, so that
 /// nobody loses an input by mistake.
 #[derive(Debug, Clone)]
-pub struct InPlacePlan(Plan);
+pub struct InPlacePlan(pub(super) Plan);
 
 /// The tensors of an evaluation that overwrites its inputs.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +51,15 @@ impl Gpu {
         loss: &dyn Loss,
         layout: &Layout,
     ) -> Result<InPlacePlan> {
+        let part = Part::in_place(loss, layout)?;
+        let slots = vec![part.geometry.elements; part.inputs.len()];
+        Ok(InPlacePlan(self.plan_parts(vec![part], slots).await?))
+    }
+}
+
+impl Part {
+    /// A loss that overwrites its inputs, or the reason why it cannot.
+    pub(super) fn in_place(loss: &dyn Loss, layout: &Layout) -> Result<Part> {
         let info = loss.info();
         let inputs = (0..info.inputs.len()).collect();
         let part = Part {
@@ -80,8 +89,7 @@ impl Gpu {
                 });
             }
         }
-        let slots = vec![part.geometry.elements; part.inputs.len()];
-        Ok(InPlacePlan(self.plan_parts(vec![part], slots).await?))
+        Ok(part)
     }
 }
 

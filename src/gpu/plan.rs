@@ -7,6 +7,7 @@ mod pass;
 mod steps;
 
 use super::Gpu;
+use super::count::{Carrier, Counted};
 use super::kernels::Kernels;
 use super::source::{self, COUNTED_SUM, COUNTED_VALID, HEAD, Params, Role, TermParams, Variant};
 use crate::error::{Error, Result};
@@ -112,6 +113,8 @@ pub struct Plan {
     pub(crate) work: u64,
     /// Where in it predicted classes and ranks of rows begin, in words.
     pub(super) ranks: usize,
+    /// Into which state elements are counted on the way.
+    pub(super) carrier: Option<Carrier>,
     name: &'static str,
 }
 
@@ -141,6 +144,8 @@ pub(crate) struct Part {
     pub in_place: bool,
     /// The predicted class of each row, and the rank of the true one, are kept.
     pub ranked: bool,
+    /// The elements are counted as samples of a metric.
+    pub counted: Option<Counted>,
 }
 
 impl Part {
@@ -180,6 +185,7 @@ impl Part {
             scale,
             in_place: false,
             ranked: false,
+            counted: None,
         })
     }
 
@@ -344,6 +350,7 @@ impl Gpu {
             steps,
             work,
             ranks: HEAD * parts.len() + planner_end,
+            carrier: None,
             name,
             parts,
         })

@@ -3,11 +3,13 @@
 
 mod terms;
 
+use super::count::{Counted, carried_text};
 use super::kernels::parameters;
 use super::plan::RANK_WORDS;
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{Family, Info, Support};
 use crate::tensor::DType;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 pub(crate) use terms::{context_words, list_option, second, words};
@@ -29,6 +31,9 @@ pub(crate) enum Role {
     Loss(usize),
     /// Status, divisor and partial sums.
     Work,
+    /// What was wrong with samples that are counted on the way, and their counts.
+    Head,
+    Counts,
 }
 
 impl Role {
@@ -41,6 +46,8 @@ impl Role {
             Role::Grad(k) => format!("b_grad{k}"),
             Role::Loss(k) => format!("b_loss{k}"),
             Role::Work => "work".into(),
+            Role::Head => "head".into(),
+            Role::Counts => "counts".into(),
         }
     }
 }
@@ -203,6 +210,8 @@ pub(crate) struct Variant {
     pub wide: bool,
     /// The predicted class of each row, and the rank of the true one, are left in the work buffer.
     pub ranked: bool,
+    /// The elements are counted as samples of a metric.
+    pub counted: Option<Counted>,
     pub terms: Vec<Term>,
 }
 
@@ -216,6 +225,7 @@ impl Variant {
         }
         self.in_place &= self.stage.says_grads();
         self.ranked &= self.stage == Stage::Rows;
+        self.counted = self.counted.filter(|_| self.stage == Stage::Elementwise);
         if self.stage.is_main() {
             if !self.stage.says_grads() {
                 self.accumulate.fill(false);
@@ -387,7 +397,7 @@ impl Variant {
     /// Whether it writes a buffer.
     pub(crate) fn writes(&self, role: Role) -> bool {
         match role {
-            Role::Grad(_) | Role::Loss(_) | Role::Work => true,
+            Role::Grad(_) | Role::Loss(_) | Role::Work | Role::Head | Role::Counts => true,
             Role::Input(_) => self.in_place && self.gradient && self.stage.says_grads(),
             _ => false,
         }
@@ -432,6 +442,9 @@ impl Variant {
             if term.losses == Losses::Stored && stores {
                 roles.push(Role::Loss(k));
             }
+        }
+        if self.counted.is_some() {
+            roles.extend([Role::Head, Role::Counts]);
         }
         roles
     }
@@ -538,6 +551,16 @@ parameters! {
         has_ignore: u32,
         ignore_lo: u32,
         ignore_hi: u32,
+    }
+}
+
+parameters! {
+    /// What is told of samples that are counted, behind everything else.
+    CarriedParams, CARRIED_PARAMS {
+        /// The number of the first element of this dispatch in its tensor.
+        first: u32,
+        /// The threshold.
+        extent: u32,
     }
 }
 
@@ -652,7 +675,10 @@ pub(crate) fn compose(v: &Variant) -> String {
         .into_iter()
         .chain(parts.iter().copied())
     {
-        text.push_str(part);
+        text.push_str(&counting(part, v.counted.is_some()));
+    }
+    if let Some(counted) = v.counted {
+        text.push_str(&carried_text(counted));
     }
     if parts.contains(&TREE) {
         text.push_str(beside);
@@ -670,6 +696,22 @@ pub(crate) fn compose(v: &Variant) -> String {
     text
 }
 
+/// A file of which the lines that begin with `//counted` are statements where something is counted, and nothing elsewhere.
+fn counting(part: &str, counted: bool) -> Cow<'_, str> {
+    const MARK: &str = "//counted ";
+    match (part.contains(MARK), counted) {
+        (false, _) => part.into(),
+        (true, true) => part.replace(MARK, "").into(),
+        (true, false) => {
+            let lines = part.split_inclusive('\n');
+            lines
+                .filter(|l| !l.contains(MARK))
+                .collect::<String>()
+                .into()
+        }
+    }
+}
+
 /// `writeln!` to a string cannot fail.
 macro_rules! line {
     ($text:expr, $($arg:tt)*) => { { let _ = writeln!($text, $($arg)*); } };
@@ -682,6 +724,11 @@ fn declarations(text: &mut String, v: &Variant) {
         line!(text, "    {name}: {ty},");
     }
     terms::params(text, v);
+    if v.counted.is_some() {
+        for (name, ty) in CARRIED_PARAMS {
+            line!(text, "    {name}: {ty},");
+        }
+    }
     line!(text, "}}");
     line!(text, "struct Work {{");
     line!(text, "    head: array<atomic<u32>, {}>,", HEAD * v.heads);
@@ -702,6 +749,7 @@ fn declarations(text: &mut String, v: &Variant) {
         };
         let ty = match role {
             Role::Work => "Work",
+            Role::Head | Role::Counts => "array<atomic<u32>>",
             _ => match v.vectors(role) {
                 Some(words) => &format!("array<vec{words}<u32>>"),
                 None => "array<u32>",

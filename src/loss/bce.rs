@@ -1,4 +1,4 @@
-use super::{Clipped, Element, Elementwise, Term};
+use super::{Carried, Clipped, Element, Elementwise, Term};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -66,5 +66,9 @@ impl Elementwise for Bce {
 
     fn nan_grad(&self, e: &Element) -> bool {
         e.x[0].is_nan() || self.clipped(e.x[0]).inside
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Probs)
     }
 }

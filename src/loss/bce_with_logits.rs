@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, PerColumn, Term};
+use super::{Carried, Element, Elementwise, PerColumn, Term};
 use crate::bounds::{TINY, U, exp};
 
 loss! {
@@ -68,5 +68,9 @@ impl Elementwise for BceWithLogits {
         let grad =
             up * es + down * es + e_neg * sigma(x) + e_pos * sigma(-x) + 2.0 * U * (up + down);
         Term::new(loss + both * TINY, grad + both * TINY)
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Logits)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Clipped, Element, Elementwise, Term, class_balance, class_balance_size, weighed};
+use super::{Carried, Clipped, Element, Elementwise, Term, class_balance, class_balance_size, weighed};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -72,5 +72,9 @@ impl Elementwise for BinaryFocal {
             false => 0.0,
         };
         Term::new(scale * bce * relative + size * TINY * (bce + 1.0), slope)
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Probs)
     }
 }

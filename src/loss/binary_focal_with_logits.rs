@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, class_balance, class_balance_size};
+use super::{Carried, Element, Elementwise, Term, class_balance, class_balance_size};
 use crate::bounds::{DIV, TINY, U, exp};
 
 loss! {
@@ -64,5 +64,9 @@ impl Elementwise for BinaryFocalWithLogits {
             scale * parts * (relative + 4.0 * es * spread + DIV + 10.0 * U)
                 + size * (1.0 + gamma) * (bce + x.abs() + 1.0) * TINY,
         )
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Logits)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Term};
 use crate::bounds::U;
 
 loss! {
@@ -29,5 +29,9 @@ impl Elementwise for ConfidencePenalizedMse {
             4.0 * U * d * d + 5.0 * U * factor * c * c,
             2.0 * (2.0 * U * d.abs() + 3.0 * U * factor * c.abs()),
         )
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Term};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -55,5 +55,9 @@ impl Elementwise for GaussianNll {
             loss: loss + lost * d * r,
             grad: [er + lost * r, slope + lost * (1.0 / v + r * r)],
         }
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

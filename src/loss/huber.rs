@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, sign};
+use super::{Carried, Element, Elementwise, Term, sign};
 use crate::bounds::U;
 
 loss! {
@@ -29,5 +29,9 @@ impl Elementwise for Huber {
         let a = (e.x[0] - e.t).abs();
         let near = a.min(f64::from(self.delta));
         Term::new(4.0 * U * near * a, U * near)
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

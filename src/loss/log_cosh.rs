@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Term};
 use crate::bounds::{TINY, U};
 
 loss! {
@@ -41,5 +41,9 @@ impl Elementwise for LogCosh {
             loss + if a < 1.1 { 4.0 * U * loss } else { 0.0 },
             18.0 * U * t,
         )
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, sign};
+use super::{Carried, Element, Elementwise, Term, sign};
 use crate::bounds::U;
 
 loss! {
@@ -20,5 +20,9 @@ impl Elementwise for Mae {
     fn bound(&self, e: &Element) -> Term {
         // One rounding; the sign is taken from the bits and exact.
         Term::new(U * (e.x[0] - e.t).abs(), 0.0)
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

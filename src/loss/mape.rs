@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, sign};
+use super::{Carried, Element, Elementwise, Term, sign};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -31,5 +31,9 @@ impl Elementwise for Mape {
             100.0 * a / m * (3.0 * U + DIV) + 200.0 * TINY / m + lost * a,
             100.0 / m * (U + DIV) + lost,
         )
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

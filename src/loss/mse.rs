@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Term};
 use crate::bounds::U;
 
 loss! {
@@ -21,5 +21,9 @@ impl Elementwise for Mse {
         // d carries one rounding; its square doubles that and adds one. 2d is exact.
         let d = (e.x[0] - e.t).abs();
         Term::new(3.0 * U * d * d, U * 2.0 * d)
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

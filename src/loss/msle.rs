@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Term};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -43,5 +43,9 @@ impl Elementwise for Msle {
 
     fn nan_grad(&self, e: &Element) -> bool {
         e.x[0].is_nan() || e.x[0] > f64::from(self.eps)
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Term};
 use crate::bounds::{DIV, TINY, U, exp};
 
 loss! {
@@ -70,5 +70,10 @@ impl Elementwise for PoissonNll {
             }
         };
         Term::new(loss, grad)
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        // Else the input is a logarithm of what is compared.
+        (!self.log_input).then_some(Carried::Numbers)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Term};
 use crate::bounds::U;
 
 loss! {
@@ -29,5 +29,9 @@ impl Elementwise for PositiveWeightedMse {
         // d, twice in the square, and two products.
         let t = self.term(e);
         Term::new(4.0 * U * t.loss.abs(), 2.0 * U * t.grad[0].abs())
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

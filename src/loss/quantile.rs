@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, sign};
+use super::{Carried, Element, Elementwise, Term, sign};
 use crate::bounds::U;
 
 loss! {
@@ -33,5 +33,9 @@ impl Elementwise for Quantile {
         let (d, q) = (e.t - e.x[0], f64::from(self.q));
         let side = if d < 0.0 { 1.0 - q } else { q };
         Term::new(3.0 * U * side * d.abs(), U * side)
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, sign};
+use super::{Carried, Element, Elementwise, Term, sign};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -38,5 +38,9 @@ impl Elementwise for SmoothL1 {
             }
             false => Term::new(2.0 * U * a, 0.0),
         }
+    }
+
+    fn carries(&self) -> Option<Carried> {
+        Some(Carried::Numbers)
     }
 }

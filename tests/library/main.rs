@@ -3,6 +3,7 @@
 mod bad_input;
 mod binary;
 mod bounds;
+mod carried;
 mod classes;
 mod combined;
 mod confusion;

@@ -1,5 +1,6 @@
 //! Figures of two classes, of counts, exact sums and an order of scores on the device.
 
+use super::carried::{Counting, sealed::Sealed};
 use super::ordered::{Ordered, fitting, ordered_state};
 use super::{MetricBatch, What};
 use crate::error::Result;
@@ -28,7 +29,8 @@ pub struct BinaryState {
 
 impl Gpu {
     /// Makes a state for what `asked` asks about predictions and labels stored so, with room for `capacity` scores. It keeps 6 KiB,
-    /// and scores as [`Gpu::scores`] does.
+    /// and scores as [`Gpu::scores`] does; where the capacity is 0, there are no areas under curves and no operating points, and a loss
+    /// can count into it ([`Gpu::plan_counted`]).
     ///
     /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 72 bytes
     /// each, other sums take twice the room, scores of any type are kept in 8 bytes, and areas count weights in units of 2⁻²⁴ of the
@@ -80,7 +82,10 @@ impl Gpu {
                     format!("{said} from {threshold}"),
                 );
                 let what = What::Binary(kind, dtype, labels);
-                let lanes = vec![Lane::default()];
+                let lanes = match capacity {
+                    0 => Vec::new(),
+                    _ => vec![Lane::default()],
+                };
                 (what, told, cells + sums, Some(threshold), lanes, dtype)
             }
             // Ranks besides; what is told is the number of classes.
@@ -127,7 +132,8 @@ impl BinaryState {
         let matrix = ConfusionMatrix::of_slots(2, tally, cells);
         let calibration = Calibration::of_slots(tally, rest);
         let order = match self.state.scores.first() {
-            None => Order::None,
+            None if kind == InputKind::Labels => Order::None,
+            None => Order::Unkept,
             Some(scores) => {
                 let Binary {
                     recall, precision, ..
@@ -138,6 +144,16 @@ impl BinaryState {
         };
         let asked = &self.asked;
         Ok(asked.finish(matrix, self.threshold, order, calibration))
+    }
+}
+
+impl Sealed for BinaryState {
+    fn counting(&self) -> Counting<'_> {
+        Counting {
+            counts: &self.state.counts,
+            keeps_scores: !self.state.scores.is_empty(),
+            ignore_index: self.asked.ignore_index,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Figures of predicted numbers, of exact sums on the device.
 
+use super::carried::{Counting, sealed::Sealed};
 use super::{Counts, What, state_of_counts};
 use crate::error::Result;
 use crate::gpu::Gpu;
@@ -138,6 +139,16 @@ impl RegressionState {
         check_head(&head, ["finite numbers"; 2])?;
         let largest = head[LARGEST_GAP];
         RegressionSums::of_slots(self.tally, &counts, largest).figures()
+    }
+}
+
+impl Sealed for RegressionState {
+    fn counting(&self) -> Counting<'_> {
+        Counting {
+            counts: &self.counts,
+            keeps_scores: false,
+            ignore_index: None,
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::tensor::DType;
 /// Bytes of workgroup memory that WebGPU promises.
 const WORKGROUP_MEMORY: usize = 16384;
 
+/// Storage buffers that WebGPU promises to a kernel.
+pub(super) const BUFFERS: usize = 8;
+
 /// Losses that go over the data together.
 #[derive(Debug, Clone)]
 pub(super) struct Pass {
@@ -105,7 +108,7 @@ impl Pass {
             let v = joined.variant(gpu, parts, stage);
             // A workgroup that is narrowed because its memory does not hold the statistics would make long rows inexact.
             let narrowed = v.lanes < joined.lanes(gpu, parts, stage);
-            v.roles().len() <= 8 && v.slots() <= 3 && !narrowed
+            v.roles().len() <= BUFFERS && v.slots() <= 3 && !narrowed
         });
         fits.then_some(joined)
     }
@@ -174,6 +177,7 @@ impl Pass {
             in_place: first.in_place,
             wide: false,
             ranked: first.ranked,
+            counted: first.counted,
             terms: terms.collect(),
         };
         let cols = self.units.cols;
@@ -214,7 +218,11 @@ impl Pass {
             v.group = 2;
             v.held = 0;
         }
-        v.unroll = tuning.unroll(self.kind, &v, cols);
+        v.unroll = match v.counted {
+            // Counting is long, and would be written out as often.
+            Some(_) => 1,
+            None => tuning.unroll(self.kind, &v, cols),
+        };
         if matches!(self.kind, PlanKind::Short | PlanKind::Workgroup) {
             v.rounds = tuning.rounds(&v, self.units.rows, cols);
         }
@@ -223,7 +231,7 @@ impl Pass {
 
     /// Row losses by way of the leaves, where the kernel has more than 8 buffers otherwise.
     fn within(&self, mut v: Variant) -> Variant {
-        if v.roles().len() > 8 {
+        if v.roles().len() > BUFFERS && v.stage != Stage::Elementwise {
             for term in &mut v.terms {
                 if term.losses == Losses::Stored {
                     term.losses = Losses::Kept;

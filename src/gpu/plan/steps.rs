@@ -1,6 +1,6 @@
 //! The dispatches of a plan, and what each of them sees of the tensors.
 
-use super::pass::{Pass, passes, term};
+use super::pass::{BUFFERS, Pass, passes, term};
 use super::{LEAF, Part, PlanKind, Range, Tensor, number_size};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -181,6 +181,7 @@ impl<'a> Planner<'a> {
             in_place: false,
             wide: false,
             ranked: false,
+            counted: None,
             terms: vec![term(part, Vec::new())],
         };
         // A list that is an option is no list of weights.
@@ -237,7 +238,7 @@ impl<'a> Planner<'a> {
             Role::Weight(k) => Tensor::Weight(pass.parts[k]),
             Role::Columns(k) => Tensor::Columns(pass.parts[k]),
             Role::Loss(k) => Tensor::Loss(pass.parts[k]),
-            Role::Work => return None,
+            Role::Work | Role::Head | Role::Counts => return None,
         })
     }
 
@@ -474,6 +475,16 @@ impl<'a> Planner<'a> {
     fn elementwise(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
         let part = &self.parts[pass.parts[0]];
         let v = pass.variant(self.gpu, self.parts, Stage::Elementwise);
+        if v.roles().len() > BUFFERS {
+            let name = part.info.name;
+            return Err(Error::TooLarge {
+                what: format!(
+                    "storage buffers of {name} with these extras and a state to count into"
+                ),
+                limit: BUFFERS as u64,
+                found: v.roles().len() as u64,
+            });
+        }
         let most = self.elements_in(pass, &v)?;
         for chunk in chunks(part.geometry.elements, most) {
             let (ranges, r0) = self.element_ranges(pass, &v, chunk)?;

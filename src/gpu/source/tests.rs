@@ -1,15 +1,17 @@
 //! Every text that can be composed, held against naga, Tint and WebGPU's default limits. No device is needed.
 
 use super::{
-    COUNTED_SUM, COUNTED_VALID, DIVISOR, HEAD, LOSS, Losses, Named, PARAMS, Params, Stage,
-    TERM_PARAMS, TOTAL, Term, TermParams, UPSTREAM, Variant, compose, list_option, terms,
+    CARRIED_PARAMS, COUNTED_SUM, COUNTED_VALID, CarriedParams, DIVISOR, HEAD, LOSS, Losses, Named,
+    PARAMS, Params, Stage, TERM_PARAMS, TOTAL, Term, TermParams, UPSTREAM, Variant, compose,
+    list_option, terms,
 };
 use crate::gpu::Tuning;
 use crate::gpu::collect::Merged;
-use crate::gpu::count::What;
+use crate::gpu::count::{Counted, What};
 use crate::gpu::scores::Scored;
 use crate::layout::{TargetLayout, WeightLayout};
-use crate::loss::{self, Family, Info, OptionKind, TargetKind};
+use crate::loss::{self, Carried, Family, Info, Math, OptionKind, TargetKind};
+use crate::metric::InputKind;
 use crate::tensor::{DType, LabelType};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, TypeInner};
@@ -135,6 +137,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                 aliased,
                 in_place: random(4) == 0,
                 ranked: false,
+                counted: None,
                 wide,
                 terms: vec![Term {
                     weight: weights[random(weights.len())],
@@ -226,6 +229,7 @@ fn pairs() -> Vec<Variant> {
                     in_place: false,
                     wide: (i + turn) % 2 == 0 && !stage.is_strided(),
                     ranked: false,
+                    counted: None,
                     terms: vec![last(a, i + turn), last(b, i + turn)],
                 };
                 if v.roles().len() <= 8 {
@@ -252,6 +256,31 @@ fn ranked(v: &Variant) -> Option<Variant> {
     })
 }
 
+/// The same kernel that counts on its way, by turns as each kind of sample there is for its loss.
+fn counted(v: &Variant, turn: usize) -> Option<Variant> {
+    let [term] = v.terms.as_slice() else {
+        return None;
+    };
+    let loss = (term.loss?.0.make)();
+    let carried = match loss.math() {
+        Math::Elementwise(of) => of.carries()?,
+        Math::Rows(_) => return None,
+    };
+    let fits = v.stage == Stage::Elementwise && matches!(term.target, TargetLayout::Values(_));
+    let kinds: &[Counted] = match carried {
+        Carried::Logits => &[InputKind::Logits, InputKind::Scores].map(Counted::Binary),
+        Carried::Probs => &[InputKind::Probs, InputKind::Scores].map(Counted::Binary),
+        Carried::Numbers => &[Counted::Regression],
+    };
+    let v = Variant {
+        counted: Some(kinds[turn % kinds.len()]),
+        unroll: 1,
+        ..v.clone()
+    };
+    // What has more buffers is refused.
+    (fits && v.roles().len() <= 8).then_some(v)
+}
+
 /// Every kernel, named after what it is made of.
 fn everything() -> Vec<Variant> {
     let single = loss::all().iter().flat_map(|&info| variants(info));
@@ -259,6 +288,9 @@ fn everything() -> Vec<Variant> {
     // With ranks besides.
     let ranked: Vec<_> = all.iter().filter_map(ranked).collect();
     all.extend(ranked);
+    let turns = all.iter().enumerate();
+    let counted: Vec<_> = turns.filter_map(|(turn, v)| counted(v, turn)).collect();
+    all.extend(counted);
     all
 }
 
@@ -471,6 +503,7 @@ fn offsets(fields: &[(&str, &str)], suffix: &str, from: u32) -> Vec<(String, u32
 fn parameters_lie_where_the_shader_reads_them() {
     assert_eq!(4 * PARAMS.len(), size_of::<Params>());
     assert_eq!(4 * TERM_PARAMS.len(), size_of::<TermParams>());
+    assert_eq!(4 * CARRIED_PARAMS.len(), size_of::<CarriedParams>());
     let mut kernels: Vec<Variant> = pairs();
     for &info in loss::all() {
         // Nothing but the loss and whether it takes part changes the struct.
@@ -478,6 +511,7 @@ fn parameters_lie_where_the_shader_reads_them() {
         for v in variants(info) {
             if !stages.contains(&v.stage) {
                 stages.push(v.stage);
+                kernels.extend(counted(&v, kernels.len()));
                 kernels.push(v);
             }
         }
@@ -497,6 +531,9 @@ fn parameters_lie_where_the_shader_reads_them() {
                 let at = 4 * expected.len() as u32;
                 expected.push((format!("opt{s}_{}", option.name), at));
             }
+        }
+        if v.counted.is_some() {
+            expected.extend(offsets(CARRIED_PARAMS, "", 4 * expected.len() as u32));
         }
         assert_eq!(members(&module, "Params"), Some(expected), "{v:?}");
         let work = members(&module, "Work").expect("struct Work");

@@ -229,6 +229,18 @@ pub(super) fn unpacked(v: &Variant, raw: &str, k: u32) -> String {
     format!("Inputs({})", all.join(", "))
 }
 
+/// The number of a tensor that element `k` of a pack has, `k` being a variable of the shader.
+pub(super) fn chosen(v: &Variant, role: Role, raw: &str) -> String {
+    let all = data(v);
+    let one = |d: &Datum| match d.dtype {
+        DType::F32 => format!("{raw}.{}[k]", d.field),
+        DType::F16 => format!("from_f16({raw}.{}[k >> 1u], k & 1u)", d.field),
+        DType::Bf16 => format!("from_bf16({raw}.{}[k >> 1u], k & 1u)", d.field),
+    };
+    let found = all.iter().find(|d| d.role == role);
+    found.map_or("0u".into(), one)
+}
+
 /// How gradients are stored: as a pack, and as two neighbours of which the first has an even place, so that both halves
 /// of a word have one writer. What lies beyond the end belongs to somebody else and keeps its bits.
 fn gradients(text: &mut String, v: &Variant) {

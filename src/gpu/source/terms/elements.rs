@@ -2,9 +2,9 @@
 //! then, where an invocation met a number that is not finite or its sum is none, once more by what is right for those,
 //! element by element. The second writes over what the first wrote; where it must not, there is only the second.
 
-use super::access::{bad_weights, losses as losses_of_pack, unpacked, weight};
+use super::access::{bad_weights, chosen, losses as losses_of_pack, unpacked, weight};
 use super::{Part, add_sums, close_sums, maximum, open_sums, tree};
-use crate::gpu::source::{Losses, PACK, Variant, line};
+use crate::gpu::source::{Losses, PACK, Role, Variant, line};
 use std::fmt::Write;
 
 /// What is said of each loss, in a list.
@@ -48,12 +48,22 @@ pub(super) fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     careful(text, v, parts);
     match parts {
         [part] if !once(v) => plain(text, v, part),
-        _ => line!(
-            text,
-            "const UNROLL: u32 = 1u;\n\
-             fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{ return visit_careful(i, f, run); }}\n\
-             fn sums_fine(sums: Sums, f: Factors) -> bool {{ return true; }}"
-        ),
+        _ => {
+            // Before the gradient takes the place of what is counted.
+            let count = match v.counted {
+                Some(_) => "if (i < mine.n) { count_pack(i, load_raw(i, mine.n)); } ",
+                None => "",
+            };
+            line!(
+                text,
+                "const UNROLL: u32 = 1u;\n\
+                 fn visit_run(i: u32, f: Factors, run: Sums) -> Sums {{ {count}return visit_careful(i, f, run); }}\n\
+                 fn sums_fine(sums: Sums, f: Factors) -> bool {{ return true; }}"
+            );
+        }
+    }
+    if v.counted.is_some() {
+        count_pack(text, v);
     }
     line!(text, "fn sums_put(tid: u32, leaf: u32, sums: Sums) {{");
     for part in parts {
@@ -203,6 +213,9 @@ fn plain(text: &mut String, v: &Variant, part: &Part<'_>) {
     }
     for u in 0..unroll {
         line!(text, "    if (i{u} < mine.n) {{");
+        if v.counted.is_some() {
+            line!(text, "        count_pack(i{u}, r{u});");
+        }
         if !v.straight() {
             visit_pack(text, v, part, u);
         }
@@ -215,6 +228,19 @@ fn plain(text: &mut String, v: &Variant, part: &Part<'_>) {
         text,
         "fn sums_fine(sums: Sums, f: Factors) -> bool {{\n    \
          return f.ok{s} && sums.top{s} < INF_BITS && finite_bits(bitcast<u32>(sums.l{s}));\n}}"
+    );
+}
+
+/// Counts the elements of a pack: the first input, and the target. In a loop, because what is done with one is long.
+fn count_pack(text: &mut String, v: &Variant) {
+    line!(
+        text,
+        "fn count_pack(i: u32, r: Raw) {{\n    \
+         for (var k = 0u; k < min(PACK, mine.n - i); k++) {{\n        \
+         carried_input = {};\n        carried_target = {};\n        \
+         take_sample(i + k, carried_by);\n    }}\n}}",
+        chosen(v, Role::Input(0), "r"),
+        chosen(v, Role::Target(0), "r")
     );
 }
 
