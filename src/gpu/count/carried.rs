@@ -97,14 +97,14 @@ impl Counting<'_> {
             Math::Elementwise(of) => of.carries(),
             Math::Rows(_) => None,
         };
-        let TargetLayout::Values(target) = part.layout.target else {
-            let found = format!("{:?}", part.layout.target);
-            return Err(Error::mismatch("target that is counted", "numbers", found));
-        };
         let Some(carried) = carried else {
             let expected = "a loss whose input metrics are of";
             let found = format!("{} with these options", part.info.name);
             return Err(Error::mismatch("plan that counts", expected, found));
+        };
+        let TargetLayout::Values(target) = part.layout.target else {
+            let found = format!("{:?}", part.layout.target);
+            return Err(Error::mismatch("target that is counted", "numbers", found));
         };
         let dtype = part.layout.dtype;
         let (counted, stored) = match (carried, self.counts.what) {
@@ -169,11 +169,12 @@ impl Counting<'_> {
 }
 
 impl Gpu {
-    /// As [`plan`](Gpu::plan), for an elementwise loss that counts on its way: whenever it is evaluated, every element is also a sample of
-    /// `state`, an input with its target, in the same dispatch and by the same read. A [`BinaryState`] takes the logits or probabilities of a
-    /// binary loss, a [`RegressionState`] predicted numbers ([`Elementwise::carries`](crate::loss::Elementwise::carries)). What is counted is
-    /// what `state.bind` and `update` count, to the last bit; several plans may count into one state. Samples count once each, whatever the loss's
-    /// weights are. Of a binary loss targets of 1 and 0 count; any other is a bad label, which `compute` reports with its place in the tensor.
+    /// As [`plan`](Gpu::plan), for an elementwise loss that counts on its way: whenever it is evaluated, every element is also a sample
+    /// of `state`, an input with its target, in the same dispatch and by the same read. A [`BinaryState`] takes the logits or
+    /// probabilities of a binary loss, or either as scores; a [`RegressionState`] takes predicted numbers
+    /// ([`Elementwise::carries`](crate::loss::Elementwise::carries)). What is counted is what `state.bind` and `update` count, to the last
+    /// bit; several plans may count into one state, which outlives them. Samples count once each, whatever the loss's weights are. Of a
+    /// binary loss targets of 1 and 0 count; any other is a bad label, which `compute` reports with its place in the tensor.
     ///
     /// ```
     /// use wgloss::gpu::{Io, Predictions, View};
@@ -204,10 +205,10 @@ impl Gpu {
     /// ```
     ///
     /// # Errors
-    /// As `plan`; [`Error::Mismatch`] for a loss that carries nothing, a state of something else than it carries or of other storage types, one that
-    /// counts by weight, keeps scores (make it with a capacity of 0) or passes over a label, and one on another device; [`Error::TooLarge`] for 2³² elements, and where
-    /// the state's two buffers with those of the loss are more than 8, as those of `bce_with_logits` with gradient, weights, one `pos_weight` per
-    /// column and no reduction are.
+    /// As `plan`; [`Error::Mismatch`] for a loss that carries nothing, a state of something else than it carries or of other storage
+    /// types, one that counts by weight, keeps scores (make it with a capacity of 0) or passes over a label, and one on another device;
+    /// [`Error::TooLarge`] for 2³² elements, and where the state's two buffers with those of the loss are more than 8, as those of
+    /// `bce_with_logits` with gradient, weights, one `pos_weight` per column and no reduction are.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn plan_counted(
         &self,
