@@ -1,6 +1,7 @@
 //! Areas under curves in constant memory: scores are counted by their upper bits, and the areas bounded.
 
-use super::{Counts, NUMERICS, What, state_of_counts};
+use super::text::NUMERICS;
+use super::{Counts, What, state_of_counts};
 use crate::error::{Error, Result};
 use crate::gpu::bind::{View, buffer};
 use crate::gpu::collect::{HEAD, SampleBatch, check_head, read};

@@ -1,19 +1,14 @@
 //! States that an elementwise loss counts into in its own pass, because it reads input and truth anyway.
 
-use super::{
-    BINARY, BinaryState, CALIBRATION, COUNT, COUNTED_WHOLE, Counts, EXACT, FINE, KINDS,
-    PREDICT_SCORE, REGRESSION, RegressionState, UNWEIGHTED, What,
-};
+use super::text::Counted;
+use super::{BinaryState, Counts, RegressionState, What};
 use crate::error::{Error, Result};
-use crate::gpu::kernels::WIDE;
 use crate::gpu::plan::{Part, Plan};
 use crate::gpu::source::{CarriedParams, Role};
 use crate::gpu::{Gpu, InPlacePlan};
 use crate::layout::{Layout, TargetLayout};
 use crate::loss::{Carried, Loss, Math};
 use crate::metric::InputKind;
-
-const CARRIED: &str = include_str!("../../../shaders/metric/carried.wgsl");
 
 /// A state of metrics that an elementwise loss can count into on its way, as [`Gpu::plan_counted`] says. Sealed.
 pub trait CarriedState: sealed::Sealed + Sync {}
@@ -35,27 +30,6 @@ pub struct Counting<'a> {
     pub(super) counts: &'a Counts,
     pub(super) keeps_scores: bool,
     pub(super) ignore_index: Option<i64>,
-}
-
-/// As what elements are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Counted {
-    /// Scores, probabilities or logits of two classes.
-    Binary(InputKind),
-    /// Predicted numbers.
-    Regression,
-}
-
-/// The WGSL that counts the elements of an elementwise loss.
-pub(crate) fn carried_text(counted: Counted) -> String {
-    let of = match counted {
-        Counted::Binary(kind) => {
-            let kind = format!("const KIND: u32 = {}u;\n", kind as u32);
-            [BINARY, PREDICT_SCORE, KINDS, CALIBRATION, FINE].concat() + &kind
-        }
-        Counted::Regression => REGRESSION.to_string(),
-    };
-    of + EXACT + WIDE + COUNT + COUNTED_WHOLE + UNWEIGHTED + CARRIED
 }
 
 /// A state that a plan counts into: its buffers, and what kernels are told.
