@@ -134,9 +134,40 @@ pub fn stroke<B: DrawingBackend>(
 ) -> Drawn<B> {
     let style = colour.stroke_width((2.2 * k).round() as u32);
     for piece in dashed(&points, DASHES[line % DASHES.len()], k) {
-        root.draw(&PathElement::new(piece, style))?;
+        for part in unturned(&piece) {
+            root.draw(&PathElement::new(part, style))?;
+        }
     }
     Ok(())
+}
+
+/// A line in parts that do not turn back: where one does, the corner that a thick line is given there has no end.
+fn unturned(points: &[(i32, i32)]) -> Vec<Vec<(i32, i32)>> {
+    let mut parts: Vec<Vec<(i32, i32)>> = Vec::new();
+    for &point in points {
+        let Some(part) = parts.last_mut() else {
+            parts.push(vec![point]);
+            continue;
+        };
+        let back = match part.as_slice() {
+            [.., last] if *last == point => continue,
+            [.., a, b] => {
+                let [from, to] = [(a, b), (b, &point)].map(|(a, b)| {
+                    let step = |a: i32, b: i32| f64::from(b - a);
+                    (step(a.0, b.0), step(a.1, b.1))
+                });
+                let along = from.0 * to.0 + from.1 * to.1;
+                let across = from.0 * to.1 - from.1 * to.0;
+                (along < -across.abs()).then_some(*b)
+            }
+            _ => None,
+        };
+        match back {
+            Some(turn) => parts.push(vec![turn, point]),
+            None => part.push(point),
+        }
+    }
+    parts
 }
 
 /// The pieces of a line that are drawn.
@@ -181,4 +212,19 @@ fn dashed(points: &[(i32, i32)], (dash, gap): (f64, f64), k: f64) -> Vec<Vec<(i3
         }
     }
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unturned;
+
+    #[test]
+    fn lines_are_cut_where_they_turn_back() {
+        let steps = [(0, 0), (5, 0), (5, 0), (5, 4), (9, 4)];
+        assert_eq!(unturned(&steps), [[(0, 0), (5, 0), (5, 4), (9, 4)]]);
+        let down = [(0, 0), (0, 9), (0, 4), (3, 4)];
+        let parts = [vec![(0, 0), (0, 9)], vec![(0, 9), (0, 4), (3, 4)]];
+        assert_eq!(unturned(&down), parts);
+        assert!(unturned(&[]).is_empty());
+    }
 }
