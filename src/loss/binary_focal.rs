@@ -1,4 +1,6 @@
-use super::{Carried, Clipped, Element, Elementwise, Term, class_balance, class_balance_size, weighed};
+use super::{
+    Carried, Clipped, Element, Elementwise, Term, class_balance, class_balance_size, weighed,
+};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {

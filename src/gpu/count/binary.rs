@@ -2,7 +2,7 @@
 
 use super::carried::{Counting, sealed::Sealed};
 use super::ordered::{Ordered, fitting, ordered_state};
-use super::{MetricBatch, What};
+use super::{Counts, MetricBatch, What};
 use crate::error::Result;
 use crate::gpu::bind::View;
 use crate::gpu::collect::check_head;
@@ -98,8 +98,9 @@ impl Gpu {
         let order = Scored::Plain(dtype);
         let ignore = asked.ignore_index;
         let of = (order, labels, capacity);
+        let counts = Counts::new(self, what, weights, told, slots as u64).await?;
         Ok(BinaryState {
-            state: Ordered::new(self, what, weights, told, slots as u64, ignore, of, lanes).await?,
+            state: Ordered::new(counts, ignore, of, lanes).await?,
             tally,
             asked: *asked,
             threshold,

@@ -1,7 +1,7 @@
 //! Figures of several classes, of counts, exact sums and an order of scores of each class on the device.
 
 use super::ordered::{Ordered, at_most, fitting, ordered_state};
-use super::{MetricBatch, What};
+use super::{Counts, MetricBatch, What};
 use crate::error::{Error, Result};
 use crate::gpu::bind::{Bound, View};
 use crate::gpu::collect::check_head;
@@ -104,8 +104,9 @@ impl Gpu {
         let of = (order, labels, capacity);
         let lanes = (0..ordered).map(lane).collect();
         let slots = cells + sums;
+        let counts = Counts::new(self, what, weights, told, slots).await?;
         Ok(MulticlassState {
-            state: Ordered::new(self, what, weights, told, slots, ignore, of, lanes).await?,
+            state: Ordered::new(counts, ignore, of, lanes).await?,
             tally,
             asked: asked.clone(),
             labels,

@@ -1,7 +1,7 @@
 //! Figures of several labels, of counts and an order of scores of each label on the device.
 
 use super::ordered::{Ordered, at_most, fitting, ordered_state};
-use super::{MetricBatch, What};
+use super::{Counts, MetricBatch, What};
 use crate::error::{Error, Result};
 use crate::gpu::bind::View;
 use crate::gpu::collect::check_head;
@@ -96,8 +96,9 @@ impl Gpu {
         let tally = Tally::of(weights);
         let slots = (4 * each + SETS as u64) * tally.cell() as u64;
         let ignore = asked.ignore_index;
+        let counts = Counts::new(self, what, weights, told, slots).await?;
         Ok(MultilabelState {
-            state: Ordered::new(self, what, weights, told, slots, ignore, of, lanes).await?,
+            state: Ordered::new(counts, ignore, of, lanes).await?,
             tally,
             labels: count,
             asked: *asked,

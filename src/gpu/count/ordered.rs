@@ -1,13 +1,13 @@
 //! States that count, and keep scores in order besides.
 
-use super::{Counts, What};
+use super::Counts;
 use crate::error::{Error, Result};
 use crate::gpu::bind::{Bound, View};
 use crate::gpu::collect::{SampleBatch, Store};
 use crate::gpu::scores::{Lane, ScoreState, Scored};
 use crate::gpu::{Gpu, Predictions};
 use crate::metric::InputKind;
-use crate::tensor::{DType, LabelType};
+use crate::tensor::LabelType;
 
 /// A batch of a state of metrics, ready to be recorded as often as wanted, into that state.
 #[derive(Debug)]
@@ -62,21 +62,17 @@ pub(super) fn at_most(what: &str, limit: usize, found: usize) -> Result<()> {
 }
 
 impl Ordered {
-    /// Of counts as [`Counts::new`] makes them, and scores in `lanes` with room for `capacity` each.
+    /// Of counts, and scores in `lanes` with room for `capacity` each.
     pub async fn new(
-        gpu: &Gpu,
-        what: What,
-        weights: Option<DType>,
-        told: (u32, u64, String),
-        slots: u64,
+        counts: Counts,
         ignore_index: Option<i64>,
         (scored, labels, capacity): (Scored, LabelType, usize),
         lanes: Vec<Lane>,
     ) -> Result<Ordered> {
-        let counts = Counts::new(gpu, what, weights, told, slots).await?;
         let mut scores = Vec::new();
         for _ in &lanes {
-            let state = gpu.scores_of(scored, labels, weights, capacity);
+            let gpu = counts.gpu();
+            let state = gpu.scores_of(scored, labels, counts.weights, capacity);
             scores.push(state.await?);
         }
         Ok(Ordered {
