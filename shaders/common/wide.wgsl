@@ -45,6 +45,24 @@ fn number(x: vec2<u32>) -> f32 {
     return f32(x.y) * 4294967296.0 + f32(x.x);
 }
 
+// A share below 1 or 1 itself, in units of 2^-60: what the quotient is, to the last bit.
+fn fine_share(part: f32, whole: f32) -> vec2<u32> {
+    let b = bitcast<u32>(clamp(part / whole, 0.0, 1.0));
+    let e = b >> 23u;
+    if (e >= 127u) {
+        return vec2<u32>(0u, 0x10000000u);
+    }
+    // Of 24 bits the lowest is 2^(e - 150).
+    let mantissa = (b & 0x007fffffu) | 0x00800000u;
+    if (e < 90u) {
+        return vec2<u32>(mantissa >> min(90u - e, 31u), 0u);
+    }
+    let by = e - 90u;
+    let low = by & 31u;
+    let one = vec2<u32>(mantissa << low, (mantissa >> 1u) >> (31u - low));
+    return select(one, vec2<u32>(0u, one.x), by >= 32u);
+}
+
 // A share below 1 or 1 itself, in units of 2^-31.
 fn share(part: f32, whole: f32) -> u32 {
     return u32(clamp(part / whole, 0.0, 1.0) * 2147483648.0);

@@ -1,6 +1,6 @@
 // The areas under the ROC and the precision-recall curve, of sorted scores or of counted ones, as whole numbers: twice the
 // pairs of a positive and a negative sample that are in order, ties once; and the sum over positive samples of the
-// precision at their score, in units of 2^-31. Whole numbers add up in any order to the same. A pair of samples with weights
+// precision at their score, in units of 2^-60. Whole numbers add up in any order to the same. A pair of samples with weights
 // counts what they weigh, the one times the other.
 
 @group(0) @binding(1) var<storage, read> head: array<u32>;
@@ -89,7 +89,7 @@ struct Ranked {
     upper: u32,
     // Twice what the negative ones below it count, and once those of it.
     below: vec2<u32>,
-    pure: u32,
+    pure: vec2<u32>,
 }
 
 // The first of them is sample `same`; the negative ones below it end at `onwards` or after.
@@ -97,11 +97,11 @@ fn ranked_at(word: u32, same: u32, onwards: u32, end: u32) -> Ranked {
     let positives = head[POSITIVES];
     let lower = onward(word, onwards, end, false);
     let upper = onward(word, lower, end, true);
-    let tp = number(mass_of(same, positives));
+    let tp = mass_of(same, positives);
     return Ranked(
         upper,
         add64(mass_of(positives, lower), mass_of(positives, upper)),
-        share(tp, tp + number(mass_of(lower, end))),
+        share_of_masses(tp, mass_of(lower, end)),
     );
 }
 
@@ -129,7 +129,7 @@ fn areas(
                     ranked = ranked_at(word, i, ranked.upper, end);
                 }
                 own.pairs = add128(own.pairs, times_own(i, ranked.below));
-                own.precisions = add128(own.precisions, times_own(i, vec2<u32>(ranked.pure, 0u)));
+                own.precisions = add128(own.precisions, times_own(i, ranked.pure));
             }
         }
     }
@@ -201,8 +201,8 @@ fn counted_areas(@builtin(local_invocation_index) tid: u32) {
             tp = add64(tp, p);
             fp = add64(fp, n);
             if ((p.x | p.y) != 0u) {
-                let part = share(number(tp), number(tp) + number(fp));
-                sums.precisions = add128(sums.precisions, mul64(p, vec2<u32>(part, 0u)));
+                let part = fine_share(number(tp), number(tp) + number(fp));
+                sums.precisions = add128(sums.precisions, mul64(p, part));
             }
         }
     }

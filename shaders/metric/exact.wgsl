@@ -3,7 +3,7 @@
 // carried on by the host, after everything was added. Sums do not depend on the order, and states add up.
 
 // Slots of a sum: 2^-149 to 2^128, and 2^-298 to 2^256, with what is carried.
-const NUMBER_SLOTS: u32 = 18u;
+const NUMBER_SLOTS: u32 = 19u;
 const PRODUCT_SLOTS: u32 = 35u;
 
 struct Parts {

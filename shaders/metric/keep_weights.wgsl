@@ -5,9 +5,9 @@ fn weighs(i: u32) -> bool {
     return b != 0u && b < 0x7f800000u;
 }
 
-fn keep_weight(place: u32, i: u32) {
+fn keep_weight(place: u32, i: u32, class_: u32) {
     let b = load_weight(i);
     kept[place * STRIDE + 1u] = b;
-    // All of them are counted in units of the largest.
-    atomicMax(&head[6], b);
+    // Each class is counted in units of its largest.
+    atomicMax(&head[select(7u, 6u, class_ == 1u)], b);
 }

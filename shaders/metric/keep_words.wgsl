@@ -40,7 +40,7 @@ fn main(
                 if (at < params.capacity / STRIDE) {
                     let place = select(params.capacity / STRIDE - 1u - at, at, sample.class_ == 1u);
                     kept[place * STRIDE] = sample.word;
-                    keep_weight(place, begin + j);
+                    keep_weight(place, begin + j, sample.class_);
                 }
             }
         }

@@ -1,5 +1,5 @@
 // What sorted samples weigh together, up to each of them and with it, as whole numbers: in units of 2^-room of a unit in the last
-// place of the largest weight. A weight that is at least 2^-room of that has no rounding; room is such that no sum has 64 bits.
+// place of the largest weight of their class. A weight that is at least 2^-room of that has no rounding; room is such that no sum has 64 bits.
 
 @group(0) @binding(1) var<storage, read> head: array<u32>;
 @group(0) @binding(2) var<storage, read> words: array<u32>;
@@ -16,7 +16,8 @@ fn units(i: u32) -> vec2<u32> {
     let e = max(b >> 23u, 1u);
     let mantissa = (b & 0x007fffffu) | select(0x00800000u, 0u, b < 0x00800000u);
     // The largest exponent is at least this one.
-    let down = max(head[6] >> 23u, 1u) - e;
+    let largest = head[select(7u, 6u, i < head[POSITIVES])];
+    let down = max(largest >> 23u, 1u) - e;
     if (down > params.room) {
         let by = min(down - params.room, 31u);
         return vec2<u32>((mantissa + (1u << (by - 1u))) >> by, 0u);

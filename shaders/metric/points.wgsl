@@ -89,12 +89,13 @@ fn points_merge(a: Points, b: Points, positives: vec2<u32>) -> Points {
 
 // What a score is, of which so many positive and negative samples are at it and above.
 fn points_at(word: u32, tp: vec2<u32>, fp: vec2<u32>, positives: vec2<u32>) -> Points {
-    let here = Point(tp, fp, word, 1u);
+    // Where positive samples weigh nothing beside negative ones, nothing can be said.
+    let here = Point(tp, fp, word, u32((positives.x | positives.y) != 0u));
     var out = Points(here, here, here);
     let recall = Least(vec2<u32>(params.recall_low, params.recall_high), params.recall_shift);
     let pure = Least(vec2<u32>(params.precision_low, params.precision_high), params.precision_shift);
-    out.recall.there = u32(reaches(tp, positives, recall));
-    out.pure.there = u32(reaches(tp, add64(tp, fp), pure));
+    out.recall.there = here.there * u32(reaches(tp, positives, recall));
+    out.pure.there = here.there * u32(reaches(tp, add64(tp, fp), pure));
     return out;
 }
 
@@ -145,7 +146,7 @@ fn points(
 ) {
     let group = wid.y * nwg.x + wid.x;
     let positives = head[POSITIVES];
-    let all = mass_before(positives);
+    let all = common_positive(mass_before(positives));
     let end = positives + head[NEGATIVES];
     var own = no_points();
     let stride = params.groups * WIDTH * RUN;
@@ -162,7 +163,7 @@ fn points(
                     lower = onward(word, lower, end, false);
                 }
                 if (i == begin || same == i) {
-                    let here = points_at(word, mass_of(same, positives), mass_of(lower, end), all);
+                    let here = points_at(word, common_positive(mass_of(same, positives)), common_negative(mass_of(lower, end)), all);
                     own = points_merge(own, here, all);
                 }
             }
@@ -177,7 +178,7 @@ fn points(
 @compute @workgroup_size(WIDTH)
 fn points_finish(@builtin(local_invocation_index) tid: u32) {
     let positives = head[POSITIVES];
-    let all = mass_before(positives);
+    let all = common_positive(mass_before(positives));
     let end = positives + head[NEGATIVES];
     var own = no_points();
     for (var g = tid; g < params.groups; g += WIDTH) {
@@ -188,8 +189,8 @@ fn points_finish(@builtin(local_invocation_index) tid: u32) {
     if (tid == 0u && positives > 0u && end > positives) {
         // The highest score of all, where no recall is asked for.
         let word = max(word_at(positives - 1u), word_at(end - 1u));
-        let tp = mass_of(onward(word, 0u, positives, false), positives);
-        let fp = mass_of(onward(word, positives, end, false), end);
+        let tp = common_positive(mass_of(onward(word, 0u, positives, false), positives));
+        let fp = common_negative(mass_of(onward(word, positives, end, false), end));
         let top = points_at(word, tp, fp, all);
         own.recall = higher(own.recall, top.recall);
     }

@@ -43,6 +43,7 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     let (input_file, target_file) = (input.file.clone(), target.file.clone());
     let doubles: Vec<_> = [&input, &target]
         .into_iter()
+        .chain(&weight)
         .filter(|source| source.is_double())
         .map(|source| source.file.clone())
         .collect();
@@ -65,7 +66,12 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     }
     let fits = target_shape(args.task, kind, &shape);
     if target.array.shape != fits {
-        return Err(target.refuse(format!("labels of shape {fits:?}")));
+        let what = if args.task == Task::Regression {
+            "numbers"
+        } else {
+            "labels"
+        };
+        return Err(target.refuse(format!("{what} of shape {fits:?}")));
     }
     let weight_shape = match args.task {
         Task::Multilabel => shape[..shape.len().saturating_sub(1)].to_vec(),
@@ -92,7 +98,9 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     let blame = |error: crate::Error| {
         let file = match &error {
             crate::Error::BadSample { what: "target", .. } => &target_file,
-            crate::Error::BadWeight { .. } => args.weight.as_ref().unwrap_or(&input_file),
+            crate::Error::BadWeight { .. } | crate::Error::BadSample { what: "weight", .. } => {
+                args.weight.as_ref().unwrap_or(&input_file)
+            }
             crate::Error::BadSample { .. } => &input_file,
             _ => return Failure::Library(error),
         };

@@ -17,7 +17,7 @@ pub(super) const HEAD: usize = 8;
 /// Where in it positive and negative samples are counted that are kept.
 pub(super) const POSITIVES: usize = 4;
 pub(super) const NEGATIVES: usize = 5;
-/// Where the first bad weight is said, counted down from the largest number; 0 where there is none.
+/// Where a state that counts says the first bad weight, counted down from the largest number; 0 where there is none.
 const BAD_WEIGHT: usize = 7;
 /// Parts of a batch begin at a multiple of so many samples, where there are as many: any alignment of bindings is one.
 const ALIGNED: usize = 4096;
@@ -488,6 +488,11 @@ pub(super) fn check_head(head: &[u32], expected: [&str; 2]) -> Result<()> {
             });
         }
     }
+    Ok(())
+}
+
+/// Nothing, if the head of a state that counts says that no weight was wrong.
+pub(super) fn check_weights(head: &[u32]) -> Result<()> {
     match head.get(BAD_WEIGHT) {
         None | Some(0) => Ok(()),
         Some(first) => Err(Error::BadSample {

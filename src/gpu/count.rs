@@ -31,7 +31,8 @@ pub(super) use text::{
 use super::Gpu;
 use super::bind::{Bound, View};
 use super::collect::{
-    Binding, HEAD, Merged, SampleBatch, Source, Store, Told, from_bytes, merge_kernels, to_bytes,
+    Binding, HEAD, Merged, SampleBatch, Source, Store, Told, check_weights, from_bytes,
+    merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels};
 use super::plan::RANK_WORDS;
@@ -174,6 +175,9 @@ impl Counts {
             let expected = format!("a state by scores of {cols} classes");
             return fail(expected, self.said.clone());
         }
+        if self.weights.is_some() {
+            return fail("a state without weights".into(), self.said.clone());
+        }
         let gpu = self.gpu();
         if loss.gpu().device != gpu.device {
             return fail("one on the same device".into(), "one on another".into());
@@ -278,6 +282,7 @@ impl Counts {
     pub async fn read(&self) -> Result<(Vec<u32>, Vec<u64>)> {
         let mut head = self.store.words().await?;
         let counts = head.split_off(HEAD);
+        check_weights(&head)?;
         let (low, high) = counts.split_at(self.room());
         let count = |(l, h): (&u32, &u32)| u64::from(*l) | u64::from(*h) << 32;
         let all = low.iter().zip(high).map(count);

@@ -55,14 +55,20 @@ fn predictions(samples: &Samples<'_>, kind: InputKind, n: usize) -> Result<(Pred
     }
 }
 
-/// Weights as they are stored on the device; f64 is rounded to f32.
-fn weights(samples: &Samples<'_>) -> (Option<DType>, Vec<u8>) {
-    match &samples.weight {
-        None => (None, Vec::new()),
-        Some(w) => {
-            let dtype = stored(w);
-            (Some(dtype), w.bytes(dtype).into_owned())
-        }
+/// Weights as they are stored on the device; f64 is rounded to f32, where it has to be finite too.
+fn weights(samples: &Samples<'_>) -> Result<(Option<DType>, Vec<u8>)> {
+    let Some(w) = &samples.weight else {
+        return Ok((None, Vec::new()));
+    };
+    let dtype = stored(w);
+    let all = w.to_f64();
+    match all.iter().position(|w| !dtype.round(*w).is_finite()) {
+        None => Ok((Some(dtype), w.bytes(dtype).into_owned())),
+        Some(index) => Err(Error::BadWeight {
+            what: "weight",
+            index,
+            value: all[index],
+        }),
     }
 }
 
@@ -112,7 +118,7 @@ impl Gpu {
         let n = samples.count(1)?;
         let truth = labels("target", samples.target.as_ref(), n)?;
         let (of, input) = predictions(samples, asked.input, n)?;
-        let (by, weights) = weights(samples);
+        let (by, weights) = weights(samples)?;
         let state = self.binary_async(asked, of, truth.label_type(), by, n);
         let mut state = state.await?;
         figures_of!(self, state, input, truth.bytes(), weights, n)
@@ -149,7 +155,7 @@ impl Gpu {
         })?;
         let truth = labels("target", samples.target.as_ref(), n)?;
         let (of, input) = predictions(samples, asked.input, n)?;
-        let (by, weights) = weights(samples);
+        let (by, weights) = weights(samples)?;
         let state = self.multiclass_async(asked, of, truth.label_type(), by, classes, n);
         let mut state = state.await?;
         figures_of!(self, state, input, truth.bytes(), weights, n)
@@ -183,7 +189,7 @@ impl Gpu {
         let n = samples.count(count)?;
         let truth = labels("target", samples.target.as_ref(), n * count)?;
         let (of, input) = predictions(samples, asked.input, n * count)?;
-        let (by, weights) = weights(samples);
+        let (by, weights) = weights(samples)?;
         let state = self.multilabel_async(asked, of, truth.label_type(), by, count, n);
         let mut state = state.await?;
         figures_of!(self, state, input, truth.bytes(), weights, n)
@@ -219,7 +225,7 @@ impl Gpu {
             }
         };
         let types = [stored(&x), stored(&y)];
-        let (by, weights) = weights(samples);
+        let (by, weights) = weights(samples)?;
         let state = self.regression_async(types[0], types[1], by).await?;
         figures_of!(
             self,

@@ -593,7 +593,7 @@ impl ScoreState {
         share("recall", recall)?;
         share("precision", precision)?;
         let [(areas, points)] = orders([self], Some([recall, precision])).await?;
-        let points = OperatingPoints::of(&points, areas.positives);
+        let points = OperatingPoints::of(&points);
         Ok((areas, points))
     }
 }

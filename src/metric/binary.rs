@@ -116,13 +116,10 @@ impl Binary {
         let counts = |i: usize| truth[i].is_some();
         let labels = self.input == InputKind::Labels;
         let (scores, predicted) = match labels {
-            true => {
-                let input = Samples::indices("input", Some(&samples.input), n, 2, None)?;
-                (Vec::new(), input)
-            }
+            true => (Vec::new(), samples.predicted_labels(2, &truth)?),
             false => {
                 let scores = samples.scores(self.input, 1, counts)?;
-                let above = scores.iter().map(|&s| Some(usize::from(s >= threshold)));
+                let above = scores.iter().map(|&s| usize::from(s >= threshold));
                 let above = above.collect();
                 (scores, above)
             }
@@ -136,7 +133,7 @@ impl Binary {
             .collect();
         let mut matrix = ConfusionMatrix::new(2, weights.is_some());
         for &(i, t) in &kept {
-            matrix.add(t, predicted[i].unwrap_or(0), weight(i));
+            matrix.add(t, predicted[i], weight(i));
         }
         let order = match labels {
             true => Order::None,

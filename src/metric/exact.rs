@@ -4,7 +4,7 @@ use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 
 /// Slots of a sum of f32 numbers, and of one of products of two, as in `shaders/metric/exact.wgsl`.
-const NUMBER_SLOTS: usize = 18;
+const NUMBER_SLOTS: usize = 19;
 const PRODUCT_SLOTS: usize = 35;
 
 /// The power of two that sums of numbers count in, and sums of products: the smallest f32 is 2⁻¹⁴⁹.

@@ -99,9 +99,11 @@ fn rank(x: &[f64], y: usize) -> usize {
 struct Shared {
     /// The class of the highest logit.
     top: usize,
-    /// The log-sum-exp of the others.
+    /// The highest of the others.
+    second: f64,
+    /// The log-sum-exp of the others, less that.
     rest: f64,
-    /// The same without the logarithm, in units of the highest's exponential.
+    /// The sum of the others' exponentials, in units of the highest's.
     others: f64,
 }
 
@@ -110,11 +112,19 @@ impl Shared {
     fn of(x: &[f64]) -> Shared {
         let top = highest(x);
         let others = x.iter().enumerate().filter(|(j, _)| *j != top);
-        let others = others.map(|(_, v)| *v);
+        let mut others: Vec<f64> = others.map(|(_, v)| *v).collect();
+        // Summed from the least on, so that the order of classes does not matter.
+        others.sort_unstable_by(f64::total_cmp);
+        let second = others.last().copied().unwrap_or(f64::NEG_INFINITY);
+        let sum = |from: f64| others.iter().map(|v| (v - from).exp()).sum::<f64>();
         Shared {
             top,
-            rest: log_sum_exp(others.clone()),
-            others: others.map(|v| (v - x[top]).exp()).sum(),
+            second,
+            rest: match second.is_finite() {
+                true => sum(second).ln(),
+                false => 0.0,
+            },
+            others: sum(x[top]),
         }
     }
 }
@@ -146,10 +156,7 @@ impl Multiclass {
         };
         let row = |i: usize| &scores[i * classes..(i + 1) * classes];
         let predicted: Vec<usize> = match labels {
-            true => Samples::indices("input", Some(&samples.input), n, classes, None)?
-                .into_iter()
-                .flatten()
-                .collect(),
+            true => samples.predicted_labels(classes, &truth)?,
             false => (0..n).map(|i| highest(row(i))).collect(),
         };
         let weights = samples.weights();
@@ -229,19 +236,16 @@ impl Multiclass {
     }
 
     /// What orders samples by the probability of class `c`: that, or of logits `x_c` less the log-sum-exp of the others,
-    /// which orders the same and does not saturate. Of a row `x` and what all its classes have in common.
+    /// which orders the same and does not saturate. Of a row `x` and what all its classes have in common. Everything is made of differences
+    /// of logits, so that rows which differ by a number have the same.
     fn against(&self, x: &[f64], shared: &Shared, c: usize) -> f64 {
         match self.input {
             InputKind::Logits => {
-                let rest = match c == shared.top {
-                    true => shared.rest,
+                let gap = x[c] - x[shared.top];
+                match c == shared.top {
+                    true => (x[c] - shared.second) - shared.rest,
                     // What is left besides the highest is taken from 1 and more.
-                    false => x[shared.top] + (shared.others - (x[c] - x[shared.top]).exp()).ln_1p(),
-                };
-                match x[c] == rest {
-                    // Also where both are -inf: whatever is left of a class that cannot be.
-                    true => 0.0,
-                    false => x[c] - rest,
+                    false => gap - (shared.others - gap.exp()).max(0.0).ln_1p(),
                 }
             }
             _ => x[c],

@@ -95,10 +95,7 @@ impl Multilabel {
         let truth = Samples::indices("target", target, n * labels, 2, self.ignore_index)?;
         let ordered = self.input != InputKind::Labels;
         let (scores, predicted) = match ordered {
-            false => {
-                let input = Samples::indices("input", Some(&samples.input), n * labels, 2, None)?;
-                (Vec::new(), input.into_iter().flatten().collect())
-            }
+            false => (Vec::new(), samples.predicted_labels(2, &truth)?),
             true => {
                 let counts = |i: usize| truth[i].is_some();
                 let scores = samples.scores(self.input, 1, counts)?;

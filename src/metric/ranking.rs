@@ -82,6 +82,8 @@ pub(crate) struct Points {
     pub max_f1: Option<Point>,
     pub recall_at: Option<Point>,
     pub precision_at: Option<Point>,
+    /// The positive samples, as points count them.
+    pub positives: u64,
 }
 
 impl OperatingPoint {
@@ -96,10 +98,11 @@ impl OperatingPoint {
 }
 
 impl OperatingPoints {
-    /// Of points that were found among so many positive samples.
-    pub(crate) fn of(points: &Points, positives: u64) -> Self {
+    /// Of points that were found.
+    pub(crate) fn of(points: &Points) -> Self {
+        let positives = points.positives as f64;
         let of = |p: Option<Point>| {
-            p.map(|p| OperatingPoint::new(p.threshold, p.tp as f64, p.fp as f64, positives as f64))
+            p.map(|p| OperatingPoint::new(p.threshold, p.tp as f64, p.fp as f64, positives))
         };
         OperatingPoints {
             max_f1: of(points.max_f1),
@@ -111,7 +114,11 @@ impl OperatingPoints {
     /// Says of each that is not there why.
     pub(super) fn noted(self, any_positive: bool, notes: &mut Notes) -> Self {
         let all = [
-            ("max_f1", self.max_f1, "no positive sample"),
+            (
+                "max_f1",
+                self.max_f1,
+                "positive samples weigh nothing beside negative ones",
+            ),
             ("recall_at", self.recall_at, "no threshold has that recall"),
             (
                 "precision_at",
@@ -165,7 +172,9 @@ impl Order {
         match self {
             Order::None => notes.none(figure, NO_SCORES),
             Order::Unkept => notes.none(figure, NOT_KEPT),
-            Order::Ranking(r) => r.average_precision(figure, notes),
+            Order::Ranking(r) => r
+                .average_precision()
+                .or_else(|| notes.none(figure, ONE_CLASS)),
             Order::Areas(a, _) => a
                 .average_precision()
                 .or_else(|| notes.none(figure, ONE_CLASS)),
@@ -279,9 +288,10 @@ impl Ranking {
     }
 
     /// Average precision: `Σ (R_i − R_{i−1})·P_i` over the thresholds downwards, a sum of steps and no trapezoids.
-    pub(super) fn average_precision(&self, figure: &str, notes: &mut Notes) -> Option<f64> {
+    /// `None` where there is one class only.
+    pub fn average_precision(&self) -> Option<f64> {
         if self.positives == 0.0 || self.negatives == 0.0 {
-            return notes.none(figure, "one class only");
+            return None;
         }
         let steps = self.points().zip(&self.steps);
         let sum: f64 = steps
@@ -372,7 +382,7 @@ pub struct Areas {
     /// Twice the pairs of a positive and a negative sample of which the positive one has the higher score, and the pairs
     /// with equal ones.
     pub twice_pairs: u128,
-    /// The sum over positive samples of the precision at their score, in units of 2⁻³¹.
+    /// The sum over positive samples of the precision at their score, in units of 2⁻⁶⁰.
     pub precisions: u128,
     /// The positive samples.
     pub positives: u64,
@@ -392,10 +402,10 @@ impl Areas {
         (pairs > 0).then(|| quotient(part, whole))
     }
 
-    /// Average precision, to 2⁻²² at least: each precision is a quotient in f32. `None` where there is one class only.
+    /// Average precision, to 2⁻²¹ of itself: each precision is a quotient in f32 of counts as f32, 8 units of 2⁻²⁴. `None` where there is one class only.
     pub fn average_precision(&self) -> Option<f64> {
         let both = self.positives > 0 && self.negatives > 0;
-        both.then(|| self.precisions as f64 / 2f64.powi(31) / self.positives as f64)
+        both.then(|| self.precisions as f64 / 2f64.powi(60) / self.positives as f64)
     }
 }
 

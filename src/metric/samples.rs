@@ -220,17 +220,7 @@ impl<'a> Samples<'a> {
         classes: usize,
         ignored: Option<i64>,
     ) -> Result<Vec<Option<usize>>> {
-        let expected = || format!("{n} integer labels");
-        let labels = match labels {
-            Some(Target::Labels(l)) => l,
-            Some(Target::Values(_)) => {
-                return Err(Error::mismatch(what, expected(), "floating-point numbers"));
-            }
-            None => return Err(Error::mismatch(what, expected(), "none")),
-        };
-        if labels.len() != n {
-            return Err(Error::mismatch(what, expected(), labels.len().to_string()));
-        }
+        let labels = Samples::integers(what, labels, n)?;
         let one = |i: usize| {
             let label = labels.get(i).unwrap_or(-1);
             match usize::try_from(label) {
@@ -248,6 +238,44 @@ impl<'a> Samples<'a> {
             }
         };
         (0..n).map(one).collect()
+    }
+
+    /// The predicted labels, each below `classes`; nobody looks at those of samples that do not count.
+    pub(super) fn predicted_labels(
+        &self,
+        classes: usize,
+        truth: &[Option<usize>],
+    ) -> Result<Vec<usize>> {
+        let labels = Samples::integers("input", Some(&self.input), truth.len())?;
+        let one = |(i, truth): (usize, &Option<usize>)| {
+            let label = labels.get(i).unwrap_or(-1);
+            match (truth, usize::try_from(label)) {
+                (None, _) => Ok(0),
+                (_, Ok(c)) if c < classes => Ok(c),
+                _ => Err(Error::BadSample {
+                    what: "input",
+                    expected: format!("labels below {classes}"),
+                    index: i,
+                    found: label.to_string(),
+                }),
+            }
+        };
+        truth.iter().enumerate().map(one).collect()
+    }
+
+    /// Labels of which there have to be `n`.
+    fn integers<'l>(
+        what: &'static str,
+        labels: Option<&'l Target<'_>>,
+        n: usize,
+    ) -> Result<&'l Labels<'l>> {
+        let found = match labels {
+            Some(Target::Labels(l)) if l.len() == n => return Ok(l),
+            Some(Target::Labels(l)) => l.len().to_string(),
+            Some(Target::Values(_)) => "floating-point numbers".into(),
+            None => "none".into(),
+        };
+        Err(Error::mismatch(what, format!("{n} integer labels"), found))
     }
 
     /// The true numbers, as many as the input has.

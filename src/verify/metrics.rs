@@ -135,7 +135,7 @@ impl Figures {
 }
 
 /// Compares a device's figures of two classes with the reference's. Counts, areas under ROC curves and operating points have
-/// to be the same. Average precision may be off by 2⁻²², since each precision is a quotient in f32; losses by 10u, u = 2⁻²⁴: 3u for
+/// to be the same. Average precision may be off by 8u of itself, since each precision is a quotient in f32; losses by 10u, u = 2⁻²⁴: 3u for
 /// the exponential, 3u for the logarithm, 4u for arithmetic; squares by twice as much; and a calibration error, a difference
 /// of sums, by that of each probability.
 pub fn check_binary(want: &BinaryFigures, got: &BinaryFigures) -> Check {
@@ -165,7 +165,7 @@ pub fn check_binary(want: &BinaryFigures, got: &BinaryFigures) -> Check {
     f.point("recall_at", w.recall_at, g.recall_at);
     f.point("precision_at", w.precision_at, g.precision_at);
     let (w, g) = (want.average_precision, got.average_precision);
-    f.near("average_precision", w, g, 0.0, 4.0 * U);
+    f.near("average_precision", w, g, 8.0 * U, 0.0);
     f.near("log_loss", want.log_loss, got.log_loss, 10.0 * U, 0.0);
     f.near("brier", want.brier, got.brier, 20.0 * U, 0.0);
     f.near("ece", want.ece, got.ece, 10.0 * U, 10.0 * U);
@@ -237,7 +237,7 @@ pub fn check_multiclass(
 }
 
 /// Compares a device's figures of several labels with the reference's. All have to be the same, but for average precision, which may
-/// be off by 2⁻²².
+/// be off by 8u, u = 2⁻²⁴.
 pub fn check_multilabel(want: &MultilabelFigures, got: &MultilabelFigures) -> Check {
     let mut f = Figures::default();
     f.same("n", want.n, got.n);
@@ -253,7 +253,7 @@ pub fn check_multilabel(want: &MultilabelFigures, got: &MultilabelFigures) -> Ch
         f.same(format!("{before}accuracy"), w.accuracy, g.accuracy);
         f.same(format!("{before}roc_auc"), w.roc_auc, g.roc_auc);
         let (w, g) = (w.average_precision, g.average_precision);
-        f.near(format!("{before}average_precision"), w, g, 0.0, 4.0 * U);
+        f.near(format!("{before}average_precision"), w, g, 8.0 * U, 0.0);
     }
     f.scores("micro.", want.micro, got.micro);
     f.scores("macro.", want.macro_average, got.macro_average);
@@ -261,7 +261,7 @@ pub fn check_multilabel(want: &MultilabelFigures, got: &MultilabelFigures) -> Ch
     for k in 0..2 {
         f.near("roc_auc", want.roc_auc[k], got.roc_auc[k], 1e-15, 0.0);
         let (w, g) = (want.average_precision[k], got.average_precision[k]);
-        f.near("average_precision", w, g, 0.0, 4.0 * U);
+        f.near("average_precision", w, g, 8.0 * U, 0.0);
     }
     f.same("subset_accuracy", want.subset_accuracy, got.subset_accuracy);
     f.same("hamming_loss", want.hamming_loss, got.hamming_loss);

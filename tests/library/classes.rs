@@ -2,7 +2,7 @@
 
 use crate::support::{self, Rng, bytes, stored};
 use wgloss::gpu::{Predictions, Tuning, View};
-use wgloss::metric::{InputKind, Multiclass, Multilabel, Samples};
+use wgloss::metric::{InputKind, Multiclass, MulticlassFigures, Multilabel, Samples};
 use wgloss::verify::{check_multiclass, check_multilabel};
 use wgloss::{DType, Error, LabelType};
 
@@ -379,4 +379,41 @@ fn the_first_bad_place_is_named() {
         .multilabel_figures(&sets, &samples)
         .expect_err("no share");
     assert_eq!(place(error, "input"), 2);
+}
+
+/// Rows of logits that differ by a number have the same probabilities: they tie, by the reference and on a device.
+#[test]
+fn shifted_rows_tie() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut rng = Rng::new("shifts");
+    let n = 400;
+    let rows: Vec<f32> = (0..n)
+        .flat_map(|_| {
+            let shift = rng.below(7) as f32;
+            [(); 3].map(|()| shift + rng.below(3) as f32)
+        })
+        .collect();
+    let labels: Vec<i64> = (0..n).map(|_| rng.below(3) as i64).collect();
+    let plain: Vec<f32> = rows
+        .chunks(3)
+        .flat_map(|row| {
+            let least = row.iter().copied().fold(f32::INFINITY, f32::min);
+            row.iter().map(move |x| x - least).collect::<Vec<_>>()
+        })
+        .collect();
+    let asked = Multiclass {
+        input: InputKind::Logits,
+        ..Default::default()
+    };
+    let figures = |rows: &[f32]| {
+        let samples = Samples::new([n, 3], rows).labels(&labels);
+        let reference = asked.figures(&samples).expect("figures");
+        let device = gpu.multiclass_figures(&asked, &samples).expect("figures");
+        let areas =
+            |f: MulticlassFigures| f.per_class.iter().map(|c| c.roc_auc).collect::<Vec<_>>();
+        [areas(reference), areas(device)]
+    };
+    let [reference, device] = figures(&rows);
+    assert_eq!(reference, device);
+    assert_eq!([reference, device], figures(&plain));
 }

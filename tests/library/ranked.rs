@@ -459,6 +459,9 @@ fn what_has_no_ranks_is_refused() {
     for bound in wrong {
         assert!(matches!(bound, Err(Error::Mismatch { .. })));
     }
+    let weighted = gpu.multiclass(&logits, of, LabelType::I64, Some(DType::F32), 3, 0);
+    let bound = weighted.expect("a state").bind_ranked(&with, &view);
+    assert!(matches!(bound, Err(Error::Mismatch { .. })));
     assert!(all(&logits, 3, 0).bind_ranked(&with, &view).is_ok());
     // A class that only the loss passes over.
     let passing = CrossEntropy {

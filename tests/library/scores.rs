@@ -470,3 +470,17 @@ fn counts_go_past_32_bits() {
         "{one:?} {all:?}"
     );
 }
+
+/// One positive sample below very many negative ones: its precision is one in many, to six digits.
+#[test]
+fn small_precisions_keep_their_digits() {
+    let Some(gpu) = support::gpu() else { return };
+    let n = 100_000;
+    let scores: Vec<f32> = (0..n).map(|i| i as f32).collect();
+    let labels: Vec<i64> = (0..n).map(|i| i64::from(i == 0)).collect();
+    let samples = Samples::new([n], &scores).labels(&labels);
+    let figures = gpu.binary_figures(&Binary::default(), &samples);
+    let found = figures.expect("figures").average_precision.expect("one");
+    let want = 1.0 / n as f64;
+    assert!((found - want).abs() <= 1e-6 * want, "{found} for {want}");
+}

@@ -132,10 +132,10 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
     let points = 4 * 18;
     // High words begin where a binding may.
     let counts = |slots: u64| 4 * 8 + 8 * slots.next_multiple_of(64);
-    // Losses without bound, two sums of 18 slots, 15 bins of 20.
-    let sums = 1 + 2 * 18 + 15 * 20;
-    // A weight has 18 slots, a product 35, a product of three 53.
-    let weighed_sums = 1 + 2 * 35 + 15 * (2 * 18 + 35);
+    // Losses without bound, two sums of 19 slots, 15 bins of 21.
+    let sums = 1 + 2 * 19 + 15 * 21;
+    // A weight has 19 slots, a product 35, a product of three 53.
+    let weighed_sums = 1 + 2 * 35 + 15 * (2 * 19 + 35);
     let by = Some(DType::F32);
     let of = parts(&singles, 4, &bits, 4);
     stream!(
@@ -186,7 +186,7 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
         gpu.binary(&asked, scored, ty, by, N).expect("a state"),
         of,
         weighted,
-        counts(4 * 18 + weighed_sums) + areas + points
+        counts(4 * 19 + weighed_sums) + areas + points
     );
     let of = parts(&halves, 2, &bits, 4);
     let in_halves = Predictions::Scores(DType::Bf16);
@@ -196,7 +196,7 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
         gpu.binary(&asked, in_halves, ty, by, N).expect("a state"),
         of,
         weighted,
-        counts(4 * 18 + weighed_sums) + areas + points
+        counts(4 * 19 + weighed_sums) + areas + points
     );
     let asked = Multiclass {
         input: InputKind::Logits,
@@ -221,7 +221,7 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
             .expect("a state"),
         of,
         weighted,
-        counts(18 * cells + weighed_sums)
+        counts(19 * cells + weighed_sums)
     );
     let asked = Multilabel::default();
     let of = parts(&rows, 4 * CLASSES, &sets, 4 * CLASSES);
@@ -243,7 +243,7 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
             .expect("a state"),
         of,
         plain,
-        counts(1 + 3 * 18 + 3 * 35 + 24)
+        counts(1 + 3 * 19 + 3 * 35 + 24)
     );
     stream!(
         gpu,
@@ -251,6 +251,6 @@ fn nothing_is_read_back_until_figures_are_asked_for() {
         gpu.regression(DType::F32, DType::F32, by).expect("a state"),
         of,
         weighted,
-        counts(18 + 3 * 35 + 3 * 53 + 42)
+        counts(19 + 3 * 35 + 3 * 53 + 42)
     );
 }

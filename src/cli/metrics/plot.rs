@@ -77,7 +77,7 @@ pub fn pictures(figures: &Figures, names: &[String]) -> Vec<Picture> {
             name: "reliability",
             title: format!("Reliability{ece}"),
             across: "mean probability in a bin",
-            up: "share that is so",
+            up: "fraction of positives",
             what: What::Reliability(bins),
         })
     };
@@ -104,7 +104,8 @@ pub fn pictures(figures: &Figures, names: &[String]) -> Vec<Picture> {
             let mut all = vec![matrix(&f.confusion_matrix, f.accuracy)];
             let classes = f.per_class.iter().enumerate();
             let ranked = classes
-                .filter_map(|(c, of)| Some((named(c), of.ranking.as_ref()?, of.roc_auc, None)));
+                .filter_map(|(c, of)| Some((named(c), of.ranking.as_ref()?, of.roc_auc)))
+                .map(|(name, ranking, auc)| (name, ranking, auc, ranking.average_precision()));
             all.extend(curves(&ranked.collect::<Vec<_>>(), &[]));
             all.extend(reliability(&f.calibration, f.ece));
             all
@@ -436,7 +437,7 @@ fn shortened(name: &str) -> String {
     }
 }
 
-/// A bar for each bin as high as the share that is so, a dot at its mean probability, and how many samples it has.
+/// A bar for each bin as high as its fraction of positives, a dot at its mean probability, and how many samples it has.
 fn bars<B: DrawingBackend>(root: &Area<B>, plane: &Plane, bins: &[CalibrationBin]) -> Drawn<B> {
     let whole: f64 = bins.iter().map(|b| b.weight).sum();
     let width = 1.0 / CALIBRATION_BINS as f64;
@@ -465,7 +466,7 @@ fn bars<B: DrawingBackend>(root: &Area<B>, plane: &Plane, bins: &[CalibrationBin
         root.draw(&Circle::new(at, plane.line(5.5), WHITE.filled()))?;
         root.draw(&Circle::new(at, plane.line(4.5), COLOURS[1].filled()))?;
     }
-    let note = "light: share that is so; dark: share of all samples; dots: at the mean probability";
+    let note = "light: fraction of positives; dark: fraction of all samples; dots: at the mean probability";
     let style = letters(13.0, plane.k, &FAINT);
     root.draw_text(note, &style, plane.dots(18.0, 44.0))
 }

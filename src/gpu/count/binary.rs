@@ -28,13 +28,13 @@ pub struct BinaryState {
 }
 
 impl Gpu {
-    /// Makes a state for what `asked` asks about predictions and labels stored so, with room for `capacity` scores. It keeps 6 KiB,
+    /// Makes a state for what `asked` asks about predictions and labels stored so, with room for `capacity` scores. It keeps 4 KiB, with weights 11,
     /// and scores as [`Gpu::scores`] does; where the capacity is 0, there are no areas under curves and no operating points, and a loss
     /// can count into it ([`Gpu::plan_counted`]).
     ///
-    /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 72 bytes
+    /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 152 bytes
     /// each, other sums take twice the room, scores of any type are kept in 8 bytes, and areas count weights in units of 2⁻²⁴ of the
-    /// largest and less, down to where all of them together have 63 bits.
+    /// largest of their class and less, down to where all of them together have 63 bits.
     ///
     /// # Errors
     /// [`Error::Mismatch`](crate::Error::Mismatch) for options out of range, or predicted labels where there should be scores and
@@ -109,7 +109,7 @@ impl Gpu {
 }
 
 impl BinaryState {
-    /// Works the figures out on the device, waits, and reads 6 KiB back at most. What has been recorded has to be submitted.
+    /// Works the figures out on the device, waits, and reads 4 KiB back, with weights 11. What has been recorded has to be submitted.
     ///
     /// # Errors
     /// [`Error::BadSample`](crate::Error::BadSample) for a label other than 0 and 1, a NaN, or a probability outside of [0, 1],

@@ -32,9 +32,9 @@ impl Gpu {
     /// it keeps those of each class as [`Gpu::scores`] does, of logits in 4 bytes each; where the capacity is 0, there are no areas
     /// under curves, and memory is constant.
     ///
-    /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 72 bytes
+    /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 152 bytes
     /// each, other sums take twice the room, scores of any type are kept in 8 bytes, and areas count weights in units of 2⁻²⁴ of the
-    /// largest and less, down to where all of them together have 63 bits.
+    /// largest of their class and less, down to where all of them together have 63 bits.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for no class, another number of them than `asked` says, or predicted labels where there should be scores

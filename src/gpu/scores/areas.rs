@@ -129,6 +129,15 @@ impl ScoreState {
             max_f1: point(0),
             recall_at: point(1),
             precision_at: point(2),
+            positives: match self.weights {
+                None => areas.positives,
+                Some(_) => {
+                    // In the coarser unit of both classes.
+                    let [positive, negative] = [6, 7].map(|k| (head[k] >> 23).max(1));
+                    let by = negative.saturating_sub(positive);
+                    areas.positives.checked_shr(by).unwrap_or_default()
+                }
+            },
         };
         Ok((areas, points))
     }
