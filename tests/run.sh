@@ -30,7 +30,8 @@ if [ -e "$swiftshader" ] && ! grep -qv '"software"' <<<"$found"; then
     # wait for: everything goes through it, and through the other what is held against other libraries.
     # (All but two tests, whose kernels it takes minutes to compile.)
     VK_ICD_FILENAMES=$swiftshader cargo test --release --features cli -- --skip ranks_on_the_way
-    cargo test --release --features cli --test library -- golden threads differences three_losses ranks_on_the_way
+    cargo test --release --features cli --test library -- golden threads differences three_losses ranks_on_the_way weighted:: carried::
+    cargo test --release --features cli --test cli -- a_device_agrees
 else
     cargo test --release --features cli
 fi

@@ -479,12 +479,16 @@ pub(super) fn check_head(head: &[u32], expected: [&str; 2]) -> Result<()> {
     let kinds = ["target", "input"].into_iter().zip(expected);
     for ((what, expected), wrong) in kinds.zip(head.as_chunks::<2>().0) {
         let [count, first] = *wrong;
-        if count > 0 {
+        // A count of 2^32 is 0 again; a place is never.
+        if first > 0 {
             return Err(Error::BadSample {
                 what,
                 expected: expected.into(),
                 index: (u32::MAX - first) as usize,
-                found: format!("{count} others, the first"),
+                found: match count {
+                    1 => "another".into(),
+                    _ => format!("{count} others, the first"),
+                },
             });
         }
     }

@@ -188,6 +188,11 @@ impl Counts {
             let found = format!("one that ignores {passed:?}");
             return fail(format!("one that ignores {ignore_index:?}"), found);
         }
+        let (limit, found) = (u64::from(u32::MAX) - 1, rows as u64 * cols as u64);
+        if found > limit {
+            let what = "numbers of a batch".into();
+            return Err(Error::TooLarge { what, limit, found });
+        }
         let what = What::Ranks(kind, labels);
         let kernels = gpu.count_kernels((gpu.tuning, what, None)).await?;
         let [ranks_of, labels_of] = what.sources();

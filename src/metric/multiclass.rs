@@ -74,8 +74,8 @@ pub struct MulticlassFigures {
     pub undefined: Vec<Undefined>,
 }
 
-/// A confusion matrix of so many classes takes 2 GiB.
-pub(crate) const MOST_CLASSES: usize = 16_384;
+/// A confusion matrix of so many classes takes 512 MiB, and as JSON some four times that.
+pub(crate) const MOST_CLASSES: usize = 8192;
 
 /// The class of the highest score, of equal ones the lowest.
 fn highest(x: &[f64]) -> usize {
@@ -134,7 +134,7 @@ impl Multiclass {
     ///
     /// # Errors
     /// [`Error::Mismatch`] for arrays of different length, none at all, or options that do not fit;
-    /// [`Error::TooLarge`] for more than 16,384 classes; [`Error::BadSample`] for a label out of range, a NaN, a logit of +inf, or a probability outside of [0, 1];
+    /// [`Error::TooLarge`] for more than 8,192 classes; [`Error::BadSample`] for a label out of range, a NaN, a logit of +inf, or a probability outside of [0, 1];
     /// [`Error::BadWeight`].
     pub fn figures(&self, samples: &Samples<'_>) -> Result<MulticlassFigures> {
         let classes = self.class_count(samples)?;
@@ -219,20 +219,33 @@ impl Multiclass {
                 c => Ok(c),
             };
         }
-        let largest = |labels: Option<&Target<'_>>, ignored: Option<i64>| match labels {
-            Some(Target::Labels(l)) => (0..l.len())
-                .filter_map(|i| l.get(i))
-                .filter(|l| Some(*l) != ignored)
-                .max(),
-            _ => None,
-        };
-        let top = largest(Some(&samples.input), None)
-            .max(largest(samples.target.as_ref(), self.ignore_index));
-        // A label beyond all limits is a bad label, and no class.
-        let classes = top
-            .and_then(|t| usize::try_from(t).ok())
-            .map_or(0, |t| t.saturating_add(1));
-        Ok(classes.clamp(1, MOST_CLASSES))
+        let mut classes = 1;
+        let arrays = [
+            ("input", Some(&samples.input), None),
+            ("target", samples.target.as_ref(), self.ignore_index),
+        ];
+        for (what, labels, ignored) in arrays {
+            let Some(Target::Labels(labels)) = labels else {
+                continue;
+            };
+            let all = (0..labels.len()).filter_map(|i| Some((i, labels.get(i)?)));
+            for (index, label) in all.filter(|(_, label)| Some(*label) != ignored) {
+                match usize::try_from(label) {
+                    Ok(c) if c < MOST_CLASSES => classes = classes.max(c + 1),
+                    // Who looks at labels says that.
+                    Err(_) => {}
+                    Ok(_) => {
+                        return Err(Error::BadSample {
+                            what,
+                            expected: format!("labels below {MOST_CLASSES}"),
+                            index,
+                            found: label.to_string(),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(classes)
     }
 
     /// What orders samples by the probability of class `c`: that, or of logits `x_c` less the log-sum-exp of the others,

@@ -126,7 +126,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     (
         "metrics multiclass --from labels --target y.npy --ignore-index -100 --device cpu",
         "--input far.npy",
-        &["far.npy", "labels below 16384", "index 2"],
+        &["far.npy", "labels below 8192", "index 2"],
     ),
     (
         "metrics multilabel --target b.npy --device cpu",

@@ -273,7 +273,16 @@ fn what_is_no_sample_is_named() {
             }) => (what, index, found),
             other => panic!("{other:?}"),
         };
-        let once = |what, index, n| (what, index, format!("{n} others, the first"));
+        let once = |what, index, n| {
+            (
+                what,
+                index,
+                match n {
+                    1 => "another".to_string(),
+                    _ => format!("{n} others, the first"),
+                },
+            )
+        };
         // What is wrong with a sample is counted once, and not at all where nobody looks at it.
         let nan = wrong(&scores, &[1, -1, 0, 1]);
         assert_eq!(said(&nan), once("input", 3, 1));

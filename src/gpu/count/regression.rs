@@ -25,8 +25,8 @@ pub struct RegressionState {
 }
 
 impl Gpu {
-    /// Makes a state for predictions stored as `predictions` and true numbers stored as `truth`, in 1.5 KiB. With `weights`, the type
-    /// they are stored as, every sample counts by its own, and sums are as exact; in 2.6 KiB.
+    /// Makes a state for predictions stored as `predictions` and true numbers stored as `truth`, in 2 KiB. With `weights`, the type
+    /// they are stored as, every sample counts by its own, and sums are as exact; in 3 KiB.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) and [`Error::Device`](crate::Error::Device).
@@ -118,11 +118,12 @@ impl RegressionState {
         self.counts.bind(predictions, truth, weights, n, None).await
     }
 
-    /// Waits for what has been submitted, reads 1.5 KiB, and works the figures out.
+    /// Waits for what has been submitted, reads 2 KiB, with weights 3, and works the figures out.
     ///
     /// # Errors
     /// [`Error::BadSample`](crate::Error::BadSample) for a number that is not finite, with the first place in its batch;
-    /// [`Error::Mismatch`](crate::Error::Mismatch) where there was no sample;
+    /// [`Error::Mismatch`](crate::Error::Mismatch) where there was no sample, of a state without weights (with weights there is none
+    /// that has one, and figures are undefined);
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), [`Error::Device`](crate::Error::Device) and
     /// [`Error::DeviceLost`](crate::Error::DeviceLost).
     #[cfg(not(target_arch = "wasm32"))]
