@@ -1,0 +1,3 @@
+//! Losses that their users write, in WGSL.
+
+pub(crate) mod derive;
