@@ -1,3 +1,4 @@
 //! Losses that their users write, in WGSL.
 
 pub(crate) mod derive;
+pub(crate) mod emit;
