@@ -7,8 +7,8 @@ use naga::common::wgsl::TypeContext;
 use naga::front::wgsl::{Frontend, Options};
 use naga::proc::GlobalCtx;
 use naga::valid::{
-    CallError, Capabilities, ExpressionError, FunctionError, ModuleInfo, ValidationError,
-    ValidationFlags, Validator,
+    CallError, Capabilities, ExpressionError, FunctionError, ValidationError, ValidationFlags,
+    Validator,
 };
 use naga::{
     AddressSpace, ArraySize, Block, Expression, Function, GlobalVariable, Handle, Literal, Module,
@@ -106,8 +106,6 @@ pub(crate) struct Setting {
 pub(crate) struct Parsed {
     pub text: String,
     pub module: Module,
-    /// What naga found out about the module: types of expressions, for one.
-    pub info: ModuleInfo,
     /// The function `loss`.
     pub loss: Handle<Function>,
     /// Its parameters in order; the target is the last.
@@ -138,19 +136,21 @@ impl Parsed {
         })?;
         // Before validation, which knows nothing of losses: these messages say more.
         foreign(&module, text).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
-            .validate(&module)
-            .map_err(|e| {
-                let span = e.spans().next().map(|(span, _)| *span);
-                at(span.unwrap_or_default(), complaint(&module, e.as_inner()))
-            })?;
+        // The conversions to f16 and back are WGSL without extensions.
+        let plain = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        let valid = Validator::new(ValidationFlags::all(), plain).validate(&module);
+        valid.map_err(|e| {
+            // Of the constructs around each other, the innermost.
+            let spans = e.spans().map(|(span, _)| *span);
+            let span = spans.min_by_key(|span| span.to_range().map_or(usize::MAX, |r| r.len()));
+            at(span.unwrap_or_default(), complaint(&module, e.as_inner()))
+        })?;
         too_large(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
         let (loss, parameters) = loss(&module).map_err(|(span, message)| at(span, message))?;
         Ok(Parsed {
             text: text.to_owned(),
             module,
-            info,
             loss,
             parameters,
             settings,
@@ -248,7 +248,7 @@ fn shared_expression(function: &Function) -> Option<Span> {
     Some(function.expressions.get_span(found.0))
 }
 
-/// The span of a variable of the type, as types that are written without a name have none.
+/// The span of a variable or a value of the type, as types that are written without a name have none.
 fn user_span(module: &Module, ty: Handle<naga::Type>) -> Span {
     let own = module.types.get_span(ty);
     if own.is_defined() {
@@ -260,7 +260,16 @@ fn user_span(module: &Module, ty: Handle<naga::Type>) -> Span {
         let all = f.local_variables.iter();
         all.map(|(h, v)| (v.ty, f.local_variables.get_span(h)))
     });
-    let found = private.chain(locals).find(|(t, _)| *t == ty);
+    let values = module.functions.iter().flat_map(|(_, f)| {
+        f.expressions.iter().filter_map(|(h, e)| match *e {
+            Expression::ZeroValue(ty) | Expression::Compose { ty, .. } => {
+                Some((ty, f.expressions.get_span(h)))
+            }
+            _ => None,
+        })
+    });
+    let mut all = private.chain(locals).chain(values);
+    let found = all.find(|(t, _)| *t == ty);
     found.map_or(Span::UNDEFINED, |(_, span)| span)
 }
 
@@ -450,10 +459,14 @@ fn complaint(module: &Module, error: &ValidationError) -> String {
     };
     if let ValidationError::Function { source, .. } = error {
         match source {
-            FunctionError::InvalidReturnType { expected_ty, .. } => {
-                return match expected_ty {
-                    Some(ty) => format!("expected a returned {}", types.type_to_string(*ty)),
-                    None => "a value is returned, but the function has no result".to_owned(),
+            FunctionError::InvalidReturnType {
+                expression,
+                expected_ty,
+            } => {
+                return match (expected_ty, expression) {
+                    (Some(_), None) => "the function may end without a value".to_owned(),
+                    (Some(ty), _) => format!("expected a returned {}", types.type_to_string(*ty)),
+                    (None, _) => "a value is returned, but the function has no result".to_owned(),
                 };
             }
             FunctionError::InvalidStoreTypes { .. } => {
@@ -489,7 +502,11 @@ fn complaint(module: &Module, error: &ValidationError) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    without_handles(&one_line(&innermost.to_string()))
+    let message = innermost.to_string();
+    match message.contains("FLOAT64") {
+        true => "f64 is not possible in a loss".to_owned(),
+        false => without_handles(&one_line(&message)),
+    }
 }
 
 /// Messages are one line each.
