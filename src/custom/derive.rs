@@ -9,6 +9,9 @@
 //! `length` and `distance` have the derivative 0 at 0, and what makes whole numbers (`floor`, `step`, conversions to integers, comparisons)
 //! is constant. So the stable form of binary cross-entropy, `max(x, 0) - x*t + log(1 + exp(-abs(x)))`, has the right slope at 0.
 
+#[cfg(test)]
+mod tests;
+
 use naga::valid::{FunctionInfo, ModuleInfo};
 use naga::{
     BinaryOperator as Op, Block, Expression, Function, FunctionArgument, FunctionResult, Handle,
@@ -827,6 +830,35 @@ impl Body<'_, '_> {
         };
         let own = self.put(made);
         self.values.insert(h, own);
+        // A whole number in a struct that changes does not.
+        if let TypeInner::Scalar(scalar) | TypeInner::Vector { scalar, .. } = *self.inner(h)
+            && scalar.kind != ScalarKind::Float
+        {
+            // Nor do steps; but bits of a number that changes may become a number again.
+            let bits = match expression {
+                Expression::As {
+                    expr,
+                    convert: None,
+                    ..
+                } => self.depends(expr),
+                Expression::Math { fun, arg, .. } => {
+                    let packs = matches!(
+                        fun,
+                        Fun::Pack4x8snorm
+                            | Fun::Pack4x8unorm
+                            | Fun::Pack2x16snorm
+                            | Fun::Pack2x16unorm
+                            | Fun::Pack2x16float
+                    );
+                    packs && self.depends(arg)
+                }
+                _ => false,
+            };
+            return match bits {
+                true => self.refuse("the bits of what depends on an input"),
+                false => Ok(()),
+            };
+        }
         let change = self.changed(&expression, own)?;
         if change.iter().any(Option::is_some) {
             self.changes.insert(h, change);
@@ -945,10 +977,6 @@ impl Body<'_, '_> {
                 convert,
             } => match (kind, convert) {
                 (ScalarKind::Float, Some(_)) => self.change(expr),
-                // Bits of a number that changes are no number that does.
-                (_, None) if self.depends(expr) => {
-                    return self.refuse("the bits of what depends on an input");
-                }
                 // Steps.
                 _ => none,
             },
@@ -1504,60 +1532,5 @@ impl Body<'_, '_> {
             sum = self.plus(sum, Some(part));
         }
         Ok(sum)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use naga::valid::{Capabilities, ValidationFlags, Validator};
-
-    fn validated(module: &Module, what: &str) -> ModuleInfo {
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
-        validator
-            .validate(module)
-            .unwrap_or_else(|e| panic!("{what}: {e:?}"))
-    }
-
-    fn written(text: &str, inputs: &[bool]) -> String {
-        let module = naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{text}: {e}"));
-        let info = validated(&module, text);
-        let mut functions = module.functions.iter();
-        let loss = functions.find(|(_, f)| f.name.as_deref() == Some("loss"));
-        let loss = loss.expect("a loss").0;
-        let derived = derive(&module, &info, loss, inputs).expect("a derivative");
-        let info = validated(&derived.module, text);
-        let flags = naga::back::wgsl::WriterFlags::empty();
-        naga::back::wgsl::write_string(&derived.module, &info, flags).expect("WGSL")
-    }
-
-    #[test]
-    fn derivatives_are_valid() {
-        let text = "
-            struct Two { a: f32, n: i32 }
-            const K: f32 = 2.0;
-            fn part(x: f32, p: ptr<function, vec2<f32>>) -> Two {
-                *p = vec2(x * x, 1.0);
-                return Two(exp(x), 3);
-            }
-            fn loss(x: f32, t: f32) -> f32 {
-                var v = vec2<f32>(0.0);
-                let two = part(x - t, &v);
-                var sum = two.a * v.y + v.x;
-                for (var i = 0; i < two.n; i++) {
-                    if (sum > 10.0) { break; }
-                    sum += pow(sum, K) * max(x, 0.0);
-                    switch i {
-                        case 1: { sum = sum / (1.0 + abs(x)); }
-                        default: {}
-                    }
-                }
-                if (t > 1.0) { return t; }
-                let m = modf(x);
-                return sum + length(v) + m.fract + frexp(x * t).fract;
-            }";
-        let text = written(text, &[true, false]);
-        println!("{text}");
-        naga::front::wgsl::parse_str(&text).expect("WGSL");
     }
 }

@@ -52,8 +52,17 @@ pub(crate) fn settled(module: &Module) -> Module {
 
 /// What naga says of a module that was made here.
 pub(crate) fn checked(module: &Module) -> Result<ModuleInfo, String> {
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
-    validator.validate(module).map_err(|e| e.to_string())
+    let plain = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let mut validator = Validator::new(ValidationFlags::all(), plain);
+    validator.validate(module).map_err(|e| {
+        let mut said = e.to_string();
+        let mut inner = std::error::Error::source(e.as_inner());
+        while let Some(e) = inner {
+            said += &format!(": {e}");
+            inner = e.source();
+        }
+        said
+    })
 }
 
 /// The text of a settled module. Every name of its own begins with `prefix`; option k is read as `option(k)` says.
@@ -84,8 +93,11 @@ pub(crate) fn text(
         .collect();
     let types: Vec<_> = module.types.iter().map(|(h, ty)| (h, ty.clone())).collect();
     for (h, mut ty) in types {
-        if ty.name.is_some() && !given.contains(&h) {
+        let before = ty.name.clone();
+        if !given.contains(&h) {
             named(&mut ty.name);
+        }
+        if ty.name != before {
             module.types.replace(h, ty);
         }
     }
