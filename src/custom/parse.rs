@@ -140,10 +140,12 @@ impl Parsed {
         let plain = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
         let valid = Validator::new(ValidationFlags::all(), plain).validate(&module);
         valid.map_err(|e| {
-            // Of the constructs around each other, the innermost.
+            // Of the constructs around each other, the innermost; naga does not tell of all statements.
             let spans = e.spans().map(|(span, _)| *span);
             let span = spans.min_by_key(|span| span.to_range().map_or(usize::MAX, |r| r.len()));
-            at(span.unwrap_or_default(), complaint(&module, e.as_inner()))
+            let statement = wrong_statement(&module, e.as_inner());
+            let span = statement.or(span).unwrap_or_default();
+            at(span, complaint(&module, e.as_inner()))
         })?;
         too_large(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
@@ -218,25 +220,41 @@ fn foreign(module: &Module, text: &str) -> Option<Refusal> {
 
 /// The first statement that concerns other invocations, or the fragment.
 fn shared_statement(block: &Block) -> Option<Span> {
-    block
-        .span_iter()
-        .find_map(|(statement, span)| match statement {
-            Statement::Block(inner) => shared_statement(inner),
+    first(block, &|statement| {
+        !matches!(
+            statement,
+            Statement::Block(_)
+                | Statement::If { .. }
+                | Statement::Switch { .. }
+                | Statement::Loop { .. }
+                | Statement::Emit(_)
+                | Statement::Break
+                | Statement::Continue
+                | Statement::Return { .. }
+                | Statement::Store { .. }
+                | Statement::Call { .. }
+        )
+    })
+}
+
+/// The first statement of a kind, in the order of the text.
+fn first(block: &Block, is_it: &dyn Fn(&Statement) -> bool) -> Option<Span> {
+    block.span_iter().find_map(|(statement, span)| {
+        if is_it(statement) {
+            return Some(*span);
+        }
+        match statement {
+            Statement::Block(inner) => first(inner, is_it),
             Statement::If { accept, reject, .. } => {
-                shared_statement(accept).or_else(|| shared_statement(reject))
+                first(accept, is_it).or_else(|| first(reject, is_it))
             }
-            Statement::Switch { cases, .. } => cases.iter().find_map(|c| shared_statement(&c.body)),
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| first(&c.body, is_it)),
             Statement::Loop {
                 body, continuing, ..
-            } => shared_statement(body).or_else(|| shared_statement(continuing)),
-            Statement::Emit(_)
-            | Statement::Break
-            | Statement::Continue
-            | Statement::Return { .. }
-            | Statement::Store { .. }
-            | Statement::Call { .. } => None,
-            _ => Some(*span),
-        })
+            } => first(body, is_it).or_else(|| first(continuing, is_it)),
+            _ => None,
+        }
+    })
 }
 
 /// The first derivative between invocations of a fragment shader.
@@ -445,6 +463,34 @@ fn without_comments(text: &str) -> String {
         }
     }
     out
+}
+
+/// Where the condition or the call is that validation complains of.
+fn wrong_statement(module: &Module, error: &ValidationError) -> Option<Span> {
+    let ValidationError::Function { handle, source, .. } = error else {
+        return None;
+    };
+    let body = &module.functions.try_get(*handle).ok()?.body;
+    match source {
+        FunctionError::InvalidIfType(wrong) => first(
+            body,
+            &|s| matches!(s, Statement::If { condition, .. } if condition == wrong),
+        ),
+        FunctionError::InvalidCall {
+            function: called,
+            error: CallError::ArgumentType {
+                seen_expression, ..
+            },
+        } => first(body, &|s| match s {
+            Statement::Call {
+                function,
+                arguments,
+                ..
+            } => function == called && arguments.contains(seen_expression),
+            _ => false,
+        }),
+        _ => None,
+    }
 }
 
 /// What validation found, without numbers of naga's own where that is possible.

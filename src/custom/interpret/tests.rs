@@ -854,24 +854,24 @@ fn faults_name_the_construct_and_its_place() {
     );
     assert_eq!(loss(endless, &[-5.0]), -4.0);
     // No loop, and no end for all that.
-    let mut calls = "fn f0(x: f32) -> f32 { return x; }\n".to_owned();
+    let mut calls = "fn g0(x: f32) -> f32 { return x; }\n".to_owned();
     for i in 1..40 {
         calls += &format!(
-            "fn f{i}(x: f32) -> f32 {{ return f{0}(x) + f{0}(x + 1.0); }}\n",
+            "fn g{i}(x: f32) -> f32 {{ return g{0}(x) + g{0}(x + 1.0); }}\n",
             i - 1
         );
     }
-    calls += "fn loss(x: f32) -> f32 { return f39(x); }";
+    calls += "fn loss(x: f32) -> f32 { return g39(x); }";
     assert!(
         fault(&calls, &[1.0]).ends_with("this call takes more than 10000000 steps"),
         "{}",
         fault(&calls, &[1.0])
     );
-    let mut deep = "fn f0(x: f32) -> f32 { return x; }\n".to_owned();
+    let mut deep = "fn g0(x: f32) -> f32 { return x; }\n".to_owned();
     for i in 1..150 {
-        deep += &format!("fn f{i}(x: f32) -> f32 {{ return f{}(x); }}\n", i - 1);
+        deep += &format!("fn g{i}(x: f32) -> f32 {{ return g{}(x); }}\n", i - 1);
     }
-    deep += "fn loss(x: f32) -> f32 { return f149(x); }";
+    deep += "fn loss(x: f32) -> f32 { return g149(x); }";
     assert!(fault(&deep, &[1.0]).ends_with("more than 200 blocks and calls within each other"));
 }
 
