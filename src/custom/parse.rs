@@ -18,8 +18,14 @@ use naga::{
 #[cfg(test)]
 mod tests;
 
-/// Longer texts are refused: naga follows the nesting of a text on its own stack.
+/// Longer texts are refused: naga follows the nesting of a text on the stack.
 const MOST_BYTES: usize = 65_536;
+
+/// A stack on which no text of [`MOST_BYTES`] is too deep; of most texts, next to nothing is touched.
+const STACK: usize = 512 << 20;
+
+/// Blocks within each other in a function, for all who go through them later on stacks of the usual size.
+const MOST_LEVELS: u32 = 100;
 
 /// Bytes that the variables of a function may take together, and the private ones of a file: WGSL's limit for each.
 const MOST_VARIABLES: u64 = 8192;
@@ -119,6 +125,23 @@ impl Parsed {
     /// extensions, statements about other invocations, overrides by number or without default; and a missing `loss`, or one of
     /// another signature.
     pub fn new(text: &str) -> Result<Parsed, SourceError> {
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new().stack_size(STACK);
+            match reader.spawn_scoped(scope, || Parsed::read(text)) {
+                Ok(reading) => reading.join().unwrap_or_else(|_| {
+                    Err(SourceError::new(
+                        text,
+                        Span::UNDEFINED,
+                        "naga fails on this text",
+                    ))
+                }),
+                // Where there are no threads.
+                Err(_) => Parsed::read(text),
+            }
+        })
+    }
+
+    fn read(text: &str) -> Result<Parsed, SourceError> {
         let at = |span, message: String| SourceError::new(text, span, message);
         if text.len() > MOST_BYTES {
             let message = format!("at most {MOST_BYTES} bytes possible, found {}", text.len());
@@ -131,8 +154,13 @@ impl Parsed {
         };
         let parsed = Frontend::new_with_options(options).parse(text);
         let module = parsed.map_err(|e| {
-            let span = e.labels().next().map(|(span, _)| span);
-            at(span.unwrap_or_default(), one_line(e.message()))
+            let message = one_line(e.message());
+            match (e.labels().next(), e.notes().next()) {
+                (Some((span, _)), _) => at(span, message),
+                // Limits of naga's own stand in notes.
+                (None, Some(note)) => at(Span::UNDEFINED, format!("{message}: {}", one_line(note))),
+                (None, None) => at(Span::UNDEFINED, message),
+            }
         })?;
         // Before validation, which knows nothing of losses: these messages say more.
         foreign(&module, text).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
@@ -148,6 +176,14 @@ impl Parsed {
             at(span, complaint(&module, e.as_inner()))
         })?;
         too_large(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
+        let deep = module
+            .functions
+            .iter()
+            .find_map(|(_, f)| too_deep(&f.body, 0));
+        if let Some(span) = deep {
+            let message = format!("more than {MOST_LEVELS} statements within each other");
+            return Err(at(span, message));
+        }
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
         let (loss, parameters) = loss(&module).map_err(|(span, message)| at(span, message))?;
         Ok(Parsed {
@@ -325,6 +361,25 @@ fn too_large(module: &Module) -> Option<Refusal> {
     };
     let locals = || module.functions.iter().find_map(|(_, f)| local(f));
     value.or_else(private).or_else(locals)
+}
+
+/// The first statement that stands in too many others.
+fn too_deep(block: &Block, levels: u32) -> Option<Span> {
+    block.span_iter().find_map(|(statement, span)| {
+        let inner = |b: &Block| match levels + 1 > MOST_LEVELS {
+            true => Some(*span),
+            false => too_deep(b, levels + 1),
+        };
+        match statement {
+            Statement::Block(block) => inner(block),
+            Statement::If { accept, reject, .. } => inner(accept).or_else(|| inner(reject)),
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| inner(&c.body)),
+            Statement::Loop {
+                body, continuing, ..
+            } => inner(body).or_else(|| inner(continuing)),
+            _ => None,
+        }
+    })
 }
 
 /// The overrides as options, in the order of the text.
