@@ -18,8 +18,14 @@ use naga::{
 #[cfg(test)]
 mod tests;
 
-/// Longer texts are refused: naga follows the nesting of a text on its own stack.
+/// Longer texts are refused: naga follows the nesting of a text on the stack.
 const MOST_BYTES: usize = 65_536;
+
+/// A stack on which no text of [`MOST_BYTES`] is too deep; of most texts, next to nothing is touched.
+const STACK: usize = 512 << 20;
+
+/// Blocks within each other in a function, for all who go through them later on stacks of the usual size.
+const MOST_LEVELS: u32 = 100;
 
 /// Bytes that the variables of a function may take together, and the private ones of a file: WGSL's limit for each.
 const MOST_VARIABLES: u64 = 8192;
@@ -119,6 +125,23 @@ impl Parsed {
     /// extensions, statements about other invocations, overrides by number or without default; and a missing `loss`, or one of
     /// another signature.
     pub fn new(text: &str) -> Result<Parsed, SourceError> {
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new().stack_size(STACK);
+            match reader.spawn_scoped(scope, || Parsed::read(text)) {
+                Ok(reading) => reading.join().unwrap_or_else(|_| {
+                    Err(SourceError::new(
+                        text,
+                        Span::UNDEFINED,
+                        "naga fails on this text",
+                    ))
+                }),
+                // Where there are no threads.
+                Err(_) => Parsed::read(text),
+            }
+        })
+    }
+
+    fn read(text: &str) -> Result<Parsed, SourceError> {
         let at = |span, message: String| SourceError::new(text, span, message);
         if text.len() > MOST_BYTES {
             let message = format!("at most {MOST_BYTES} bytes possible, found {}", text.len());
@@ -131,8 +154,13 @@ impl Parsed {
         };
         let parsed = Frontend::new_with_options(options).parse(text);
         let module = parsed.map_err(|e| {
-            let span = e.labels().next().map(|(span, _)| span);
-            at(span.unwrap_or_default(), one_line(e.message()))
+            let message = one_line(e.message());
+            match (e.labels().next(), e.notes().next()) {
+                (Some((span, _)), _) => at(span, message),
+                // Limits of naga's own stand in notes.
+                (None, Some(note)) => at(Span::UNDEFINED, format!("{message}: {}", one_line(note))),
+                (None, None) => at(Span::UNDEFINED, message),
+            }
         })?;
         // Before validation, which knows nothing of losses: these messages say more.
         foreign(&module, text).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
@@ -140,12 +168,22 @@ impl Parsed {
         let plain = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
         let valid = Validator::new(ValidationFlags::all(), plain).validate(&module);
         valid.map_err(|e| {
-            // Of the constructs around each other, the innermost.
+            // Of the constructs around each other, the innermost; naga does not tell of all statements.
             let spans = e.spans().map(|(span, _)| *span);
             let span = spans.min_by_key(|span| span.to_range().map_or(usize::MAX, |r| r.len()));
-            at(span.unwrap_or_default(), complaint(&module, e.as_inner()))
+            let statement = wrong_statement(&module, e.as_inner());
+            let span = statement.or(span).unwrap_or_default();
+            at(span, complaint(&module, e.as_inner()))
         })?;
         too_large(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
+        let deep = module
+            .functions
+            .iter()
+            .find_map(|(_, f)| too_deep(&f.body, 0));
+        if let Some(span) = deep {
+            let message = format!("more than {MOST_LEVELS} statements within each other");
+            return Err(at(span, message));
+        }
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
         let (loss, parameters) = loss(&module).map_err(|(span, message)| at(span, message))?;
         Ok(Parsed {
@@ -218,25 +256,41 @@ fn foreign(module: &Module, text: &str) -> Option<Refusal> {
 
 /// The first statement that concerns other invocations, or the fragment.
 fn shared_statement(block: &Block) -> Option<Span> {
-    block
-        .span_iter()
-        .find_map(|(statement, span)| match statement {
-            Statement::Block(inner) => shared_statement(inner),
+    first(block, &|statement| {
+        !matches!(
+            statement,
+            Statement::Block(_)
+                | Statement::If { .. }
+                | Statement::Switch { .. }
+                | Statement::Loop { .. }
+                | Statement::Emit(_)
+                | Statement::Break
+                | Statement::Continue
+                | Statement::Return { .. }
+                | Statement::Store { .. }
+                | Statement::Call { .. }
+        )
+    })
+}
+
+/// The first statement of a kind, in the order of the text.
+fn first(block: &Block, is_it: &dyn Fn(&Statement) -> bool) -> Option<Span> {
+    block.span_iter().find_map(|(statement, span)| {
+        if is_it(statement) {
+            return Some(*span);
+        }
+        match statement {
+            Statement::Block(inner) => first(inner, is_it),
             Statement::If { accept, reject, .. } => {
-                shared_statement(accept).or_else(|| shared_statement(reject))
+                first(accept, is_it).or_else(|| first(reject, is_it))
             }
-            Statement::Switch { cases, .. } => cases.iter().find_map(|c| shared_statement(&c.body)),
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| first(&c.body, is_it)),
             Statement::Loop {
                 body, continuing, ..
-            } => shared_statement(body).or_else(|| shared_statement(continuing)),
-            Statement::Emit(_)
-            | Statement::Break
-            | Statement::Continue
-            | Statement::Return { .. }
-            | Statement::Store { .. }
-            | Statement::Call { .. } => None,
-            _ => Some(*span),
-        })
+            } => first(body, is_it).or_else(|| first(continuing, is_it)),
+            _ => None,
+        }
+    })
 }
 
 /// The first derivative between invocations of a fragment shader.
@@ -307,6 +361,25 @@ fn too_large(module: &Module) -> Option<Refusal> {
     };
     let locals = || module.functions.iter().find_map(|(_, f)| local(f));
     value.or_else(private).or_else(locals)
+}
+
+/// The first statement that stands in too many others.
+fn too_deep(block: &Block, levels: u32) -> Option<Span> {
+    block.span_iter().find_map(|(statement, span)| {
+        let inner = |b: &Block| match levels + 1 > MOST_LEVELS {
+            true => Some(*span),
+            false => too_deep(b, levels + 1),
+        };
+        match statement {
+            Statement::Block(block) => inner(block),
+            Statement::If { accept, reject, .. } => inner(accept).or_else(|| inner(reject)),
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| inner(&c.body)),
+            Statement::Loop {
+                body, continuing, ..
+            } => inner(body).or_else(|| inner(continuing)),
+            _ => None,
+        }
+    })
 }
 
 /// The overrides as options, in the order of the text.
@@ -445,6 +518,34 @@ fn without_comments(text: &str) -> String {
         }
     }
     out
+}
+
+/// Where the condition or the call is that validation complains of.
+fn wrong_statement(module: &Module, error: &ValidationError) -> Option<Span> {
+    let ValidationError::Function { handle, source, .. } = error else {
+        return None;
+    };
+    let body = &module.functions.try_get(*handle).ok()?.body;
+    match source {
+        FunctionError::InvalidIfType(wrong) => first(
+            body,
+            &|s| matches!(s, Statement::If { condition, .. } if condition == wrong),
+        ),
+        FunctionError::InvalidCall {
+            function: called,
+            error: CallError::ArgumentType {
+                seen_expression, ..
+            },
+        } => first(body, &|s| match s {
+            Statement::Call {
+                function,
+                arguments,
+                ..
+            } => function == called && arguments.contains(seen_expression),
+            _ => false,
+        }),
+        _ => None,
+    }
 }
 
 /// What validation found, without numbers of naga's own where that is possible.

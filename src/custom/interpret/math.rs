@@ -238,7 +238,7 @@ fn of_one(fun: MathFunction, a: &Value) -> Option<Value> {
 fn float_of_one(fun: MathFunction, v: f64) -> Option<f64> {
     Some(match fun {
         MathFunction::Abs => v.abs(),
-        MathFunction::Saturate => v.max(0.0).min(1.0),
+        MathFunction::Saturate => within(v, 0.0, 1.0),
         MathFunction::Cos => v.cos(),
         MathFunction::Cosh => v.cosh(),
         MathFunction::Sin => v.sin(),
@@ -271,6 +271,11 @@ fn float_of_one(fun: MathFunction, v: f64) -> Option<f64> {
         MathFunction::QuantizeToF16 => half::f16::from_f64(v).to_f64(),
         _ => return None,
     })
+}
+
+/// Rust's own `clamp` keeps NaN, and panics where the bounds cross.
+fn within(v: f64, low: f64, high: f64) -> f64 {
+    v.max(low).min(high)
 }
 
 fn bits_of_one(fun: MathFunction, v: u32, signed: bool) -> Option<u32> {
@@ -317,11 +322,11 @@ fn of_two(fun: MathFunction, a: &Value, b: &Value) -> Option<Value> {
 fn of_three(fun: MathFunction, a: &Value, b: &Value, c: &Value) -> Option<Value> {
     Some(match (fun, a, b, c) {
         (_, Value::F32(a), Value::F32(b), Value::F32(c)) => Value::F32(match fun {
-            MathFunction::Clamp => a.max(*b).min(*c),
+            MathFunction::Clamp => within(*a, *b, *c),
             MathFunction::Fma => a.mul_add(*b, *c),
             MathFunction::Mix => a * (1.0 - c) + b * c,
             MathFunction::SmoothStep => {
-                let t = ((c - a) / (b - a)).max(0.0).min(1.0);
+                let t = within((c - a) / (b - a), 0.0, 1.0);
                 t * t * (3.0 - 2.0 * t)
             }
             _ => return None,

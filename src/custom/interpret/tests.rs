@@ -27,8 +27,12 @@ fn same(found: f64, expected: f64) -> bool {
         || (found - expected).abs() <= 1e-13 * expected.abs().max(1e-300)
 }
 
+/// What is written in WGSL, and the same in Rust.
+type OfOne = (&'static str, fn(f64) -> f64);
+type OfTwo = (&'static str, fn(f64, f64) -> f64);
+
 /// Holds expressions in x and t against functions of the two at all pairs of points.
-fn hold(table: &[(&str, fn(f64, f64) -> f64)], points: &[f64]) {
+fn hold(table: &[OfTwo], points: &[f64]) {
     for (expression, expected) in table {
         let text = format!("fn loss(x: f32, t: f32) -> f32 {{ return {expression}; }}");
         let parsed = Parsed::new(&text).unwrap_or_else(|e| panic!("{expression}: {e}"));
@@ -557,7 +561,7 @@ fn matrices_multiply_as_in_linear_algebra() {
 /// Statements and declarations: a whole text, and what it computes.
 #[test]
 fn statements_do_what_they_say() {
-    let table: &[(&str, fn(f64, f64) -> f64)] = &[
+    let table: &[OfTwo] = &[
         ("fn loss(a: f32, b: f32) -> f32 { if a > b { return a; } return b; }", f64::max),
         (
             "fn loss(a: f32, b: f32) -> f32 {
@@ -854,24 +858,24 @@ fn faults_name_the_construct_and_its_place() {
     );
     assert_eq!(loss(endless, &[-5.0]), -4.0);
     // No loop, and no end for all that.
-    let mut calls = "fn f0(x: f32) -> f32 { return x; }\n".to_owned();
+    let mut calls = "fn g0(x: f32) -> f32 { return x; }\n".to_owned();
     for i in 1..40 {
         calls += &format!(
-            "fn f{i}(x: f32) -> f32 {{ return f{0}(x) + f{0}(x + 1.0); }}\n",
+            "fn g{i}(x: f32) -> f32 {{ return g{0}(x) + g{0}(x + 1.0); }}\n",
             i - 1
         );
     }
-    calls += "fn loss(x: f32) -> f32 { return f39(x); }";
+    calls += "fn loss(x: f32) -> f32 { return g39(x); }";
     assert!(
         fault(&calls, &[1.0]).ends_with("this call takes more than 10000000 steps"),
         "{}",
         fault(&calls, &[1.0])
     );
-    let mut deep = "fn f0(x: f32) -> f32 { return x; }\n".to_owned();
+    let mut deep = "fn g0(x: f32) -> f32 { return x; }\n".to_owned();
     for i in 1..150 {
-        deep += &format!("fn f{i}(x: f32) -> f32 {{ return f{}(x); }}\n", i - 1);
+        deep += &format!("fn g{i}(x: f32) -> f32 {{ return g{}(x); }}\n", i - 1);
     }
-    deep += "fn loss(x: f32) -> f32 { return f149(x); }";
+    deep += "fn loss(x: f32) -> f32 { return g149(x); }";
     assert!(fault(&deep, &[1.0]).ends_with("more than 200 blocks and calls within each other"));
 }
 
@@ -913,7 +917,7 @@ enum Tree {
     Choice(Box<Tree>, Box<Tree>, Box<Tree>),
 }
 
-const ONES: [(&str, fn(f64) -> f64); 12] = [
+const ONES: [OfOne; 12] = [
     ("-", |v| -v),
     ("abs", f64::abs),
     ("exp", f64::exp),
@@ -928,7 +932,7 @@ const ONES: [(&str, fn(f64) -> f64); 12] = [
     ("asinh", f64::asinh),
 ];
 
-const TWOS: [(&str, fn(f64, f64) -> f64); 9] = [
+const TWOS: [OfTwo; 9] = [
     ("+", |a, b| a + b),
     ("-", |a, b| a - b),
     ("*", |a, b| a * b),

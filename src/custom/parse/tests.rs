@@ -266,6 +266,35 @@ fn a_text_has_a_limit() {
 }
 
 #[test]
+fn depth_is_refused_and_not_followed() {
+    let body = |body: String| format!("fn loss(x: f32) -> f32 {{\n{body}\nreturn x; }}");
+    let chain = |n: usize| {
+        format!(
+            "let b = x > 0.0; if b {{ }} {}",
+            "else if b { }\n".repeat(n)
+        )
+    };
+    assert_eq!(refused(&body(chain(99))), "let in");
+    let found = refused(&body(chain(4000)));
+    assert!(
+        found.ends_with("more than 100 statements within each other"),
+        "{found}"
+    );
+    let brackets = format!("let y = {}x{};", "(".repeat(999), ")".repeat(999));
+    let limit = "1:1: internal WGSL front end error: Parser recursion limit exceeded";
+    assert_eq!(refused(&body(brackets)), limit);
+    // On the stack of a test these would end the process.
+    assert_eq!(
+        refused(&body(format!("let y = {}x;", "- ".repeat(30_000)))),
+        "let in"
+    );
+    assert_eq!(
+        refused(&body(format!("let y = x{};", " + x".repeat(16_000)))),
+        "let in"
+    );
+}
+
+#[test]
 fn comments_hide_functions() {
     assert_eq!(
         without_comments("a /* b /* c */ é */ d // e\nf"),
