@@ -29,6 +29,7 @@ pub mod bench;
 pub mod bounds;
 pub mod class_weight;
 mod combined;
+mod custom;
 mod error;
 pub mod gpu;
 mod layout;

@@ -1,0 +1,462 @@
+//! Functions of a user's file, evaluated on the CPU.
+//!
+//! Every f32 of the source is an f64 here, apart from constants: naga has rounded these to f32 when it read the file, as a GPU's
+//! compiler does. Integers wrap as in WGSL. Where WGSL leaves a choice:
+//!
+//! - an index out of bounds means the last element, as in kernels with naga's runtime checks (a negative index is a large one);
+//! - `min`, `max` and `clamp` of a NaN and a number give the number, `sign` of NaN is NaN;
+//! - `pow` of a negative base is NaN, as exp2(y·log2(x)) is;
+//! - a number becomes an integer by truncation and saturation at what both types can hold, as in naga's kernels; NaN becomes 0.
+//!
+//! What cannot be evaluated is an error at its place in the text, and so is a run of more than [`MOST_STEPS`].
+
+use naga::{Arena, Block, Expression, Function, Handle, Module, Span, Statement, SwitchValue};
+
+use self::expression::{Scope, zero};
+use super::parse::{Kind, Parsed, SourceError};
+
+mod expression;
+mod math;
+#[cfg(test)]
+mod tests;
+
+/// What stops an evaluation, and where in the user's file.
+pub(crate) type Fault = SourceError;
+
+/// Statements and expressions, and parts of values, after which a loop is taken for endless.
+const MOST_STEPS: u64 = 10_000_000;
+
+/// Blocks and calls within each other: the interpreter follows them on its own stack.
+const MOST_LEVELS: u32 = 200;
+
+/// A value of WGSL.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    F32(f64),
+    I32(i32),
+    U32(u32),
+    Bool(bool),
+    /// Components of a vector, columns of a matrix, elements of an array, members of a structure.
+    Parts(Vec<Value>),
+    Pointer(Pointer),
+}
+
+/// A variable, or a part of one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pointer {
+    /// Its place among all variables that are alive.
+    slot: usize,
+    /// Which part of which part.
+    path: Vec<u32>,
+}
+
+impl Pointer {
+    fn follow<'a>(&self, memory: &'a [Value]) -> Option<&'a Value> {
+        let parts = |value: &'a Value, i: &u32| match value {
+            Value::Parts(all) => all.get(*i as usize),
+            _ => None,
+        };
+        self.path.iter().try_fold(memory.get(self.slot)?, parts)
+    }
+
+    fn follow_mut<'a>(&self, memory: &'a mut [Value]) -> Option<&'a mut Value> {
+        let parts = |value: &'a mut Value, i: &u32| match value {
+            Value::Parts(all) => all.get_mut(*i as usize),
+            _ => None,
+        };
+        self.path.iter().try_fold(memory.get_mut(self.slot)?, parts)
+    }
+}
+
+/// A user's file with its options set.
+#[derive(Debug)]
+pub(crate) struct Machine<'p> {
+    parsed: &'p Parsed,
+    /// The global expressions, by their handles.
+    globals: Vec<Option<Value>>,
+    /// The overrides that are options, by their handles.
+    options: Vec<Option<Value>>,
+    /// The private variables as a call finds them.
+    private: Vec<Value>,
+}
+
+impl<'p> Machine<'p> {
+    /// Sets the options: one number for each of [`Parsed::settings`] that has a default, in their order. A bool is 0 or 1.
+    pub fn new(parsed: &'p Parsed, options: &[f64]) -> Result<Self, Fault> {
+        let module = &parsed.module;
+        let asked: Vec<_> = (parsed.settings.iter().filter(|s| s.default.is_some())).collect();
+        if asked.len() != options.len() {
+            let message = format!("expected {} options, found {}", asked.len(), options.len());
+            return Err(parsed.error(Span::UNDEFINED, message));
+        }
+        let mut given = vec![None; module.overrides.len()];
+        for (setting, number) in asked.into_iter().zip(options) {
+            let value = option(setting.kind, *number).ok_or_else(|| {
+                let message = format!("`{}` cannot be {number}", setting.name);
+                parsed.error(module.overrides.get_span(setting.handle), message)
+            })?;
+            if let Some(slot) = given.get_mut(setting.handle.index()) {
+                *slot = Some(value);
+            }
+        }
+        let mut machine = Machine {
+            parsed,
+            globals: Vec::with_capacity(module.global_expressions.len()),
+            options: given,
+            private: Vec::new(),
+        };
+        for (handle, _) in module.global_expressions.iter() {
+            let scope = machine.scope(&module.global_expressions, &machine.globals);
+            let value = scope.evaluate(handle).map_err(|message| {
+                parsed.error(module.global_expressions.get_span(handle), message)
+            })?;
+            machine.globals.push(Some(value));
+        }
+        for (handle, variable) in module.global_variables.iter() {
+            let set = variable
+                .init
+                .and_then(|init| machine.globals.get(init.index()));
+            let value = match set {
+                Some(Some(value)) => value.clone(),
+                _ => zero(module, variable.ty).map_err(|message| {
+                    parsed.error(module.global_variables.get_span(handle), message)
+                })?,
+            };
+            machine.private.push(value);
+        }
+        Ok(machine)
+    }
+
+    /// What each of [`Parsed::settings`] is now, those that follow from others included. A bool is 0 or 1.
+    pub fn settings(&self) -> Vec<f64> {
+        let number = |handle: Handle<naga::Override>| {
+            let scope = self.scope(&self.parsed.module.global_expressions, &self.globals);
+            match scope.setting(handle) {
+                Some(Value::F32(v)) => *v,
+                Some(Value::I32(v)) => f64::from(*v),
+                Some(Value::U32(v)) => f64::from(*v),
+                Some(Value::Bool(v)) => f64::from(u8::from(*v)),
+                _ => f64::NAN,
+            }
+        };
+        self.parsed
+            .settings
+            .iter()
+            .map(|s| number(s.handle))
+            .collect()
+    }
+
+    /// Calls a function of the file, with private variables as they start. One without a result gives no parts.
+    pub fn call(&self, function: Handle<Function>, arguments: &[Value]) -> Result<Value, Fault> {
+        let mut run = Run {
+            machine: self,
+            memory: self.private.clone(),
+            steps: 0,
+            levels: 0,
+        };
+        let result = run.call(function, arguments.to_vec(), Span::UNDEFINED)?;
+        Ok(result.unwrap_or(Value::Parts(Vec::new())))
+    }
+
+    /// The loss of one element: the inputs, then the target.
+    pub fn loss(&self, arguments: &[f64]) -> Result<f64, Fault> {
+        let values: Vec<_> = arguments.iter().map(|v| Value::F32(*v)).collect();
+        match self.call(self.parsed.loss, &values)? {
+            Value::F32(v) => Ok(v),
+            _ => Err(self.parsed.error(Span::UNDEFINED, "`loss` gave no number")),
+        }
+    }
+
+    fn scope<'a>(
+        &'a self,
+        expressions: &'a Arena<Expression>,
+        values: &'a [Option<Value>],
+    ) -> Scope<'a> {
+        Scope {
+            module: &self.parsed.module,
+            expressions,
+            values,
+            arguments: &[],
+            globals: &self.globals,
+            options: &self.options,
+            memory: &[],
+            base: 0,
+        }
+    }
+}
+
+/// A number as a value of an option; none if the type does not have it.
+fn option(kind: Kind, number: f64) -> Option<Value> {
+    let whole = number == number.trunc();
+    match kind {
+        Kind::F32 => Some(Value::F32(number)),
+        Kind::I32 if whole && number >= f64::from(i32::MIN) && number <= f64::from(i32::MAX) => {
+            Some(Value::I32(number as i32))
+        }
+        Kind::U32 if whole && number >= 0.0 && number <= f64::from(u32::MAX) => {
+            Some(Value::U32(number as u32))
+        }
+        Kind::Bool if number == 0.0 || number == 1.0 => Some(Value::Bool(number == 1.0)),
+        _ => None,
+    }
+}
+
+/// Where control goes after a statement.
+enum Flow {
+    Next,
+    Break,
+    Continue,
+    Return(Option<Value>),
+}
+
+/// One call from outside.
+struct Run<'m, 'p> {
+    machine: &'m Machine<'p>,
+    /// The private variables, then the variables of the functions that run, the innermost last.
+    memory: Vec<Value>,
+    steps: u64,
+    levels: u32,
+}
+
+/// One running function.
+struct Frame<'f> {
+    function: &'f Function,
+    arguments: Vec<Value>,
+    /// What its expressions were when they were last evaluated.
+    values: Vec<Option<Value>>,
+    /// The slot of its first variable.
+    base: usize,
+}
+
+impl<'p> Run<'_, 'p> {
+    fn module(&self) -> &'p Module {
+        &self.machine.parsed.module
+    }
+
+    fn fault(&self, span: Span, message: impl Into<String>) -> Fault {
+        self.machine.parsed.error(span, message)
+    }
+
+    fn scope<'a>(&'a self, frame: &'a Frame<'_>) -> Scope<'a> {
+        Scope {
+            arguments: &frame.arguments,
+            memory: &self.memory,
+            base: frame.base,
+            ..self
+                .machine
+                .scope(&frame.function.expressions, &frame.values)
+        }
+    }
+
+    fn call(
+        &mut self,
+        function: Handle<Function>,
+        arguments: Vec<Value>,
+        from: Span,
+    ) -> Result<Option<Value>, Fault> {
+        let module = self.module();
+        let function =
+            (module.functions.try_get(function)).map_err(|e| self.fault(from, e.to_string()))?;
+        if function.arguments.len() != arguments.len() {
+            let message = format!(
+                "expected {} arguments, found {}",
+                function.arguments.len(),
+                arguments.len()
+            );
+            return Err(self.fault(from, message));
+        }
+        self.enter(from)?;
+        let mut frame = Frame {
+            function,
+            arguments,
+            values: vec![None; function.expressions.len()],
+            base: self.memory.len(),
+        };
+        for (handle, variable) in function.local_variables.iter() {
+            let value = match variable.init {
+                Some(init) => self.scope(&frame).operand(init).map(|v| v.into_owned()),
+                None => zero(module, variable.ty),
+            };
+            let span = function.local_variables.get_span(handle);
+            let value = value.map_err(|message| self.fault(span, message))?;
+            self.memory.push(value);
+        }
+        let flow = self.block(&mut frame, &function.body, from)?;
+        self.memory.truncate(frame.base);
+        self.levels -= 1;
+        match flow {
+            Flow::Return(value) => Ok(value),
+            _ => Ok(None),
+        }
+    }
+
+    /// One level down; the way up is `levels -= 1`.
+    fn enter(&mut self, span: Span) -> Result<(), Fault> {
+        self.levels += 1;
+        match self.levels > MOST_LEVELS {
+            true => Err(self.fault(
+                span,
+                format!("more than {MOST_LEVELS} blocks and calls within each other"),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Only loops and repeated calls can take many steps.
+    fn not_endless(&self, span: Span, what: &str) -> Result<(), Fault> {
+        match self.steps > MOST_STEPS {
+            true => Err(self.fault(
+                span,
+                format!("this {what} takes more than {MOST_STEPS} steps"),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Runs the statements; `around` is the span of what they stand in.
+    fn block(
+        &mut self,
+        frame: &mut Frame<'p>,
+        block: &'p Block,
+        around: Span,
+    ) -> Result<Flow, Fault> {
+        if block.is_empty() {
+            return Ok(Flow::Next);
+        }
+        self.enter(around)?;
+        for (statement, span) in block.span_iter() {
+            let span = if span.is_defined() { *span } else { around };
+            self.steps += 1;
+            match self.statement(frame, statement, span)? {
+                Flow::Next => {}
+                flow => {
+                    self.levels -= 1;
+                    return Ok(flow);
+                }
+            }
+        }
+        self.levels -= 1;
+        Ok(Flow::Next)
+    }
+
+    fn statement(
+        &mut self,
+        frame: &mut Frame<'p>,
+        statement: &'p Statement,
+        span: Span,
+    ) -> Result<Flow, Fault> {
+        match statement {
+            Statement::Emit(range) => {
+                for handle in range.clone() {
+                    let value = self.scope(frame).evaluate(handle).map_err(|message| {
+                        let own = frame.function.expressions.get_span(handle);
+                        self.fault(if own.is_defined() { own } else { span }, message)
+                    })?;
+                    self.steps += match &value {
+                        Value::Parts(all) => 1 + all.len() as u64,
+                        _ => 1,
+                    };
+                    set(frame, handle, value);
+                }
+                Ok(Flow::Next)
+            }
+            Statement::Block(inner) => self.block(frame, inner, span),
+            Statement::If {
+                condition,
+                accept,
+                reject,
+            } => match self.operand(frame, *condition, span)? {
+                Value::Bool(true) => self.block(frame, accept, span),
+                Value::Bool(false) => self.block(frame, reject, span),
+                _ => Err(self.fault(span, "the condition is no bool")),
+            },
+            Statement::Switch { selector, cases } => {
+                let value = match self.operand(frame, *selector, span)? {
+                    Value::I32(v) => SwitchValue::I32(v),
+                    Value::U32(v) => SwitchValue::U32(v),
+                    _ => return Err(self.fault(span, "the selector is no integer")),
+                };
+                let at = |wanted| cases.iter().position(|c| c.value == wanted);
+                let first = at(value).or_else(|| at(SwitchValue::Default));
+                for case in cases.iter().skip(first.unwrap_or(cases.len())) {
+                    match self.block(frame, &case.body, span)? {
+                        Flow::Next if case.fall_through => {}
+                        Flow::Next | Flow::Break => break,
+                        flow => return Ok(flow),
+                    }
+                }
+                Ok(Flow::Next)
+            }
+            Statement::Loop {
+                body,
+                continuing,
+                break_if,
+            } => loop {
+                self.steps += 1;
+                self.not_endless(span, "loop")?;
+                match self.block(frame, body, span)? {
+                    Flow::Next | Flow::Continue => {}
+                    Flow::Break => return Ok(Flow::Next),
+                    flow => return Ok(flow),
+                }
+                self.block(frame, continuing, span)?;
+                if let Some(condition) = break_if
+                    && self.operand(frame, *condition, span)? == Value::Bool(true)
+                {
+                    return Ok(Flow::Next);
+                }
+            },
+            Statement::Break => Ok(Flow::Break),
+            Statement::Continue => Ok(Flow::Continue),
+            Statement::Return { value } => {
+                let value = value.map(|v| self.operand(frame, v, span)).transpose()?;
+                Ok(Flow::Return(value))
+            }
+            Statement::Store { pointer, value } => {
+                let value = self.operand(frame, *value, span)?;
+                let stored = match self.operand(frame, *pointer, span)? {
+                    Value::Pointer(p) => p.follow_mut(&mut self.memory).map(|slot| *slot = value),
+                    _ => None,
+                };
+                stored.ok_or_else(|| self.fault(span, "there is no such variable"))?;
+                Ok(Flow::Next)
+            }
+            Statement::Call {
+                function,
+                arguments,
+                result,
+            } => {
+                self.not_endless(span, "call")?;
+                let arguments = arguments.iter().map(|a| self.operand(frame, *a, span));
+                let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+                let value = self.call(*function, arguments, span)?;
+                if let (Some(handle), Some(value)) = (result, value) {
+                    set(frame, *handle, value);
+                }
+                Ok(Flow::Next)
+            }
+            _ => Err(self.fault(span, "this statement means nothing in a loss")),
+        }
+    }
+
+    fn operand(
+        &self,
+        frame: &Frame<'_>,
+        of: Handle<Expression>,
+        span: Span,
+    ) -> Result<Value, Fault> {
+        match self.scope(frame).operand(of) {
+            Ok(value) => Ok(value.into_owned()),
+            Err(message) => {
+                let own = frame.function.expressions.get_span(of);
+                Err(self.fault(if own.is_defined() { own } else { span }, message))
+            }
+        }
+    }
+}
+
+fn set(frame: &mut Frame<'_>, handle: Handle<Expression>, value: Value) {
+    if let Some(slot) = frame.values.get_mut(handle.index()) {
+        *slot = Some(value);
+    }
+}

@@ -1,0 +1,632 @@
+//! The front door of custom losses: from a text to a module that naga has validated and that means something as a loss.
+
+use std::error::Error;
+use std::fmt;
+
+use naga::common::wgsl::TypeContext;
+use naga::front::wgsl::{Frontend, Options};
+use naga::proc::GlobalCtx;
+use naga::valid::{
+    CallError, Capabilities, ExpressionError, FunctionError, ValidationError, ValidationFlags,
+    Validator,
+};
+use naga::{
+    AddressSpace, ArraySize, Block, Expression, Function, GlobalVariable, Handle, Literal, Module,
+    Override, Scalar, Span, Statement, TypeInner,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Longer texts are refused: naga follows the nesting of a text on the stack.
+const MOST_BYTES: usize = 65_536;
+
+/// A stack on which no text of [`MOST_BYTES`] is too deep; of most texts, next to nothing is touched.
+const STACK: usize = 512 << 20;
+
+/// Blocks within each other in a function, for all who go through them later on stacks of the usual size.
+const MOST_LEVELS: u32 = 100;
+
+/// Bytes that the variables of a function may take together, and the private ones of a file: WGSL's limit for each.
+const MOST_VARIABLES: u64 = 8192;
+
+/// A place in a user's file, and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SourceError {
+    /// What is wrong, in one line.
+    pub message: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The character of the line where it starts, from 1.
+    pub column: u32,
+    /// How many characters it spans, 0 where that is unknown.
+    pub length: u32,
+    /// The text of the line.
+    pub excerpt: String,
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+    }
+}
+
+impl Error for SourceError {}
+
+impl SourceError {
+    /// At a span of a text; at its start if the span is unknown.
+    pub fn new(text: &str, span: Span, message: impl Into<String>) -> Self {
+        let range = span.to_range().unwrap_or_default();
+        let before = text.get(..range.start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        let count = |part: Option<&str>| part.unwrap_or_default().chars().count() as u32;
+        let rest = text.get(line_start..).unwrap_or_default();
+        SourceError {
+            message: message.into(),
+            line: before.matches('\n').count() as u32 + 1,
+            column: count(before.get(line_start..)) + 1,
+            length: count(text.get(range)),
+            excerpt: rest
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_end()
+                .to_owned(),
+        }
+    }
+}
+
+/// The type of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    F32,
+    I32,
+    U32,
+    Bool,
+}
+
+impl Kind {
+    fn of(scalar: Scalar) -> Option<Kind> {
+        match scalar {
+            Scalar::F32 => Some(Kind::F32),
+            Scalar::I32 => Some(Kind::I32),
+            Scalar::U32 => Some(Kind::U32),
+            Scalar::BOOL => Some(Kind::Bool),
+            _ => None,
+        }
+    }
+}
+
+/// An override of the file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Setting {
+    pub handle: Handle<Override>,
+    pub name: String,
+    pub kind: Kind,
+    /// What it is unless it is given: a bool is 0 or 1. None if it is worked out from other overrides, and so is never given.
+    pub default: Option<f64>,
+}
+
+/// A user's file that passed.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub text: String,
+    pub module: Module,
+    /// The function `loss`.
+    pub loss: Handle<Function>,
+    /// Its parameters in order; the target is the last.
+    pub parameters: Vec<String>,
+    /// The overrides in the order of the text.
+    pub settings: Vec<Setting>,
+}
+
+impl Parsed {
+    /// Parses and validates a file, and refuses what a loss cannot have: resources, variables that invocations share, entry points,
+    /// extensions, statements about other invocations, overrides by number or without default; and a missing `loss`, or one of
+    /// another signature.
+    pub fn new(text: &str) -> Result<Parsed, SourceError> {
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new().stack_size(STACK);
+            match reader.spawn_scoped(scope, || Parsed::read(text)) {
+                Ok(reading) => reading.join().unwrap_or_else(|_| {
+                    Err(SourceError::new(
+                        text,
+                        Span::UNDEFINED,
+                        "naga fails on this text",
+                    ))
+                }),
+                // Where there are no threads.
+                Err(_) => Parsed::read(text),
+            }
+        })
+    }
+
+    fn read(text: &str) -> Result<Parsed, SourceError> {
+        let at = |span, message: String| SourceError::new(text, span, message);
+        if text.len() > MOST_BYTES {
+            let message = format!("at most {MOST_BYTES} bytes possible, found {}", text.len());
+            return Err(at(Span::UNDEFINED, message));
+        }
+        // Without capabilities no extension can be enabled.
+        let options = Options {
+            parse_doc_comments: false,
+            capabilities: Capabilities::empty(),
+        };
+        let parsed = Frontend::new_with_options(options).parse(text);
+        let module = parsed.map_err(|e| {
+            let message = one_line(e.message());
+            match (e.labels().next(), e.notes().next()) {
+                (Some((span, _)), _) => at(span, message),
+                // Limits of naga's own stand in notes.
+                (None, Some(note)) => at(Span::UNDEFINED, format!("{message}: {}", one_line(note))),
+                (None, None) => at(Span::UNDEFINED, message),
+            }
+        })?;
+        // Before validation, which knows nothing of losses: these messages say more.
+        foreign(&module, text).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
+        // The conversions to f16 and back are WGSL without extensions.
+        let plain = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        let valid = Validator::new(ValidationFlags::all(), plain).validate(&module);
+        valid.map_err(|e| {
+            // Of the constructs around each other, the innermost; naga does not tell of all statements.
+            let spans = e.spans().map(|(span, _)| *span);
+            let span = spans.min_by_key(|span| span.to_range().map_or(usize::MAX, |r| r.len()));
+            let statement = wrong_statement(&module, e.as_inner());
+            let span = statement.or(span).unwrap_or_default();
+            at(span, complaint(&module, e.as_inner()))
+        })?;
+        too_large(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
+        let deep = module
+            .functions
+            .iter()
+            .find_map(|(_, f)| too_deep(&f.body, 0));
+        if let Some(span) = deep {
+            let message = format!("more than {MOST_LEVELS} statements within each other");
+            return Err(at(span, message));
+        }
+        let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
+        let (loss, parameters) = loss(&module).map_err(|(span, message)| at(span, message))?;
+        Ok(Parsed {
+            text: text.to_owned(),
+            module,
+            loss,
+            parameters,
+            settings,
+        })
+    }
+
+    /// An error about a span of this file.
+    pub fn error(&self, span: Span, message: impl Into<String>) -> SourceError {
+        SourceError::new(&self.text, span, message)
+    }
+}
+
+/// Where, and why not.
+type Refusal = (Span, String);
+
+/// The first thing in a module that reaches outside of one invocation, or of the file.
+fn foreign(module: &Module, text: &str) -> Option<Refusal> {
+    let variable = |(handle, v): (Handle<GlobalVariable>, &GlobalVariable)| {
+        let what = match v.space {
+            AddressSpace::Private if v.binding.is_none() => return None,
+            AddressSpace::WorkGroup => "a workgroup variable",
+            AddressSpace::Storage { .. } => "a storage variable",
+            AddressSpace::Uniform => "a uniform variable",
+            _ => "a resource",
+        };
+        let name = v.name.as_deref().unwrap_or_default();
+        let message = format!(
+            "`{name}` is {what}: a loss has only its parameters, options, constants and private variables"
+        );
+        Some((module.global_variables.get_span(handle), message))
+    };
+    let entry = |e: &naga::EntryPoint| {
+        let message = format!("`{}` is an entry point: a loss has functions only", e.name);
+        (function_name(text, &e.name), message)
+    };
+    let functions = || module.functions.iter().map(|(_, f)| f);
+    let word = |span: Span| {
+        let from = span
+            .to_range()
+            .and_then(|r| text.get(r))
+            .unwrap_or_default();
+        let end = from.find(|c: char| !c.is_alphanumeric() && c != '_');
+        let word = from.get(..end.unwrap_or(from.len())).unwrap_or_default();
+        (span, format!("`{word}` means nothing in a loss"))
+    };
+    let pending = || {
+        module.types.iter().find_map(|(handle, ty)| {
+            let TypeInner::Array { size, .. } = ty.inner else {
+                return None;
+            };
+            let message = "the size of an array must be a constant, not an option".to_owned();
+            matches!(size, ArraySize::Pending(_)).then(|| (user_span(module, handle), message))
+        })
+    };
+    (module.global_variables.iter().find_map(variable))
+        .or_else(|| module.entry_points.first().map(entry))
+        .or_else(|| {
+            functions()
+                .find_map(|f| shared_statement(&f.body))
+                .map(word)
+        })
+        .or_else(|| functions().find_map(shared_expression).map(word))
+        .or_else(pending)
+}
+
+/// The first statement that concerns other invocations, or the fragment.
+fn shared_statement(block: &Block) -> Option<Span> {
+    first(block, &|statement| {
+        !matches!(
+            statement,
+            Statement::Block(_)
+                | Statement::If { .. }
+                | Statement::Switch { .. }
+                | Statement::Loop { .. }
+                | Statement::Emit(_)
+                | Statement::Break
+                | Statement::Continue
+                | Statement::Return { .. }
+                | Statement::Store { .. }
+                | Statement::Call { .. }
+        )
+    })
+}
+
+/// The first statement of a kind, in the order of the text.
+fn first(block: &Block, is_it: &dyn Fn(&Statement) -> bool) -> Option<Span> {
+    block.span_iter().find_map(|(statement, span)| {
+        if is_it(statement) {
+            return Some(*span);
+        }
+        match statement {
+            Statement::Block(inner) => first(inner, is_it),
+            Statement::If { accept, reject, .. } => {
+                first(accept, is_it).or_else(|| first(reject, is_it))
+            }
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| first(&c.body, is_it)),
+            Statement::Loop {
+                body, continuing, ..
+            } => first(body, is_it).or_else(|| first(continuing, is_it)),
+            _ => None,
+        }
+    })
+}
+
+/// The first derivative between invocations of a fragment shader.
+fn shared_expression(function: &Function) -> Option<Span> {
+    let found = function
+        .expressions
+        .iter()
+        .find(|(_, e)| matches!(e, Expression::Derivative { .. }))?;
+    Some(function.expressions.get_span(found.0))
+}
+
+/// The span of a variable or a value of the type, as types that are written without a name have none.
+fn user_span(module: &Module, ty: Handle<naga::Type>) -> Span {
+    let own = module.types.get_span(ty);
+    if own.is_defined() {
+        return own;
+    }
+    let private = module.global_variables.iter();
+    let private = private.map(|(h, v)| (v.ty, module.global_variables.get_span(h)));
+    let locals = module.functions.iter().flat_map(|(_, f)| {
+        let all = f.local_variables.iter();
+        all.map(|(h, v)| (v.ty, f.local_variables.get_span(h)))
+    });
+    let values = module.functions.iter().flat_map(|(_, f)| {
+        f.expressions.iter().filter_map(|(h, e)| match *e {
+            Expression::ZeroValue(ty) | Expression::Compose { ty, .. } => {
+                Some((ty, f.expressions.get_span(h)))
+            }
+            _ => None,
+        })
+    });
+    let mut all = private.chain(locals).chain(values);
+    let found = all.find(|(t, _)| *t == ty);
+    found.map_or(Span::UNDEFINED, |(_, span)| span)
+}
+
+/// The first variable that is one too many, or a value that is too large for any variable.
+fn too_large(module: &Module) -> Option<Refusal> {
+    let bytes = |ty: Handle<naga::Type>| match module.types[ty].inner {
+        // Pointers take no place.
+        TypeInner::Pointer { .. } | TypeInner::ValuePointer { .. } => 0,
+        ref inner => inner.try_size(module.to_ctx()).map_or(u64::MAX, u64::from),
+    };
+    let value = module.types.iter().find_map(|(ty, _)| {
+        (bytes(ty) > MOST_VARIABLES).then(|| {
+            let message = format!("a value of more than {MOST_VARIABLES} bytes");
+            (user_span(module, ty), message)
+        })
+    });
+    let full = |all: Vec<(Handle<naga::Type>, Span)>, whose: &str| {
+        let mut sum = 0u64;
+        let (_, span) = all.into_iter().find(|(ty, _)| {
+            sum = sum.saturating_add(bytes(*ty));
+            sum > MOST_VARIABLES
+        })?;
+        let message = format!("the variables {whose} take more than {MOST_VARIABLES} bytes");
+        Some((span, message))
+    };
+    let private = || {
+        let all = module.global_variables.iter();
+        let all = all.map(|(h, v)| (v.ty, module.global_variables.get_span(h)));
+        full(all.collect(), "of the file")
+    };
+    let local = |f: &Function| {
+        let all = f.local_variables.iter();
+        let all = all.map(|(h, v)| (v.ty, f.local_variables.get_span(h)));
+        full(all.collect(), "of the function")
+    };
+    let locals = || module.functions.iter().find_map(|(_, f)| local(f));
+    value.or_else(private).or_else(locals)
+}
+
+/// The first statement that stands in too many others.
+fn too_deep(block: &Block, levels: u32) -> Option<Span> {
+    block.span_iter().find_map(|(statement, span)| {
+        let inner = |b: &Block| match levels + 1 > MOST_LEVELS {
+            true => Some(*span),
+            false => too_deep(b, levels + 1),
+        };
+        match statement {
+            Statement::Block(block) => inner(block),
+            Statement::If { accept, reject, .. } => inner(accept).or_else(|| inner(reject)),
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| inner(&c.body)),
+            Statement::Loop {
+                body, continuing, ..
+            } => inner(body).or_else(|| inner(continuing)),
+            _ => None,
+        }
+    })
+}
+
+/// The overrides as options, in the order of the text.
+fn settings(module: &Module) -> Result<Vec<Setting>, Refusal> {
+    let one = |(handle, o): (Handle<Override>, &Override)| {
+        let span = module.overrides.get_span(handle);
+        let name = o.name.clone().unwrap_or_default();
+        if o.id.is_some() {
+            let message = format!("`{name}` has an @id: options go by their names");
+            return Err((span, message));
+        }
+        let Some(init) = o.init else {
+            return Err((span, format!("`{name}` has no default")));
+        };
+        let kind = match module.types[o.ty].inner {
+            TypeInner::Scalar(scalar) => Kind::of(scalar),
+            _ => None,
+        };
+        let Some(kind) = kind else {
+            let message = format!("`{name}` is no f32, i32, u32 or bool");
+            return Err((span, message));
+        };
+        let default = constant(module, init);
+        let setting = Setting {
+            handle,
+            name,
+            kind,
+            default,
+        };
+        Ok((span.to_range().map_or(0, |r| r.start), setting))
+    };
+    let mut all: Vec<_> = module.overrides.iter().map(one).collect::<Result<_, _>>()?;
+    all.sort_by_key(|(start, _)| *start);
+    Ok(all.into_iter().map(|(_, setting)| setting).collect())
+}
+
+/// The number of a scalar global expression; naga has evaluated all that depends on no override.
+fn constant(module: &Module, of: Handle<Expression>) -> Option<f64> {
+    match module.global_expressions[of] {
+        Expression::Literal(Literal::F32(v)) => Some(f64::from(v)),
+        Expression::Literal(Literal::I32(v)) => Some(f64::from(v)),
+        Expression::Literal(Literal::U32(v)) => Some(f64::from(v)),
+        Expression::Literal(Literal::Bool(v)) => Some(f64::from(u8::from(v))),
+        Expression::ZeroValue(_) => Some(0.0),
+        Expression::Constant(c) => constant(module, module.constants[c].init),
+        _ => None,
+    }
+}
+
+/// The function `loss` and the names of its parameters.
+fn loss(module: &Module) -> Result<(Handle<Function>, Vec<String>), Refusal> {
+    let expected = "expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters";
+    let mut functions = module.functions.iter();
+    let found = functions.find(|(_, f)| f.name.as_deref() == Some("loss"));
+    let Some((handle, function)) = found else {
+        return Err((
+            Span::UNDEFINED,
+            format!("there is no function `loss`: {expected}"),
+        ));
+    };
+    let is_f32 = |ty| module.types[ty].inner == TypeInner::Scalar(Scalar::F32);
+    let mut names = Vec::new();
+    for (i, argument) in function.arguments.iter().enumerate() {
+        let name = argument.name.clone().unwrap_or_default();
+        if !is_f32(argument.ty) {
+            let this =
+                |e: &Expression| matches!(e, Expression::FunctionArgument(n) if *n as usize == i);
+            let at = function.expressions.iter().find(|(_, e)| this(e));
+            let span = at.map_or(Span::UNDEFINED, |(h, _)| function.expressions.get_span(h));
+            let ty = module.to_ctx().type_to_string(argument.ty);
+            let message = format!("the parameter `{name}` of `loss` is {ty}: expected f32");
+            return Err((span, message));
+        }
+        names.push(name);
+    }
+    let span = module.functions.get_span(handle);
+    if names.is_empty() {
+        return Err((span, format!("`loss` has no parameters: {expected}")));
+    }
+    match &function.result {
+        Some(result) if is_f32(result.ty) => Ok((handle, names)),
+        Some(result) => {
+            let ty = module.to_ctx().type_to_string(result.ty);
+            Err((span, format!("the result of `loss` is {ty}: expected f32")))
+        }
+        None => Err((span, format!("`loss` has no result: {expected}"))),
+    }
+}
+
+/// Where a function's name stands in its declaration.
+fn function_name(text: &str, name: &str) -> Span {
+    let plain = without_comments(text);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let found = plain.match_indices("fn").find_map(|(i, _)| {
+        let (before, after) = (plain.get(..i)?, plain.get(i + 2..)?);
+        let rest = after.trim_start();
+        let start = plain.len() - rest.len();
+        let ends = !rest.strip_prefix(name)?.starts_with(is_word);
+        (!before.ends_with(is_word) && start > i + 2 && ends).then_some(start)
+    });
+    found.map_or(Span::UNDEFINED, |start| {
+        Span::from(start..start + name.len())
+    })
+}
+
+/// The text with spaces in place of comments, byte for byte.
+fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut depth, mut line) = (0u32, false);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied();
+        line = line && c != '\n';
+        let pair = match (c, next) {
+            ('/', Some('*')) if !line => {
+                depth += 1;
+                true
+            }
+            ('*', Some('/')) if !line && depth > 0 => {
+                depth -= 1;
+                true
+            }
+            ('/', Some('/')) if depth == 0 => {
+                line = true;
+                false
+            }
+            _ => false,
+        };
+        if pair {
+            rest.next();
+            out.push_str("  ");
+        } else if (depth > 0 || line) && c != '\n' {
+            out.extend(std::iter::repeat_n(' ', c.len_utf8()));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Where the condition or the call is that validation complains of.
+fn wrong_statement(module: &Module, error: &ValidationError) -> Option<Span> {
+    let ValidationError::Function { handle, source, .. } = error else {
+        return None;
+    };
+    let body = &module.functions.try_get(*handle).ok()?.body;
+    match source {
+        FunctionError::InvalidIfType(wrong) => first(
+            body,
+            &|s| matches!(s, Statement::If { condition, .. } if condition == wrong),
+        ),
+        FunctionError::InvalidCall {
+            function: called,
+            error: CallError::ArgumentType {
+                seen_expression, ..
+            },
+        } => first(body, &|s| match s {
+            Statement::Call {
+                function,
+                arguments,
+                ..
+            } => function == called && arguments.contains(seen_expression),
+            _ => false,
+        }),
+        _ => None,
+    }
+}
+
+/// What validation found, without numbers of naga's own where that is possible.
+fn complaint(module: &Module, error: &ValidationError) -> String {
+    let types: GlobalCtx<'_> = module.to_ctx();
+    let name = |inner: &TypeInner| {
+        let mut out = String::new();
+        match types.write_type_inner(inner, &mut out) {
+            Ok(()) if !matches!(inner, TypeInner::Struct { .. }) => out,
+            _ => "a structure".to_owned(),
+        }
+    };
+    if let ValidationError::Function { source, .. } = error {
+        match source {
+            FunctionError::InvalidReturnType {
+                expression,
+                expected_ty,
+            } => {
+                return match (expected_ty, expression) {
+                    (Some(_), None) => "the function may end without a value".to_owned(),
+                    (Some(ty), _) => format!("expected a returned {}", types.type_to_string(*ty)),
+                    (None, _) => "a value is returned, but the function has no result".to_owned(),
+                };
+            }
+            FunctionError::InvalidStoreTypes { .. } => {
+                return "the value is not of the variable's type".to_owned();
+            }
+            FunctionError::InvalidCall {
+                error:
+                    CallError::ArgumentType {
+                        index, required, ..
+                    },
+                ..
+            } => {
+                let required = types.type_to_string(*required);
+                return format!("argument {} of the call: expected {required}", index + 1);
+            }
+            FunctionError::Expression {
+                source:
+                    ExpressionError::InvalidBinaryOperandTypes {
+                        op,
+                        lhs_type,
+                        rhs_type,
+                        ..
+                    },
+                ..
+            } => {
+                let (left, right) = (name(lhs_type), name(rhs_type));
+                return format!("no {op:?} of {left} and {right}");
+            }
+            _ => {}
+        }
+    }
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let message = innermost.to_string();
+    match message.contains("FLOAT64") {
+        true => "f64 is not possible in a loss".to_owned(),
+        false => without_handles(&one_line(&message)),
+    }
+}
+
+/// Messages are one line each.
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Leaves out naga's numbers of things, ` [3]`.
+fn without_handles(message: &str) -> String {
+    let mut out = String::new();
+    for word in message.split(' ') {
+        let number = word.strip_prefix('[').and_then(|w| w.strip_suffix(']'));
+        if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}

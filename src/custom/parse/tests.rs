@@ -1,0 +1,306 @@
+//! What the front door lets in, and what it says to all else.
+
+use super::*;
+
+/// The message of a refusal.
+fn refused(text: &str) -> String {
+    Parsed::new(text).map_or_else(|e| e.to_string(), |_| "let in".to_owned())
+}
+
+#[test]
+fn a_loss_is_read() {
+    let text = "
+        // More inputs than one.
+        override late: f32 = early * 2.0;
+        override early: f32 = 0.1;
+        override n = 3;
+        override flag = false;
+        override some = 7u;
+        override none = f32();
+        const HALF = 0.5;
+        override half: f32 = HALF;
+        fn help(v: f32) -> f32 { return v * late; }
+        fn loss(a: f32, b: f32, t: f32) -> f32 { return help(a) + b - t; }";
+    let parsed = Parsed::new(text).unwrap();
+    assert_eq!(parsed.parameters, ["a", "b", "t"]);
+    let found: Vec<_> = (parsed
+        .settings
+        .iter()
+        .map(|s| (s.name.as_str(), s.kind, s.default)))
+    .collect();
+    let expected = [
+        ("late", Kind::F32, None),
+        ("early", Kind::F32, Some(f64::from(0.1f32))),
+        ("n", Kind::I32, Some(3.0)),
+        ("flag", Kind::Bool, Some(0.0)),
+        ("some", Kind::U32, Some(7.0)),
+        ("none", Kind::F32, Some(0.0)),
+        ("half", Kind::F32, Some(0.5)),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(
+        parsed.module.functions[parsed.loss].name.as_deref(),
+        Some("loss")
+    );
+}
+
+#[test]
+fn an_error_holds_the_line() {
+    let text = "fn loss(x: f32) -> f32 {\r\n    /* é */ return y + x;\r\n}";
+    let error = Parsed::new(text).unwrap_err();
+    let expected = SourceError {
+        message: "no definition in scope for identifier: `y`".to_owned(),
+        line: 2,
+        column: 20,
+        length: 1,
+        excerpt: "    /* é */ return y + x;".to_owned(),
+    };
+    assert_eq!(error, expected);
+    assert_eq!(
+        error.to_string(),
+        "2:20: no definition in scope for identifier: `y`"
+    );
+}
+
+const LOSS: &str = "fn loss(x: f32, t: f32) -> f32 { return x - t; }";
+
+#[test]
+fn what_is_no_loss_is_refused_at_its_place() {
+    let table = [
+        (
+            "fn loss(x: f32) -> f32 {\n  return x +;\n}",
+            "2:13: expected expression, found \";\"",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  return x\n}",
+            "3:1: expected `;`, found \"}\"",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  return x + 1i;\n}",
+            "2:10: no Add of f32 and i32",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  return x > 0.0;\n}",
+            "2:10: expected a returned f32",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  var y = 1i;\n  y = x;\n  return x;\n}",
+            "3:3: automatic conversions cannot convert elements of `f32` to `i32`",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  let y: i32 = x;\n  return x;\n}",
+            "2:7: the type of `y` is expected to be `i32`, but got `f32`",
+        ),
+        (
+            "fn help(n: i32) -> f32 { return 1.0; }\nfn loss(x: f32) -> f32 {\n  return help(x);\n}",
+            "3:10: argument 1 of the call: expected i32",
+        ),
+        (
+            "fn help(n: i32) -> f32 { return 1.0; }\nfn loss(x: f32) -> f32 {\n  return help();\n}",
+            "3:10: Requires 1 arguments, but 0 are provided",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  return exp(true);\n}",
+            "2:10: wrong type passed as argument #1 to `exp`",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  if x { return x; }\n  return x;\n}",
+            "2:3: The `if` condition is not a boolean scalar",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  let y = x;\n  return lg(y);\n}",
+            "3:10: no definition in scope for identifier: `lg`",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  if x > 0.0 { return x; }\n}",
+            "1:1: the function may end without a value",
+        ),
+        (
+            "fn loss(x: f32) -> f32 { return 1.0 / f32(1 / 0); }",
+            "1:43: Division by zero",
+        ),
+        (
+            "",
+            "1:1: there is no function `loss`: expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters",
+        ),
+        (
+            "fn other(x: f32) -> f32 { return x; }",
+            "1:1: there is no function `loss`: expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters",
+        ),
+        (
+            "const loss = 1.0;",
+            "1:1: there is no function `loss`: expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters",
+        ),
+        (
+            "fn loss() -> f32 { return 1.0; }",
+            "1:1: `loss` has no parameters: expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters",
+        ),
+        (
+            "fn loss(x: f32, n: i32, t: f32) -> f32 { return x; }",
+            "1:17: the parameter `n` of `loss` is i32: expected f32",
+        ),
+        (
+            "fn loss(x: f32, v: vec2<f32>) -> f32 { return x; }",
+            "1:17: the parameter `v` of `loss` is vec2<f32>: expected f32",
+        ),
+        (
+            "fn loss(x: f32) -> bool { return x > 0.0; }",
+            "1:1: the result of `loss` is bool: expected f32",
+        ),
+        (
+            "fn loss(x: f32) { }",
+            "1:1: `loss` has no result: expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters",
+        ),
+        (
+            "fn loss(x: f32) -> f32 { return loss(x); }",
+            "1:4: declaration of `loss` is recursive",
+        ),
+        (
+            "fn a(x: f32) -> f32 { return loss(x); }\nfn loss(x: f32) -> f32 { return a(x); }",
+            "2:4: declaration of `a` is cyclic",
+        ),
+        (
+            "@group(0) @binding(0) var<storage> data: array<f32>;\nLOSS",
+            "1:23: `data` is a storage variable: a loss has only its parameters, options, constants and private variables",
+        ),
+        (
+            "LOSS\n@group(0) @binding(0) var<uniform> data: f32;",
+            "2:23: `data` is a uniform variable: a loss has only its parameters, options, constants and private variables",
+        ),
+        (
+            "LOSS\n@group(0) @binding(1) var picture: texture_2d<f32>;",
+            "2:23: `picture` is a resource: a loss has only its parameters, options, constants and private variables",
+        ),
+        (
+            "LOSS\nvar<workgroup> tile: array<f32, 4>;",
+            "2:1: `tile` is a workgroup variable: a loss has only its parameters, options, constants and private variables",
+        ),
+        (
+            "LOSS\nvar<storage> data: f32;",
+            "2:1: `data` is a storage variable: a loss has only its parameters, options, constants and private variables",
+        ),
+        (
+            "LOSS\nvar<uniform> data: f32;",
+            "2:1: `data` is a uniform variable: a loss has only its parameters, options, constants and private variables",
+        ),
+        (
+            "LOSS\n// fn main\n/* fn main() */ @compute @workgroup_size(1)\nfn  main() { }",
+            "4:5: `main` is an entry point: a loss has functions only",
+        ),
+        (
+            "@fragment fn loss() { }",
+            "1:14: `loss` is an entry point: a loss has functions only",
+        ),
+        (
+            "enable f16;\nLOSS",
+            "1:8: the `f16` extension is not supported in the current environment",
+        ),
+        (
+            "enable subgroups;\nLOSS",
+            "1:8: the `subgroups` enable-extension is not yet supported",
+        ),
+        ("override gamma: f32;\nLOSS", "1:1: `gamma` has no default"),
+        (
+            "@id(3) override gamma: f32 = 2.0;\nLOSS",
+            "1:8: `gamma` has an @id: options go by their names",
+        ),
+        (
+            "override size = 4u;\nvar<private> all: array<f32, size>;\nLOSS",
+            "2:1: the size of an array must be a constant, not an option",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  if x > 0.0 { discard; }\n  return x;\n}",
+            "2:16: `discard` means nothing in a loss",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  workgroupBarrier();\n  return x;\n}",
+            "2:3: `workgroupBarrier` means nothing in a loss",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  return dpdx(x);\n}",
+            "2:10: `dpdx` means nothing in a loss",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  var all: array<f32, 3000>;\n  return all[0] + x;\n}",
+            "2:3: a value of more than 8192 bytes",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  var a: array<f32, 1500>;\n  var b: array<f32, 1500>;\n  return a[0] + b[0] + x;\n}",
+            "3:3: the variables of the function take more than 8192 bytes",
+        ),
+        (
+            "var<private> a: array<f32, 1500>;\nvar<private> b: array<f32, 600>;\nLOSS",
+            "2:1: the variables of the file take more than 8192 bytes",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  return array<f32, 100000000>()[u32(x)];\n}",
+            "2:10: a value of more than 8192 bytes",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  let y = 1.0lf;\n  return x;\n}",
+            "2:11: f64 is not possible in a loss",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  let y = f64(x);\n  return x;\n}",
+            "2:11: Unable to cast",
+        ),
+    ];
+    let mut wrong = String::new();
+    for (text, expected) in table {
+        let text = text.replace("LOSS", LOSS);
+        let found = refused(&text);
+        if found != expected {
+            wrong += &format!("{text}\n    found    {found}\n    expected {expected}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn a_text_has_a_limit() {
+    let text = format!("{LOSS}{}", " ".repeat(MOST_BYTES));
+    assert_eq!(
+        refused(&text),
+        format!("1:1: at most 65536 bytes possible, found {}", text.len())
+    );
+}
+
+#[test]
+fn depth_is_refused_and_not_followed() {
+    let body = |body: String| format!("fn loss(x: f32) -> f32 {{\n{body}\nreturn x; }}");
+    let chain = |n: usize| {
+        format!(
+            "let b = x > 0.0; if b {{ }} {}",
+            "else if b { }\n".repeat(n)
+        )
+    };
+    assert_eq!(refused(&body(chain(99))), "let in");
+    let found = refused(&body(chain(4000)));
+    assert!(
+        found.ends_with("more than 100 statements within each other"),
+        "{found}"
+    );
+    let brackets = format!("let y = {}x{};", "(".repeat(999), ")".repeat(999));
+    let limit = "1:1: internal WGSL front end error: Parser recursion limit exceeded";
+    assert_eq!(refused(&body(brackets)), limit);
+    // On the stack of a test these would end the process.
+    assert_eq!(
+        refused(&body(format!("let y = {}x;", "- ".repeat(30_000)))),
+        "let in"
+    );
+    assert_eq!(
+        refused(&body(format!("let y = x{};", " + x".repeat(16_000)))),
+        "let in"
+    );
+}
+
+#[test]
+fn comments_hide_functions() {
+    assert_eq!(
+        without_comments("a /* b /* c */ é */ d // e\nf"),
+        "a                    d     \nf"
+    );
+    let of = |text: &str| function_name(text, "main").to_range();
+    assert_eq!(of("// fn main\nfn mains() {} fn\tmain ()"), Some(28..32));
+    assert_eq!(of("xfn main"), None);
+}
