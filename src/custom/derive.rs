@@ -28,6 +28,9 @@ pub(crate) struct Undefined {
 }
 
 type Result<T> = std::result::Result<T, Undefined>;
+/// What comes of the changes of some values by one input.
+type Rule<'r, Body> =
+    dyn FnMut(&mut Body, &[Option<Handle<Expression>>]) -> Result<Option<Handle<Expression>>> + 'r;
 /// What a value changes by, for each input; nothing where it does not depend on it.
 type Change = Vec<Option<Handle<Expression>>>;
 /// The inputs that a value depends on.
@@ -872,10 +875,7 @@ impl Body<'_, '_> {
         // What is the same for each input.
         let each = |body: &mut Self,
                     of: &[Handle<Expression>],
-                    f: &mut dyn FnMut(
-            &mut Self,
-            &[Option<Handle<Expression>>],
-        ) -> Result<Option<Handle<Expression>>>|
+                    f: &mut Rule<'_, Self>|
          -> Result<Change> {
             let changes: Vec<Change> = of.iter().map(|h| body.change(*h)).collect();
             let mut out = Vec::new();
@@ -944,12 +944,12 @@ impl Body<'_, '_> {
             Expression::Load { pointer } => each(self, &[pointer], &mut |body, changes| {
                 Ok(changes[0].map(|pointer| body.put(Expression::Load { pointer })))
             })?,
-            Expression::Unary { op, expr } => match op {
-                UnaryOperator::Negate => each(self, &[expr], &mut |body, changes| {
-                    Ok(changes[0].map(|c| body.negated(c)))
-                })?,
-                _ => none,
-            },
+            Expression::Unary {
+                op: UnaryOperator::Negate,
+                expr,
+            } => each(self, &[expr], &mut |body, changes| {
+                Ok(changes[0].map(|c| body.negated(c)))
+            })?,
             Expression::Binary { op, left, right } => {
                 let [l, r] = [self.value(left)?, self.value(right)?];
                 each(self, &[left, right], &mut |body, changes| {

@@ -95,7 +95,8 @@ impl Both {
                     (machine.loss(&there).expect("a loss") - want) / h
                 };
                 let smooth = (beside(1e-5) - beside(-1e-5)).abs() <= 1e-3 * (1.0 + fine.abs());
-                if !smooth || !((fine - coarse).abs() <= 1e-6 * (1.0 + fine.abs())) {
+                let settled = (fine - coarse).abs() <= 1e-6 * (1.0 + fine.abs());
+                if !(smooth && settled) {
                     continue;
                 }
                 looked += 1;
