@@ -196,7 +196,7 @@ impl Multiclass {
     }
 
     /// How many classes there are.
-    pub(crate) fn class_count(&self, samples: &Samples<'_>) -> Result<usize> {
+    pub(crate) fn class_count<'s>(&self, samples: &'s Samples<'s>) -> Result<usize> {
         let fits = |c: usize, what: &str, found: String| match self.classes {
             Some(asked) if asked != c => {
                 Err(Error::mismatch(what, format!("{asked} classes"), found))
@@ -219,22 +219,25 @@ impl Multiclass {
                 c => Ok(c),
             };
         }
+        let labels = |of: Option<&'s Target<'s>>| match of {
+            Some(Target::Labels(l)) => Some(l),
+            _ => None,
+        };
+        let target = labels(samples.target.as_ref());
+        let ignored = |i: usize| match (self.ignore_index, target) {
+            (Some(ignored), Some(target)) => target.get(i) == Some(ignored),
+            _ => false,
+        };
         let mut classes = 1;
-        let arrays = [
-            ("input", Some(&samples.input), None),
-            ("target", samples.target.as_ref(), self.ignore_index),
-        ];
-        for (what, labels, ignored) in arrays {
-            let Some(Target::Labels(labels)) = labels else {
-                continue;
-            };
-            let all = (0..labels.len()).filter_map(|i| Some((i, labels.get(i)?)));
-            for (index, label) in all.filter(|(_, label)| Some(*label) != ignored) {
+        for (what, labels) in [("input", labels(Some(&samples.input))), ("target", target)] {
+            let all = labels
+                .into_iter()
+                .flat_map(|l| (0..l.len()).map(move |i| (i, l.get(i))));
+            for (index, label) in all.filter(|(i, _)| !ignored(*i)) {
+                let label = label.unwrap_or(-1);
                 match usize::try_from(label) {
                     Ok(c) if c < MOST_CLASSES => classes = classes.max(c + 1),
-                    // Who looks at labels says that.
-                    Err(_) => {}
-                    Ok(_) => {
+                    _ => {
                         return Err(Error::BadSample {
                             what,
                             expected: format!("labels below {MOST_CLASSES}"),
