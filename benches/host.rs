@@ -27,7 +27,10 @@ fn main() {
     println!("{}, microseconds an evaluation", gpu.adapter_info().name);
     println!("loss              dispatches  encode  finish  together: median  least");
     for (name, rows, cols) in PASSES {
-        let loss = (loss::by_name(name).expect("a registered loss").info().make)();
+        let loss = loss::by_name(name)
+            .expect("a registered loss")
+            .info()
+            .make();
         measure(&gpu, &*loss, [rows, cols]);
     }
 }

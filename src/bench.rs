@@ -182,7 +182,7 @@ impl Bench {
     /// size; the device's errors as in [`Bench::new`].
     pub fn measure(&mut self, case: &Case) -> Result<Row> {
         let (gpu, watch) = (&self.gpu, &self.watch);
-        let loss = (case.info.make)();
+        let loss = case.info.make();
         let layout = case.layout();
         // First, because a plan of more than a device can hold takes long to make.
         let tensors = Tensors::new(gpu, &*loss, &layout)?;
@@ -243,9 +243,7 @@ mod tests {
             dtype,
             gradient,
         };
-        case.layout()
-            .least_bytes(&*(info.make)())
-            .expect("a layout")
+        case.layout().least_bytes(&*info.make()).expect("a layout")
     }
 
     #[test]

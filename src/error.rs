@@ -37,6 +37,14 @@ pub enum Error {
         /// What was given.
         found: String,
     },
+    /// The text of a custom loss is none.
+    #[error("{name}:{error}")]
+    Source {
+        /// The name that was given to the loss.
+        name: String,
+        /// What is wrong with its text, and where.
+        error: Box<crate::custom::SourceError>,
+    },
     /// A tensor, a target, a weight or a setting does not fit the loss or the shape.
     #[error("{what}: expected {expected}, found {found}")]
     Mismatch {

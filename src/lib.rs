@@ -29,7 +29,7 @@ pub mod bench;
 pub mod bounds;
 pub mod class_weight;
 mod combined;
-mod custom;
+pub mod custom;
 mod error;
 pub mod gpu;
 mod layout;
@@ -45,6 +45,7 @@ pub mod cli;
 
 pub use batch::{Batch, ClassWeight, Outcome, Status, Target};
 pub use combined::{Combined, CombinedOutcome, CombinedTerm, TermOutcome};
+pub use custom::Custom;
 pub use error::{Error, Result};
 pub use gpu::Gpu;
 pub use layout::{ClassAxis, Geometry, Layout, Reduction, TargetLayout, WeightLayout};

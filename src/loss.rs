@@ -11,8 +11,10 @@ mod pieces;
 
 pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 
+use crate::custom::{Custom, Source};
 use crate::error::{Error, Result};
-use options::{check_range, set_field, unknown_option};
+use options::{check_range, set_field};
+pub(crate) use options::{check_value, unknown_option};
 use pieces::*;
 use std::fmt;
 
@@ -129,10 +131,44 @@ pub struct Info {
     /// Its mathematics in WGSL.
     pub wgsl: &'static str,
     /// Makes one with default options.
-    pub make: fn() -> Box<dyn Loss>,
+    pub(crate) maker: Maker,
+    /// Name and type of what kernels read behind the options.
+    pub(crate) derived: &'static [(&'static str, &'static str)],
 }
 
-/// A loss with the values of its options. Sealed: kernels are kept by the name of a registered loss.
+/// What makes a loss of its description.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Maker {
+    /// A function, of a registered one.
+    Registered(fn() -> Box<dyn Loss>),
+    /// The file that a user wrote.
+    Custom(&'static Source),
+}
+
+impl Info {
+    /// The loss with default options.
+    pub fn make(&'static self) -> Box<dyn Loss> {
+        match self.maker {
+            Maker::Registered(make) => make(),
+            Maker::Custom(source) => Box::new(Custom::of(self, source)),
+        }
+    }
+
+    /// Whether it is a [`Custom`] one, and not registered.
+    pub fn is_custom(&self) -> bool {
+        matches!(self.maker, Maker::Custom(_))
+    }
+
+    /// How the shader calls input `k`: a user may have called one like the target.
+    pub(crate) fn member(&self, k: usize) -> String {
+        match self.is_custom() {
+            true => format!("x{k}"),
+            false => self.inputs.get(k).copied().unwrap_or_default().into(),
+        }
+    }
+}
+
+/// A loss with the values of its options. Sealed: a loss of one's own is a [`Custom`] one.
 pub trait Loss: sealed::Sealed + fmt::Debug + Send + Sync {
     /// What is known of it.
     fn info(&self) -> &'static Info;
@@ -145,6 +181,11 @@ pub trait Loss: sealed::Sealed + fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Error::UnknownOption`], or [`Error::OptionValue`] for a value of another type or out of range.
     fn set(&mut self, name: &str, value: OptionValue) -> Result<()>;
+
+    /// What kernels read behind the options: of a [`Custom`] loss, what follows from them.
+    fn derived(&self) -> Vec<u32> {
+        Vec::new()
+    }
 
     /// Its formula in f64.
     fn math(&self) -> Math<'_>;
@@ -198,11 +239,14 @@ pub enum Math<'a> {
     Rows(&'a dyn Rows),
 }
 
+/// The most inputs that a loss has.
+pub const MOST_INPUTS: usize = 3;
+
 /// One element as the reference sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Element {
     /// The inputs; unused ones are 0.
-    pub x: [f64; 2],
+    pub x: [f64; MOST_INPUTS],
     /// The target; 0 where there is none.
     pub t: f64,
     /// The column.
@@ -215,7 +259,7 @@ pub struct Term {
     /// The loss.
     pub loss: f64,
     /// Its derivative by each input.
-    pub grad: [f64; 2],
+    pub grad: [f64; MOST_INPUTS],
 }
 
 impl Term {
@@ -223,7 +267,7 @@ impl Term {
     pub fn new(loss: f64, grad: f64) -> Self {
         Term {
             loss,
-            grad: [grad, 0.0],
+            grad: [grad, 0.0, 0.0],
         }
     }
 }
@@ -406,7 +450,8 @@ macro_rules! loss {
             mean_by_class_weight: false $(|| $mean)?,
             options: OPTIONS,
             wgsl: loss!(@wgsl $Family, include_str!(concat!("../../shaders/loss/", $name, ".wgsl"))),
-            make: || Box::new($Name::default()),
+            maker: $crate::loss::Maker::Registered(|| Box::new($Name::default())),
+            derived: &[],
         };
 
         impl $crate::loss::sealed::Sealed for $Name {}
@@ -433,7 +478,7 @@ macro_rules! loss {
     };
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
@@ -505,7 +550,7 @@ pub fn all() -> &'static [&'static Info] {
 /// [`Error::UnknownLoss`].
 pub fn by_name(name: &str) -> Result<Box<dyn Loss>> {
     match all().iter().find(|info| info.name == name) {
-        Some(info) => Ok((info.make)()),
+        Some(info) => Ok(info.make()),
         None => Err(Error::UnknownLoss {
             name: name.into(),
             known: all().iter().map(|i| i.name).collect::<Vec<_>>().join(", "),

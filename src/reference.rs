@@ -6,7 +6,9 @@ use crate::class_weight::balanced;
 use crate::combined::{Combined, CombinedOutcome, TermOutcome};
 use crate::error::Result;
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout, WeightLayout};
-use crate::loss::{Element, Elementwise, Family, Loss, Math, Row, RowTarget, RowTerm, Term};
+use crate::loss::{
+    Element, Elementwise, Family, Loss, MOST_INPUTS, Math, Row, RowTarget, RowTerm, Term,
+};
 use crate::tensor::{DType, Labels};
 
 /// The loss and its gradients in f64.
@@ -301,7 +303,7 @@ impl<'a> Problem<'a> {
         };
         let scale = self.scale((0..g.elements).map(|i| (self.weight_of(i, row_of(i)), None)));
         let mut sink = Sink::new(self, &scale, g.elements, g.elements.div_ceil(4096));
-        let mut x = [0.0; 2];
+        let mut x = [0.0; MOST_INPUTS];
         for i in 0..g.elements {
             let (row, column) = g.row_col(i);
             for (x, input) in x.iter_mut().zip(&self.inputs) {
@@ -326,7 +328,7 @@ impl<'a> Problem<'a> {
             if inputs.clone().chain(targets).any(|v| v.is_nan()) {
                 l.loss = f64::NAN;
                 if math.nan_grad(&e) {
-                    l.grad = [f64::NAN; 2];
+                    l.grad = [f64::NAN; MOST_INPUTS];
                 }
             }
             sink.loss(i, w, l.loss, b.loss);

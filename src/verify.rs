@@ -84,7 +84,7 @@ pub async fn run_async(
     let total = work.iter().map(|(_, _, cases)| cases.len()).sum();
     let mut summary = Summary::default();
     for (info, corners, cases) in &work {
-        let default = (info.make)();
+        let default = info.make();
         for case in cases {
             let loss = corners.get(case.loss).unwrap_or(&default).as_ref();
             let batch = case.batch(info, loss, summary.cases as u64);

@@ -119,8 +119,8 @@ pub struct LossArgs {
           conflicts_with_all = ["name", "inputs", "target", "weight", "class_weight", "set", "reduction", "wgsl"])]
     pub combined: Option<String>,
 
-    // Parsed so that whoever tries it is told what is the matter.
-    #[arg(long, hide = true)]
+    /// A loss of one's own, by name of a file with `fn loss(x: f32, t: f32) -> f32` in WGSL; the gradient follows from it
+    #[arg(long, value_name = "FILE", conflicts_with = "name")]
     pub wgsl: Option<String>,
 }
 
@@ -208,6 +208,10 @@ pub struct VerifyArgs {
     #[arg(long, default_value = "auto", value_parser = NonEmptyStringValueParser::new().map(Choice::from))]
     pub device: Choice,
 
+    /// A loss of one's own, in WGSL; several times for several
+    #[arg(long, value_name = "FILE")]
+    pub wgsl: Vec<String>,
+
     /// Fewer and smaller cases
     #[arg(long)]
     pub quick: bool,
@@ -237,6 +241,10 @@ pub struct BenchArgs {
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
+    /// A loss of one's own, in WGSL; several times for several
+    #[arg(long, value_name = "FILE")]
+    pub wgsl: Vec<String>,
+
     /// Rows of each input
     #[arg(long, value_name = "R", requires = "cols", value_parser = count)]
     pub rows: Option<usize>,
@@ -263,20 +271,18 @@ pub struct BenchArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(arg_required_else_help = false)]
 pub struct PlotArgs {
-    #[command(subcommand)]
-    pub what: PlotWhat,
-}
+    /// `losses`: every loss with its derivative, and the losses of a family beside each other
+    #[arg(value_name = "WHAT", value_parser = PossibleValuesParser::new(["losses"]), required_unless_present = "wgsl")]
+    pub what: Option<String>,
 
-#[derive(Debug, Subcommand)]
-pub enum PlotWhat {
-    /// Every loss with its derivative, and the losses of a family beside each other: as SVG and as PNG
-    Losses {
-        /// The folder for the pictures; it is made if it is not there
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
+    /// A loss of one's own, in WGSL, with its derivative; several times for several
+    #[arg(long, value_name = "FILE", conflicts_with = "what")]
+    pub wgsl: Vec<String>,
+
+    /// The folder for the pictures, as SVG and as PNG; it is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 fn dtype() -> impl TypedValueParser<Value = DType> {

@@ -7,12 +7,16 @@ use super::print::{self, number};
 use super::progress;
 use super::verify::select;
 use crate::bench::{Bench, Case, Row, sizes};
+use crate::loss::all;
 use serde_json::{Value, json};
 use std::time::Instant;
 
 /// Measures the losses asked for. Never the reference.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
-    let losses = select(&args.names)?;
+    let losses = match args.names.is_empty() && args.wgsl.is_empty() {
+        true => all().to_vec(),
+        false => select(&args.names, &args.wgsl)?,
+    };
     if args.device == Choice::Cpu {
         return Err(Failure::usage(
             "--device",

@@ -2,6 +2,7 @@
 
 use super::files::FileError;
 use crate::Error;
+use crate::custom::SourceError;
 use std::io;
 
 /// A check failed.
@@ -24,9 +25,6 @@ pub enum Failure {
         /// What was given.
         found: String,
     },
-    /// Something that is planned and not there yet.
-    #[error("{0} is not available in this version")]
-    Unavailable(&'static str),
     /// An array that does not fit its place.
     #[error("{file}: {role}: expected {expected}, found {found}")]
     Array {
@@ -42,6 +40,14 @@ pub enum Failure {
     /// A file that cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A WGSL file that is no loss, and where it is none.
+    #[error("{file}:{error}")]
+    Source {
+        /// The file as the user named it.
+        file: String,
+        /// What is wrong, and where.
+        error: Box<SourceError>,
+    },
     /// What the library reports about the contents of a file.
     #[error("{file}: {error}")]
     Contents {

@@ -104,12 +104,12 @@ pub fn markdown_table() -> String {
     lines.join("\n") + "\n"
 }
 
-fn options(info: &Info) -> impl Iterator<Item = (&'static OptionInfo, OptionValue)> {
-    let defaults = (info.make)().options();
+fn options(info: &'static Info) -> impl Iterator<Item = (&'static OptionInfo, OptionValue)> {
+    let defaults = info.make().options();
     info.options.iter().zip(defaults)
 }
 
-fn object(info: &Info) -> Value {
+fn object(info: &'static Info) -> Value {
     let option = |(option, default): (&OptionInfo, OptionValue)| {
         json!({
             "name": option.name,
@@ -155,7 +155,7 @@ fn default_value(value: &OptionValue) -> Value {
     }
 }
 
-fn block(info: &Info) -> String {
+fn block(info: &'static Info) -> String {
     let mut rows = vec![
         ["loss", info.formula].map(String::from),
         ["inputs".into(), info.inputs.join(", ")],

@@ -118,11 +118,13 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
         }
         Choice::Gpu | Choice::Name(_) => {
             let without = [
-                ("--curves on a GPU", args.curves.is_some()),
-                ("--plot on a GPU", args.plot.is_some()),
+                ("--curves", args.curves.is_some()),
+                ("--plot", args.plot.is_some()),
             ];
             if let Some((what, _)) = without.iter().find(|(_, given)| *given) {
-                return Err(Failure::Unavailable(what));
+                let expected =
+                    "--device auto or cpu beside it, since a device does not give scores back";
+                return Err(Failure::usage(*what, expected, "a GPU"));
             }
             for file in &doubles {
                 print::note(&format!(

@@ -5,24 +5,23 @@ mod curves;
 mod draw;
 mod png;
 
-use super::args::{PlotArgs, PlotWhat};
+use super::args::PlotArgs;
 use super::error::Failure;
 use super::files::{FileError, Outputs, one_line};
 use super::print;
+use super::verify::select;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 /// Draws what was asked for.
 pub fn run(args: &PlotArgs) -> Result<(), Failure> {
-    match &args.what {
-        PlotWhat::Losses { out } => losses(out),
-    }
-}
-
-fn losses(dir: &Path) -> Result<(), Failure> {
+    let dir = &args.out;
     check(dir)?;
-    let pictures = curves::all()?;
+    let pictures = match args.wgsl.is_empty() {
+        true => curves::all()?,
+        false => curves::of(&select(&[], &args.wgsl)?)?,
+    };
     let files = files(&pictures)?;
     write(dir, &files, &mut Outputs::new())?;
     print::out(&format!(

@@ -3,13 +3,16 @@
 use super::args::LossArgs;
 use super::arrays::Source;
 use super::error::Failure;
-use super::files::Outputs;
+use super::files::{FileError, Outputs, one_line};
 use super::{mistakes, options};
 use crate::loss::{Family, Info, Loss, TargetKind};
 use crate::{
-    Batch, ClassAxis, Error, Geometry, Labels, Layout, Reduction, Status, Target, TargetLayout,
-    Values,
+    Batch, ClassAxis, Custom, Error, Geometry, Labels, Layout, Reduction, Status, Target,
+    TargetLayout, Values,
 };
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 /// What `--class-weight` takes in place of a file.
 const BALANCED: &str = "balanced";
@@ -39,10 +42,10 @@ struct Origin {
 impl Problem {
     /// Reads and checks everything that `args` name.
     pub fn read(args: &LossArgs) -> Result<Self, Failure> {
-        if args.wgsl.is_some() {
-            return Err(Failure::Unavailable("--wgsl"));
-        }
-        let mut loss = crate::loss::by_name(args.name.as_deref().unwrap_or_default())?;
+        let mut loss: Box<dyn Loss> = match &args.wgsl {
+            Some(file) => Box::new(custom(file)?),
+            None => crate::loss::by_name(args.name.as_deref().unwrap_or_default())?,
+        };
         let info = loss.info();
         check_counts(args, info)?;
         check_outputs(args)?;
@@ -180,6 +183,42 @@ impl Origin {
             None => error.into(),
         }
     }
+}
+
+/// The most bytes of a WGSL file that are read.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The loss that a WGSL file holds, named after the file.
+pub fn custom(file: &str) -> Result<Custom, Failure> {
+    let path = Path::new(file);
+    let shown = one_line(file);
+    let unread = |reason| FileError::Io {
+        file: shown.clone(),
+        action: "read",
+        reason,
+    };
+    let handle = File::open(path).map_err(unread)?;
+    let mut bytes = Vec::new();
+    // One more than what is refused by its length.
+    let mut some = handle.take(MOST_BYTES);
+    some.read_to_end(&mut bytes).map_err(unread)?;
+    let refused = |expected: &str, found: String| Failure::usage(shown.clone(), expected, found);
+    let text = String::from_utf8(bytes).map_err(|e| {
+        refused(
+            "WGSL in UTF-8",
+            format!("another byte at {}", e.utf8_error().valid_up_to()),
+        )
+    })?;
+    let stem = path.file_stem().map(|s| s.to_string_lossy());
+    let name = one_line(&stem.unwrap_or_default());
+    Custom::new(&name, &text).map_err(|error| match error {
+        // By the file's name, as compilers do it.
+        Error::Source { error, .. } => Failure::Source {
+            file: shown.clone(),
+            error,
+        },
+        other => other.into(),
+    })
 }
 
 /// What can be said before a file is opened.

@@ -4,8 +4,9 @@ use super::args::VerifyArgs;
 use super::device::{Choice, describe, open_gpu};
 use super::error::Failure;
 use super::print::{self, number};
+use super::problem::custom;
 use super::progress;
-use crate::loss::{Info, all};
+use crate::loss::{Info, Loss, all};
 use crate::metric::Task;
 use crate::verify::{Row, Summary, run as verify, run_metrics};
 use serde_json::{Value, json};
@@ -21,14 +22,11 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
         .iter()
         .cloned()
         .partition(|name| Task::ALL.iter().any(|t| t.name() == name));
-    let (losses, tasks) = match args.names.is_empty() {
+    let (losses, tasks) = match args.names.is_empty() && args.wgsl.is_empty() {
         true => (all().to_vec(), Task::ALL.to_vec()),
         false => {
             let asked = |t: &Task| tasks.iter().any(|name| t.name() == name);
-            let losses = match names.is_empty() {
-                true => Vec::new(),
-                false => select(&names)?,
-            };
+            let losses = select(&names, &args.wgsl)?;
             (losses, Task::ALL.into_iter().filter(asked).collect())
         }
     };
@@ -97,17 +95,17 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
     }
 }
 
-/// The losses called `names`, each once, or all of them.
-pub fn select(names: &[String]) -> Result<Vec<&'static Info>, Failure> {
-    if names.is_empty() {
-        return Ok(all().to_vec());
-    }
+/// The losses called `names`, each once, and those of WGSL files.
+pub fn select(names: &[String], files: &[String]) -> Result<Vec<&'static Info>, Failure> {
     let mut losses: Vec<&'static Info> = Vec::new();
     for name in names {
         let info = crate::loss::by_name(name)?.info();
         if !losses.iter().any(|l| l.name == info.name) {
             losses.push(info);
         }
+    }
+    for file in files {
+        losses.push(custom(file)?.info());
     }
     Ok(losses)
 }

@@ -39,11 +39,18 @@ type Change = Vec<Option<Handle<Expression>>>;
 /// The inputs that a value depends on.
 type Inputs = Vec<bool>;
 
+/// What the derivative by input `k` is called: `d_a`, `d_b`, … In letters, since naga changes names that end with a number.
+pub(crate) fn change_name(k: usize) -> String {
+    let letter = char::from(b'a' + (k % 26) as u8);
+    format!("d_{}", letter.to_string().repeat(k / 26 + 1))
+}
+
 /// A module with the derivative of one of its functions.
 #[derive(Debug)]
 pub(crate) struct Derived {
     pub module: Module,
-    /// Takes what the function took, and gives a struct: its value `v`, then `d0`, `d1`, … by each input that was asked for.
+    /// Takes what the function took, and gives a struct: its value `v`, then `d_a`, `d_b`, … by each input that was asked for and that it
+    /// depends on.
     pub function: Handle<Function>,
 }
 
@@ -171,7 +178,7 @@ impl Deriver<'_> {
         // Offsets of structs that are no buffer matter to nobody, but have to be in order and aligned.
         let step = size.next_multiple_of(16);
         let changes = by.iter().enumerate().filter(|(_, by)| **by);
-        let names = std::iter::once("v".to_string()).chain(changes.map(|(k, _)| format!("d{k}")));
+        let names = std::iter::once("v".to_string()).chain(changes.map(|(k, _)| change_name(k)));
         let members: Vec<_> = names
             .enumerate()
             .map(|(i, name)| StructMember {

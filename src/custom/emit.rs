@@ -3,7 +3,7 @@
 
 use naga::back::wgsl::{WriterFlags, write_string};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{Constant, Expression, Literal, Module, Override, Span};
+use naga::{Constant, Expression, Function, Handle, Literal, Module, Override, Span, Statement};
 
 /// How constants are called that stand for options until the text is there: with a letter behind the number, since naga puts an underscore
 /// behind a name that ends with one.
@@ -79,8 +79,24 @@ pub(crate) fn text(
             *name = format!("{prefix}{name}");
         }
     };
+    // Options are read from `params`, and a copy of them is called `mine`: nothing inside a function may hide these.
+    let inner = |name: &mut String| {
+        if ["params", "mine"].contains(&name.as_str()) {
+            *name = format!("{prefix}{name}");
+        }
+    };
     for (_, function) in module.functions.iter_mut() {
         named(&mut function.name);
+        let arguments = function.arguments.iter_mut().map(|a| &mut a.name);
+        let locals = function
+            .local_variables
+            .iter_mut()
+            .map(|(_, v)| &mut v.name);
+        arguments.chain(locals).flatten().for_each(inner);
+        function.named_expressions.values_mut().for_each(inner);
+    }
+    for (_, variable) in module.global_variables.iter_mut() {
+        named(&mut variable.name);
     }
     for (_, constant) in module.constants.iter_mut() {
         named(&mut constant.name);
@@ -111,6 +127,58 @@ pub(crate) fn text(
         text = text.replace(&placeholder(k), &option(k));
     }
     Ok(text)
+}
+
+/// Appends a function that sets the private variables to what they begin with, which every element has to find; none where there
+/// are no such variables.
+pub(crate) fn reset(module: &mut Module) -> Option<Handle<Function>> {
+    if module.global_variables.is_empty() {
+        return None;
+    }
+    let mut function = Function {
+        name: Some("reset".into()),
+        ..Function::default()
+    };
+    for (handle, variable) in module.global_variables.iter() {
+        let from = function.expressions.len();
+        let value = match variable.init {
+            Some(init) => copied(module, init, &mut function),
+            None => Expression::ZeroValue(variable.ty),
+        };
+        let value = function.expressions.append(value, Span::UNDEFINED);
+        let pointer = Expression::GlobalVariable(handle);
+        let emitted = function.expressions.range_from(from);
+        let made = function.expressions.append(pointer, Span::UNDEFINED);
+        let composed = emitted.filter(|h| !function.expressions[*h].needs_pre_emit());
+        for h in composed {
+            let one = naga::Range::new_from_bounds(h, h);
+            function.body.push(Statement::Emit(one), Span::UNDEFINED);
+        }
+        let pointer = made;
+        function
+            .body
+            .push(Statement::Store { pointer, value }, Span::UNDEFINED);
+    }
+    Some(module.functions.append(function, Span::UNDEFINED))
+}
+
+/// A constant expression of the module, with its parts appended to a function.
+fn copied(module: &Module, from: Handle<Expression>, function: &mut Function) -> Expression {
+    let mut part = |h: Handle<Expression>| {
+        let made = copied(module, h, function);
+        function.expressions.append(made, Span::UNDEFINED)
+    };
+    match &module.global_expressions[from] {
+        Expression::Compose { ty, components } => Expression::Compose {
+            ty: *ty,
+            components: components.iter().map(|h| part(*h)).collect(),
+        },
+        Expression::Splat { size, value } => Expression::Splat {
+            size: *size,
+            value: part(*value),
+        },
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ const MOST_VARIABLES: u64 = 8192;
 
 /// A place in a user's file, and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SourceError {
+pub struct SourceError {
     /// What is wrong, in one line.
     pub message: String,
     /// The line, from 1.
@@ -55,7 +55,7 @@ impl Error for SourceError {}
 
 impl SourceError {
     /// At a span of a text; at its start if the span is unknown.
-    pub fn new(text: &str, span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn new(text: &str, span: Span, message: impl Into<String>) -> Self {
         let range = span.to_range().unwrap_or_default();
         let before = text.get(..range.start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
@@ -184,6 +184,7 @@ impl Parsed {
             let message = format!("more than {MOST_LEVELS} statements within each other");
             return Err(at(span, message));
         }
+        unsettled(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
         let (loss, parameters) = loss(&module).map_err(|(span, message)| at(span, message))?;
         Ok(Parsed {
@@ -252,6 +253,25 @@ fn foreign(module: &Module, text: &str) -> Option<Refusal> {
         })
         .or_else(|| functions().find_map(shared_expression).map(word))
         .or_else(pending)
+}
+
+/// The first private variable that begins with what an option says, which is not known when kernels are made.
+fn unsettled(module: &Module) -> Option<Refusal> {
+    fn plain(module: &Module, h: Handle<Expression>) -> bool {
+        match module.global_expressions.try_get(h) {
+            Ok(Expression::Literal(_) | Expression::Constant(_) | Expression::ZeroValue(_)) => true,
+            Ok(Expression::Compose { components, .. }) => {
+                components.iter().all(|c| plain(module, *c))
+            }
+            Ok(Expression::Splat { value, .. }) => plain(module, *value),
+            _ => false,
+        }
+    }
+    let mut variables = module.global_variables.iter();
+    let (handle, variable) = variables.find(|(_, v)| v.init.is_some_and(|h| !plain(module, h)))?;
+    let name = variable.name.as_deref().unwrap_or_default();
+    let message = format!("`{name}` begins with the value of an option: set it in `loss`");
+    Some((module.global_variables.get_span(handle), message))
 }
 
 /// The first statement that concerns other invocations, or the fragment.

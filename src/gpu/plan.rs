@@ -169,6 +169,7 @@ impl Part {
                 }
             }
         }
+        options.extend(loss.derived());
         Ok(Part {
             info: loss.info(),
             layout: layout.clone(),
@@ -179,7 +180,7 @@ impl Part {
             divisor: layout.divisor(loss, &geometry),
             ignore: loss.ignore_index(),
             options,
-            plain: loss.options() == (loss.info().make)().options(),
+            plain: loss.options() == loss.info().make().options(),
             list,
             inputs,
             scale,

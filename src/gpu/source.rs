@@ -121,13 +121,13 @@ impl Stage {
     }
 }
 
-/// A registered loss as part of a key: told from others by its name.
+/// A loss as part of a key: told from others by where its description lies, of which there is one.
 #[derive(Clone, Copy)]
 pub(crate) struct Named(pub &'static Info);
 
 impl PartialEq for Named {
     fn eq(&self, other: &Named) -> bool {
-        self.0.name == other.0.name
+        std::ptr::eq(self.0, other.0)
     }
 }
 
@@ -135,7 +135,7 @@ impl Eq for Named {}
 
 impl std::hash::Hash for Named {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.name.hash(state);
+        std::ptr::hash(self.0, state);
     }
 }
 

@@ -35,7 +35,7 @@ impl Elementwise for GaussianNll {
         Term {
             loss: 0.5 * (v.ln() + d * d / v) + constant,
             // The clamp does not stop the variance's gradient: PyTorch clamps outside of the graph.
-            grad: [d / v, 0.5 * (1.0 / v - (d / v) * (d / v))],
+            grad: [d / v, 0.5 * (1.0 / v - (d / v) * (d / v)), 0.0],
         }
     }
 
@@ -53,7 +53,7 @@ impl Elementwise for GaussianNll {
         let slope = 0.5 * (DIV / v + 2.0 * r * er + er * er + U * r * r + U * (1.0 / v + r * r));
         Term {
             loss: loss + lost * d * r,
-            grad: [er + lost * r, slope + lost * (1.0 / v + r * r)],
+            grad: [er + lost * r, slope + lost * (1.0 / v + r * r), 0.0],
         }
     }
 

@@ -22,7 +22,7 @@ impl Elementwise for MarginRanking {
             true => Term::default(),
             false => Term {
                 loss: m,
-                grad: [-t, t],
+                grad: [-t, t, 0.0],
             },
         }
     }
@@ -37,7 +37,7 @@ impl Elementwise for MarginRanking {
         let t = if unsure { e.t.abs() } else { 0.0 };
         Term {
             loss: em,
-            grad: [t, t],
+            grad: [t, t, 0.0],
         }
     }
 }

@@ -23,7 +23,14 @@ pub enum Range {
     AtLeastOne,
     /// 1 or 2.
     OneOrTwo,
+    /// A whole number that f32 has, with all between it and 0.
+    Whole,
+    /// The same, 0 and above.
+    Count,
 }
+
+/// The largest of the whole numbers of which f32 has every one.
+const MOST_WHOLE: f32 = 16_777_216.0;
 
 impl Range {
     fn holds(self, v: f32) -> bool {
@@ -37,6 +44,8 @@ impl Range {
                 Range::Inside => v > 0.0 && v < 1.0,
                 Range::AtLeastOne => v >= 1.0,
                 Range::OneOrTwo => v == 1.0 || v == 2.0,
+                Range::Whole => v.fract() == 0.0 && v.abs() <= MOST_WHOLE,
+                Range::Count => v.fract() == 0.0 && (0.0..=MOST_WHOLE).contains(&v),
             }
     }
 
@@ -51,6 +60,8 @@ impl Range {
             Range::Inside => "a number above 0 and below 1",
             Range::AtLeastOne => "a finite number of at least 1",
             Range::OneOrTwo => "1 or 2",
+            Range::Whole => "a whole number of at most 16777216 in size",
+            Range::Count => "a whole number from 0 to 16777216",
         }
     }
 }
@@ -210,6 +221,38 @@ pub(super) fn check_range(
     })
 }
 
+/// Whether an option takes a value: its type, and its range.
+pub(crate) fn check_value(
+    loss: &'static str,
+    option: &'static OptionInfo,
+    value: &OptionValue,
+) -> Result<()> {
+    let fits = matches!(
+        (option.kind, value),
+        (
+            OptionKind::Number | OptionKind::NumberOrColumns,
+            OptionValue::Number(_)
+        ) | (OptionKind::NumberOrColumns, OptionValue::Columns(_))
+            | (OptionKind::Flag, OptionValue::Flag(_))
+            | (OptionKind::Index, OptionValue::Index(_))
+    );
+    if fits {
+        return check_range(loss, option, value);
+    }
+    Err(Error::OptionValue {
+        loss,
+        option: option.name,
+        expected: match option.kind {
+            OptionKind::Number => option.range.name(),
+            OptionKind::Flag => "true or false",
+            OptionKind::Index => "a class index",
+            OptionKind::NumberOrColumns => "a number, or one per column",
+        }
+        .into(),
+        found: value.to_string(),
+    })
+}
+
 /// Sets `slot` from `value`, or says what the option takes. Called by the code of [`loss!`].
 pub(super) fn set_field<F: Field>(
     slot: &mut F,
@@ -217,24 +260,14 @@ pub(super) fn set_field<F: Field>(
     option: &'static OptionInfo,
     value: OptionValue,
 ) -> Result<()> {
-    let found = value.to_string();
-    check_range(loss, option, &value)?;
-    *slot = F::from_value(value).ok_or(Error::OptionValue {
-        loss,
-        option: option.name,
-        expected: match F::KIND {
-            OptionKind::Number => option.range.name(),
-            OptionKind::Flag => "true or false",
-            OptionKind::Index => "a class index",
-            OptionKind::NumberOrColumns => "a number, or one per column",
-        }
-        .into(),
-        found,
-    })?;
+    check_value(loss, option, &value)?;
+    if let Some(value) = F::from_value(value) {
+        *slot = value;
+    }
     Ok(())
 }
 
-pub(super) fn unknown_option(info: &Info, option: &str) -> Error {
+pub(crate) fn unknown_option(info: &Info, option: &str) -> Error {
     let known: Vec<_> = info.options.iter().map(|o| o.name).collect();
     Error::UnknownOption {
         loss: info.name,

@@ -6,8 +6,23 @@ use crate::loss::{Family, Info, Loss, OptionKind, OptionValue, Range, TargetKind
 use crate::tensor::{DType, LabelType};
 
 /// Values at both ends of an option's range and between.
-fn option_values(info: &Info, index: usize, cols: usize) -> Vec<OptionValue> {
+fn option_values(info: &'static Info, index: usize, cols: usize) -> Vec<OptionValue> {
     let option = &info.options[index];
+    if info.is_custom() {
+        // Nobody said what it takes: what is near the default.
+        return match (info.make().options().get(index), option.range) {
+            (Some(OptionValue::Flag(_)), _) => [false, true].map(OptionValue::Flag).into(),
+            (Some(OptionValue::Number(v)), Range::Any) => {
+                let near = match *v {
+                    0.0 => [0.0, 0.25, 1.0],
+                    v => [v, 0.5 * v, 1.5 * v],
+                };
+                near.map(OptionValue::Number).into()
+            }
+            (Some(OptionValue::Number(v)), _) => [*v, v + 1.0].map(OptionValue::Number).into(),
+            _ => Vec::new(),
+        };
+    }
     let numbers: &[f32] = match option.range {
         Range::Any => &[-0.75, 0.25, 3.0],
         Range::Positive => &[0.25, 1.0, 4.0],
@@ -17,6 +32,8 @@ fn option_values(info: &Info, index: usize, cols: usize) -> Vec<OptionValue> {
         Range::Inside => &[0.1, 0.5, 0.75],
         Range::AtLeastOne => &[1.0, 2.0, 3.5],
         Range::OneOrTwo => &[1.0, 2.0],
+        Range::Whole => &[-1.0, 0.0, 2.0],
+        Range::Count => &[0.0, 1.0, 3.0],
     };
     let number = numbers.iter().map(|&v| OptionValue::Number(v));
     match option.kind {
@@ -34,8 +51,13 @@ fn option_values(info: &Info, index: usize, cols: usize) -> Vec<OptionValue> {
 /// `cols` columns. The first one has the defaults.
 pub fn corners(info: &'static Info, cols: usize) -> Vec<Box<dyn Loss>> {
     let mut settings: Vec<Vec<OptionValue>> = vec![Vec::new()];
-    for index in 0..info.options.len() {
-        let values = option_values(info, index, cols);
+    let all: Vec<_> = (0..info.options.len())
+        .map(|index| option_values(info, index, cols))
+        .collect();
+    if all.iter().map(Vec::len).product::<usize>() > MOST_CORNERS {
+        return one_at_a_time(info, &all);
+    }
+    for values in all {
         settings = settings
             .iter()
             .flat_map(|s| {
@@ -45,12 +67,12 @@ pub fn corners(info: &'static Info, cols: usize) -> Vec<Box<dyn Loss>> {
             })
             .collect();
     }
-    let mut losses = vec![(info.make)()];
+    let mut losses = vec![info.make()];
     if info.options.is_empty() {
         return losses;
     }
     for values in settings {
-        let mut loss = (info.make)();
+        let mut loss = info.make();
         let fits = info
             .options
             .iter()
@@ -58,6 +80,22 @@ pub fn corners(info: &'static Info, cols: usize) -> Vec<Box<dyn Loss>> {
             .all(|(option, value)| loss.set(option.name, value).is_ok());
         if fits {
             losses.push(loss);
+        }
+    }
+    losses
+}
+
+/// More combinations of option values than any registered loss has. Past it each option is tried by itself.
+const MOST_CORNERS: usize = 400;
+
+fn one_at_a_time(info: &'static Info, all: &[Vec<OptionValue>]) -> Vec<Box<dyn Loss>> {
+    let mut losses = vec![info.make()];
+    for (option, values) in info.options.iter().zip(all) {
+        for value in values {
+            let mut loss = info.make();
+            if loss.set(option.name, value.clone()).is_ok() {
+                losses.push(loss);
+            }
         }
     }
     losses
@@ -383,7 +421,13 @@ impl Listing {
             true => &[0, 1, 2, 255, 256, 257, 4097],
             false => &[0, 1, 2, 255, 256, 257, 65_535, 65_536, 1_000_000],
         };
-        for &n in sizes {
+        // The reference of a custom loss goes through its text for every element.
+        let most = if self.info.is_custom() {
+            65_536
+        } else {
+            usize::MAX
+        };
+        for &n in sizes.iter().filter(|n| **n <= most) {
             self.reductions(&[n]);
         }
         self.product(&[37, 7], ClassAxis::Last);

@@ -3,8 +3,10 @@
 use super::cases::{CORNER_COLS, Case, Goal, Weights};
 use crate::batch::{Batch, ClassWeight, Target};
 use crate::layout::ClassAxis;
-use crate::loss::{Element, Family, Info, Loss, Math, OptionValue, Support, TargetKind};
-use crate::tensor::{LabelType, Labels, Values};
+use crate::loss::{
+    Element, Family, Info, Loss, MOST_INPUTS, Math, OptionValue, Support, TargetKind,
+};
+use crate::tensor::{DType, LabelType, Labels, Values};
 
 /// Seeded numbers, the same on every machine: SplitMix64.
 #[derive(Debug, Clone)]
@@ -93,6 +95,28 @@ impl Support {
     }
 }
 
+/// The element that numbers are: the inputs, and then the target.
+fn element(inputs: usize, numbers: &[f32]) -> Element {
+    let mut x = [0.0; MOST_INPUTS];
+    for (x, &v) in x.iter_mut().zip(numbers.iter().take(inputs)) {
+        *x = f64::from(v);
+    }
+    let t = numbers.get(inputs).map_or(0.0, |&t| f64::from(t));
+    Element { x, t, column: 0 }
+}
+
+/// Whether loss and derivatives of an element are finite, and whatever f32 arithmetic may make of them.
+fn definite(loss: &dyn Loss, numbers: &[f32]) -> bool {
+    let Math::Elementwise(math) = loss.math() else {
+        return true;
+    };
+    let e = element(loss.info().inputs.len(), numbers);
+    let (term, bound) = (math.term(&e), math.bound(&e));
+    let fits = |v: f64, bound: f64| v.abs() + bound < DType::F32.overflow();
+    let mut grads = term.grad.iter().zip(&bound.grad);
+    fits(term.loss, bound.loss) && grads.all(|(v, b)| fits(*v, *b))
+}
+
 impl Case {
     /// The numbers of this case for `loss`.
     pub(super) fn batch(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Batch<'static> {
@@ -125,6 +149,9 @@ impl Case {
         };
         let class_weight = self.class_weight.then(|| weights(cols));
         let mut random = Random::new(seed ^ 1);
+        if info.is_custom() {
+            self.make_definite(loss, &mut columns, &mut random);
+        }
         let target = match self.goal {
             Goal::None => None,
             Goal::Values => {
@@ -134,7 +161,10 @@ impl Case {
                 }
                 // Now and then the target is the input: the kink of many losses.
                 for (t, x) in target.iter_mut().zip(&columns[0]) {
-                    if random.below(16) == 0 && info.domain[0] == info.domain[inputs] {
+                    if random.below(16) == 0
+                        && info.domain[0] == info.domain[inputs]
+                        && !info.is_custom()
+                    {
                         *t = *x;
                     }
                 }
@@ -159,6 +189,42 @@ impl Case {
         batch.weight = weight.map(Values::from);
         batch.class_weight = class_weight.map(|w| ClassWeight::Values(w.into()));
         batch
+    }
+
+    /// Replaces numbers for which a loss is not defined, where nobody said which these are: each element by one of some
+    /// [`Support`], tensor by tensor, until the reference and all that f32 arithmetic may make of it are finite. Now and then the target
+    /// is the input.
+    fn make_definite(&self, loss: &dyn Loss, columns: &mut [Vec<f32>], random: &mut Random) {
+        const SUPPORTS: [Support; 5] = [
+            Support::Real,
+            Support::Probability,
+            Support::NonNegative,
+            Support::Sign,
+            Support::LogProbability,
+        ];
+        let n = columns.first().map_or(0, Vec::len);
+        for i in 0..n {
+            let mut numbers: Vec<f32> = columns.iter().map(|c| c[i]).collect();
+            let last = numbers.len() - 1;
+            for _ in 0..64 {
+                if random.below(16) == 0 {
+                    numbers[last] = numbers[0];
+                }
+                for v in &mut numbers {
+                    *v = self.dtype.round(f64::from(*v)) as f32;
+                }
+                if definite(loss, &numbers) {
+                    break;
+                }
+                for v in &mut numbers {
+                    let support = SUPPORTS[random.below(SUPPORTS.len())];
+                    *v = random.number(support);
+                }
+            }
+            for (column, v) in columns.iter_mut().zip(numbers) {
+                column[i] = v;
+            }
+        }
     }
 
     fn settings(&self, shape: Vec<usize>, inputs: Vec<Vec<f32>>) -> Batch<'static> {
@@ -200,18 +266,19 @@ impl Case {
         let subnormal = |v: &f32| *v != 0.0 && v.abs() < f32::MIN_POSITIVE;
         let infinite = |v: &f32| v.is_infinite();
         let diverges = |c: &[f32]| match loss.math() {
-            Math::Elementwise(math) => {
-                let mut x = [0.0; 2];
-                for (x, &v) in x.iter_mut().zip(&c[..inputs]) {
-                    *x = f64::from(v);
-                }
-                let t = c.get(inputs).map_or(0.0, |&t| f64::from(t));
-                !math.term(&Element { x, t, column: 0 }).loss.is_finite()
-            }
+            Math::Elementwise(math) => !math.term(&element(inputs, c)).loss.is_finite(),
             Math::Rows(_) => false,
         };
         combinations
             .retain(|c| !c.iter().any(subnormal) || !(c.iter().any(infinite) || diverges(c)));
+        if info.is_custom() {
+            // What overflows on its way, or is not defined there, may become anything.
+            let stored = |v: &f32| self.dtype.round(f64::from(*v)) as f32;
+            combinations.retain(|c| {
+                let stored: Vec<f32> = c.iter().map(stored).collect();
+                c.iter().any(|v| v.is_nan()) || definite(loss, &stored)
+            });
+        }
         if list {
             // Every combination in every column.
             combinations = combinations

@@ -438,11 +438,10 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "plot losses --out text.txt",
         &["text.txt", "cannot make the folder"],
     ),
-    // What is not there yet.
     (
         "",
         "loss --wgsl a.wgsl --input x.npy",
-        &["--wgsl", "not available in this version"],
+        &["a.wgsl", "cannot read"],
     ),
     // Sums of losses.
     ("", "loss --combined a.json", &["a.json", "cannot read"]),

@@ -9,7 +9,7 @@ use wgloss::{
 };
 
 fn good(info: &'static Info) -> (Box<dyn Loss>, Batch<'static>) {
-    let loss = (info.make)();
+    let loss = info.make();
     let recipe = Recipe {
         labels: support::targets(info)[0],
         ..Recipe::new([4, 3])

@@ -96,8 +96,8 @@ fn recipe_of(loss: &dyn Loss, shape: &[usize]) -> Recipe {
     }
 }
 
-fn make(info: &Info) -> Box<dyn Loss> {
-    (info.make)()
+fn make(info: &'static Info) -> Box<dyn Loss> {
+    info.make()
 }
 
 #[test]

@@ -879,7 +879,7 @@ fn a_host_may_have_finer_alignments() {
     let Some(coarse) = support::gpu() else { return };
     let ([gpu], uncaught) = host_devices(true);
     let losses = wgloss::loss::all().iter();
-    let mut losses: Vec<_> = losses.map(|info| (info.make)()).collect();
+    let mut losses: Vec<_> = losses.map(|info| info.make()).collect();
     // Those with the most options compile the shared kernels.
     losses.sort_by_key(|l| std::cmp::Reverse(l.options().len()));
     for loss in &losses {
@@ -952,7 +952,7 @@ fn class_weights_on_the_device_are_counted_when_they_are_bad() {
                         reduction,
                         ..Recipe::new([3, 4, 2])
                     };
-                    let loss = (info.make)();
+                    let loss = info.make();
                     let batch = support::batch(&*loss, &recipe, &mut Rng::new(info.name));
                     let pool = Pool::new(&*loss, &batch, 1);
                     let mut bytes = pool.bytes.clone();
@@ -982,7 +982,7 @@ fn a_list_of_an_option_is_not_taken_for_weights() {
             .iter()
             .filter(|o| o.kind == OptionKind::NumberOrColumns)
         {
-            let mut loss = (info.make)();
+            let mut loss = info.make();
             let list = OptionValue::Columns(support::points(option.range).to_vec());
             loss.set(option.name, list).expect("inside the range");
             for &weight in support::weights(info) {

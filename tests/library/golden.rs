@@ -45,10 +45,10 @@ fn shape(v: &Value) -> Vec<usize> {
     numbers(&v["shape"]).iter().map(|&d| d as usize).collect()
 }
 
-fn case(info: &Info, index: usize, v: &Value) -> Case {
+fn case(info: &'static Info, index: usize, v: &Value) -> Case {
     let source = v["source"].as_str().expect("a source");
     let name = format!("{} case {index} ({source}, {})", info.name, v["options"]);
-    let mut loss = (info.make)();
+    let mut loss = info.make();
     for (option, value) in v["options"].as_object().expect("options") {
         let known = info.options.iter().find(|o| o.name == option);
         let known = known.unwrap_or_else(|| panic!("{name}: no option `{option}`"));
@@ -120,7 +120,7 @@ fn case(info: &Info, index: usize, v: &Value) -> Case {
 }
 
 /// All cases of a loss.
-fn cases(info: &Info) -> Vec<Case> {
+fn cases(info: &'static Info) -> Vec<Case> {
     let path = folder().join(format!("{}.json", info.name));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let v: Value =

@@ -284,7 +284,7 @@ fn gradients_are_derivatives() {
 #[test]
 fn one_wrong_gradient_is_found() {
     for info in wgloss::loss::all() {
-        let loss = (info.make)();
+        let loss = info.make();
         for &labels in support::targets(info) {
             let mut rng = Rng::new(info.name);
             let recipe = Recipe {

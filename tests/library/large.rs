@@ -238,7 +238,7 @@ fn targets_outside_the_domain_follow_the_formula() {
         if info.target == TargetKind::None {
             continue;
         }
-        let loss = (info.make)();
+        let loss = info.make();
         let batch = Batch::new([n], &x).target(&t).reduction(Reduction::None);
         right(&gpu, loss.as_ref(), &batch);
     }

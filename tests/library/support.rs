@@ -264,6 +264,8 @@ pub fn points(range: Range) -> [f32; 3] {
         Range::Inside => [0.125, 0.5, 0.875],
         Range::AtLeastOne => [1.0, 2.5, 6.0],
         Range::OneOrTwo => [1.0, 2.0, 1.0],
+        Range::Whole => [-3.0, 0.0, 2.0],
+        Range::Count => [0.0, 1.0, 5.0],
     }
 }
 
@@ -291,14 +293,14 @@ fn values(option: &OptionInfo, default: OptionValue, cols: usize) -> Vec<OptionV
 }
 
 /// How many combinations [`corner`] knows.
-pub fn corners(info: &Info) -> usize {
+pub fn corners(info: &'static Info) -> usize {
     // A list of columns counts as one value, however long.
     choices(info, 1).iter().map(Vec::len).product()
 }
 
 /// A loss with one combination of its options' defaults, ends and inner values; 0 is the default.
-pub fn corner(info: &Info, cols: usize, mut which: usize) -> Box<dyn Loss> {
-    let mut loss = (info.make)();
+pub fn corner(info: &'static Info, cols: usize, mut which: usize) -> Box<dyn Loss> {
+    let mut loss = info.make();
     for (option, values) in info.options.iter().zip(choices(info, cols)) {
         let value = values[which % values.len()].clone();
         which /= values.len();
@@ -308,8 +310,8 @@ pub fn corner(info: &Info, cols: usize, mut which: usize) -> Box<dyn Loss> {
     loss
 }
 
-fn choices(info: &Info, cols: usize) -> Vec<Vec<OptionValue>> {
-    let options = info.options.iter().zip((info.make)().options());
+fn choices(info: &'static Info, cols: usize) -> Vec<Vec<OptionValue>> {
+    let options = info.options.iter().zip(info.make().options());
     options
         .map(|(option, default)| values(option, default, cols))
         .collect()
@@ -317,8 +319,8 @@ fn choices(info: &Info, cols: usize) -> Vec<Vec<OptionValue>> {
 
 /// A loss with default options, and one in which every option has another value: what is enough where the
 /// arithmetic is not the question.
-pub fn option_samples(info: &Info, cols: usize) -> Vec<Box<dyn Loss>> {
-    let mut other = (info.make)();
+pub fn option_samples(info: &'static Info, cols: usize) -> Vec<Box<dyn Loss>> {
+    let mut other = info.make();
     for (option, default) in info.options.iter().zip(other.options()) {
         let value = match option.kind {
             OptionKind::Number => OptionValue::Number(points(option.range)[1]),
@@ -334,8 +336,8 @@ pub fn option_samples(info: &Info, cols: usize) -> Vec<Box<dyn Loss>> {
             .expect("a value inside the range is taken");
     }
     match info.options {
-        [] => vec![(info.make)()],
-        _ => vec![(info.make)(), other],
+        [] => vec![info.make()],
+        _ => vec![info.make(), other],
     }
 }
 

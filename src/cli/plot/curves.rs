@@ -57,6 +57,12 @@ pub fn all() -> std::result::Result<Vec<Picture>, Failure> {
     Ok(pictures)
 }
 
+/// The pictures of single losses.
+pub fn of(losses: &[&'static Info]) -> std::result::Result<Vec<Picture>, Failure> {
+    let all = losses.iter().map(|info| single(info));
+    Ok(all.collect::<Result<Vec<_>>>()?)
+}
+
 /// What a loss compares, which decides what it is drawn over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -231,11 +237,14 @@ type Variant = (String, Box<dyn Loss>);
 
 /// The loss with default options, or with several values of one option, whose name comes along.
 fn variants(info: &'static Info) -> (Option<&'static str>, Vec<Variant>) {
-    let defaults = (info.make)().options();
+    let defaults = info.make().options();
     let options = || info.options.iter().zip(&defaults);
     let chosen = VARIED
         .iter()
         .find_map(|(name, values)| Some((options().find(|(o, _)| o.name == *name)?, *values)));
+    // Of a loss that nobody knows here, the first there is.
+    let first = || Some((options().next()?, &[][..]));
+    let chosen = chosen.or_else(|| first().filter(|_| info.is_custom()));
     let Some(((option, default), values)) = chosen else {
         return (None, vec![(String::new(), fresh(info))]);
     };
@@ -270,8 +279,8 @@ fn variants(info: &'static Info) -> (Option<&'static str>, Vec<Variant>) {
 }
 
 /// The loss with default options, but every row of a set ratio by itself: a row is a place of the line.
-fn fresh(info: &Info) -> Box<dyn Loss> {
-    let mut loss = (info.make)();
+fn fresh(info: &'static Info) -> Box<dyn Loss> {
+    let mut loss = info.make();
     if info.family == Family::Sets {
         // Sets have it; another loss would stay as it is.
         let _ = loss.set("per_row", OptionValue::Flag(true));
@@ -315,7 +324,7 @@ fn single(info: &'static Info) -> Result<Picture> {
     let fixed: Vec<_> = info
         .options
         .iter()
-        .zip((info.make)().options())
+        .zip(info.make().options())
         .filter(|(o, v)| Some(o.name) != varied && matches!(v, OptionValue::Number(_)))
         .map(|(o, v)| format!("{} = {v}", o.name))
         .collect();
@@ -386,6 +395,7 @@ fn sweeps(info: &'static Info) -> Result<Vec<(String, Sweep)>> {
 /// Over one input, for several targets; or for several scales, where a second input is one.
 fn elementwise(info: &Info, kind: Kind) -> Vec<(String, Sweep)> {
     let (targets, low, high): (&[f64], f64, f64) = match kind {
+        _ if info.is_custom() && info.target != TargetKind::None => (&[1.0, 0.0, -1.0], -3.0, 3.0),
         Kind::NonNegative => (&[1.0, 3.0], 0.0, 3.0),
         Kind::Probabilities => (&[1.0, 0.0], 0.0, 1.0),
         Kind::LogProbabilities => (&[1.0, 0.5, 0.25], -5.0, 0.0),
@@ -399,10 +409,13 @@ fn elementwise(info: &Info, kind: Kind) -> Vec<(String, Sweep)> {
     let others: Vec<f64> = (1..info.inputs.len())
         .map(|k| match info.domain.get(k) {
             Some(Support::NonNegative | Support::Probability) => 1.0,
+            // It may be a scale as well as a score.
+            _ if info.is_custom() => 1.0,
             _ => 0.0,
         })
         .collect();
     let axis = match (kind, second) {
+        _ if info.is_custom() => first.into(),
         (Kind::Regression, _) => format!("error {first} − t"),
         (Kind::Margin, Some(second)) => format!("{first} − {second}"),
         (Kind::Probabilities, _) => format!("probability {first}"),
@@ -411,7 +424,10 @@ fn elementwise(info: &Info, kind: Kind) -> Vec<(String, Sweep)> {
         _ => first.into(),
     };
     let make = |t: f64, others: Vec<f64>| {
-        let shift = if kind == Kind::Regression { t } else { 0.0 };
+        let shift = match kind {
+            Kind::Regression if !info.is_custom() => t,
+            _ => 0.0,
+        };
         Sweep {
             axis: axis.clone(),
             by: first,

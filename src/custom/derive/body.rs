@@ -1,6 +1,6 @@
 //! A function's body while its derivative is written: what is there, and what writes it.
 
-use super::{Assumed, Change, Deriver, Inputs, Result, Undefined};
+use super::{Assumed, Change, Deriver, Inputs, Result, Undefined, change_name};
 use naga::valid::FunctionInfo;
 use naga::{
     BinaryOperator as Op, Block, Expression, Function, FunctionArgument, FunctionResult, Handle,
@@ -94,7 +94,10 @@ impl<'d, 'a> Body<'d, 'a> {
                 }
                 let place = body.out.arguments.len() as u32;
                 body.out.arguments.push(FunctionArgument {
-                    name: argument.name.as_ref().map(|name| format!("{name}_d{k}")),
+                    name: argument
+                        .name
+                        .as_ref()
+                        .map(|name| format!("{name}_{}", change_name(k))),
                     ty: argument.ty,
                     binding: None,
                 });
@@ -124,7 +127,10 @@ impl<'d, 'a> Body<'d, 'a> {
             let shadows = by.unwrap_or_else(|| vec![false; body.all.count]);
             let shadow = |(k, by): (usize, bool)| {
                 by.then(|| {
-                    let name = variable.name.as_ref().map(|name| format!("{name}_d{k}"));
+                    let name = variable
+                        .name
+                        .as_ref()
+                        .map(|name| format!("{name}_{}", change_name(k)));
                     let shadow = LocalVariable {
                         name,
                         ty: variable.ty,

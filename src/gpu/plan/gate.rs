@@ -109,7 +109,7 @@ fn cost(
     layout: &Layout,
     seen: &mut HashMap<String, usize>,
 ) -> (&'static str, Cost) {
-    let loss = (info.make)();
+    let loss = info.make();
     let inputs = (0..info.inputs.len()).collect();
     let parts = [Part::new(&*loss, layout, inputs, 1.0).expect("a good layout")];
     let planner = Planner::new(gpu, &parts).expect("planned");

@@ -74,7 +74,7 @@ pub(crate) fn list_option(info: &Info) -> Option<&'static OptionInfo> {
 fn constant(term: &Term, option: &str) -> Option<String> {
     let info = term.loss.filter(|_| term.plain)?.0;
     let at = info.options.iter().position(|o| o.name == option)?;
-    match (info.make)().options().get(at)? {
+    match info.make().options().get(at)? {
         OptionValue::Number(v) => Some(format!("{v:?}f")),
         OptionValue::Flag(v) => Some(format!("{}u", u32::from(*v))),
         OptionValue::Index(_) | OptionValue::Columns(_) => None,
@@ -377,6 +377,9 @@ pub(super) fn params(text: &mut String, v: &Variant) {
             };
             line!(text, "    opt{s}_{}: {ty},", option.name);
         }
+        for (name, ty) in term.loss.map_or(&[][..], |l| l.0.derived) {
+            line!(text, "    opt{s}_{name}: {ty},");
+        }
     }
 }
 
@@ -452,7 +455,8 @@ fn open_sums(text: &mut String, v: &Variant) {
 /// Adds the gradient `d` of a term, times `f`, where `nan` says whether it is one. The first of an input is set: compilers
 /// may not leave out an addition to 0, because of -0.
 fn add_sums(text: &mut String, v: &Variant, part: &Part<'_>, d: &str, f: &str, nan: &str) {
-    for (slot, x) in part.term.inputs.iter().zip(part.info.inputs) {
+    for (i, slot) in part.term.inputs.iter().enumerate() {
+        let x = part.info.member(i);
         let before = &v.terms[..part.k];
         let first = part.term.inputs.iter().filter(|s| *s == slot).count() == 1
             && !before.iter().any(|t| t.inputs.contains(slot));

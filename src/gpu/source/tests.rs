@@ -261,7 +261,7 @@ fn counted(v: &Variant, turn: usize) -> Option<Variant> {
     let [term] = v.terms.as_slice() else {
         return None;
     };
-    let loss = (term.loss?.0.make)();
+    let loss = term.loss?.0.make();
     let carried = match loss.math() {
         Math::Elementwise(of) => of.carries()?,
         Math::Rows(_) => return None,

@@ -408,8 +408,11 @@ pub(super) fn weight(part: &Part<'_>) -> String {
 /// The element of a loss, and how it is made of the inputs.
 pub(super) fn element(text: &mut String, part: &Part<'_>) {
     let Part { s, term, info, .. } = part;
-    let names =
-        |ty: &str| -> String { info.inputs.iter().map(|x| format!("{x}: {ty}, ")).collect() };
+    let names = |ty: &str| -> String {
+        (0..info.inputs.len())
+            .map(|k| format!("{}: {ty}, ", info.member(k)))
+            .collect()
+    };
     // t: the target, or whether this column is the target's; c: the column's weight; w: the element's, in a set.
     line!(
         text,
