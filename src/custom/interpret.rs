@@ -460,3 +460,32 @@ fn set(frame: &mut Frame<'_>, handle: Handle<Expression>, value: Value) {
         *slot = Some(value);
     }
 }
+
+/// STUB
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounded {
+    pub value: f64,
+    pub bound: f64,
+}
+impl Machine<'_> {
+    pub(crate) fn bounded_near(
+        &self,
+        f: Handle<Function>,
+        a: &[(f64, f64)],
+    ) -> Result<Vec<Bounded>, Fault> {
+        let values: Vec<_> = a.iter().map(|a| Value::F32(a.0)).collect();
+        fn flat(v: &Value, out: &mut Vec<Bounded>) {
+            match v {
+                Value::F32(v) => out.push(Bounded {
+                    value: *v,
+                    bound: 1e-5 * (1.0 + v.abs()),
+                }),
+                Value::Parts(p) => p.iter().for_each(|v| flat(v, out)),
+                _ => {}
+            }
+        }
+        let mut out = Vec::new();
+        flat(&self.call(f, &values)?, &mut out);
+        Ok(out)
+    }
+}

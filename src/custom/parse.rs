@@ -107,15 +107,30 @@ pub(crate) struct Setting {
     pub default: Option<f64>,
 }
 
+/// A loss of rows: `row_terms` says what an element adds to the sums of its row, and `row_loss` what the loss of these sums is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct RowParts {
+    /// The function `row_terms`.
+    pub terms: Handle<Function>,
+    /// What it gives: an f32, or a structure of f32s.
+    pub sums: Handle<naga::Type>,
+    /// How many they are.
+    pub count: usize,
+    /// Whether inputs are given relative to their maxima of the row: `const shift_by_max = true;`.
+    pub shift: bool,
+}
+
 /// A user's file that passed.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub text: String,
     pub module: Module,
-    /// The function `loss`.
+    /// The function `loss`; of a loss of rows `row_loss`.
     pub loss: Handle<Function>,
-    /// Its parameters in order; the target is the last.
+    /// Its parameters in order, or those of `row_terms`; the target is the last.
     pub parameters: Vec<String>,
+    /// What makes it a loss of rows.
+    pub rows: Option<RowParts>,
     /// The overrides in the order of the text.
     pub settings: Vec<Setting>,
 }
@@ -186,12 +201,14 @@ impl Parsed {
         }
         unsettled(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
-        let (loss, parameters) = loss(&module).map_err(|(span, message)| at(span, message))?;
+        let (loss, parameters, rows) =
+            functions(&module).map_err(|(span, message)| at(span, message))?;
         Ok(Parsed {
             text: text.to_owned(),
             module,
             loss,
             parameters,
+            rows,
             settings,
         })
     }
@@ -449,44 +466,157 @@ fn constant(module: &Module, of: Handle<Expression>) -> Option<f64> {
     }
 }
 
-/// The function `loss` and the names of its parameters.
-fn loss(module: &Module) -> Result<(Handle<Function>, Vec<String>), Refusal> {
-    let expected = "expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters";
+/// A function of the file.
+fn named(module: &Module, name: &str) -> Option<Handle<Function>> {
     let mut functions = module.functions.iter();
-    let found = functions.find(|(_, f)| f.name.as_deref() == Some("loss"));
-    let Some((handle, function)) = found else {
-        return Err((
-            Span::UNDEFINED,
-            format!("there is no function `loss`: {expected}"),
-        ));
+    let found = functions.find(|(_, f)| f.name.as_deref() == Some(name));
+    found.map(|(handle, _)| handle)
+}
+
+/// What a file is read for: its loss, the names of its parameters, and what makes it one of rows.
+type Functions = (Handle<Function>, Vec<String>, Option<RowParts>);
+
+/// The functions that make a loss, of elements or of rows.
+fn functions(module: &Module) -> Result<Functions, Refusal> {
+    const ELEMENT: &str = "expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters";
+    let [loss, terms, row_loss] = ["loss", "row_terms", "row_loss"].map(|n| named(module, n));
+    let (terms, row_loss) = match (loss, terms, row_loss) {
+        (Some(loss), None, None) => {
+            let names = numbers(module, loss, "loss", ELEMENT)?;
+            let span = module.functions.get_span(loss);
+            return match result(module, loss) {
+                Some(ty) if is_f32(module, ty) => Ok((loss, names, None)),
+                Some(ty) => Err((span, wrong_type(module, "the result of `loss`", ty))),
+                None => Err((span, format!("`loss` has no result: {ELEMENT}"))),
+            };
+        }
+        (Some(_), Some(other), _) | (Some(_), _, Some(other)) => {
+            let message =
+                "a loss is `loss` of elements, or `row_terms` and `row_loss` of rows, not both";
+            return Err((module.functions.get_span(other), message.into()));
+        }
+        (None, Some(terms), Some(row_loss)) => (terms, row_loss),
+        (None, Some(one), None) => {
+            let message = "`row_terms` without `row_loss`: expected `fn row_loss(sums: S) -> f32` of what it gives";
+            return Err((module.functions.get_span(one), message.into()));
+        }
+        (None, None, Some(one)) => {
+            let message = "`row_loss` without `row_terms`: expected `fn row_terms(x: f32, t: f32) -> S` of what it takes";
+            return Err((module.functions.get_span(one), message.into()));
+        }
+        (None, None, None) => {
+            let message = format!("there is no function `loss`: {ELEMENT}");
+            return Err((Span::UNDEFINED, message));
+        }
     };
-    let is_f32 = |ty| module.types[ty].inner == TypeInner::Scalar(Scalar::F32);
+    const TERMS: &str =
+        "expected `fn row_terms(x: f32, t: f32) -> S`, with S a structure of f32s or f32";
+    let names = numbers(module, terms, "row_terms", TERMS)?;
+    let span = module.functions.get_span(terms);
+    let Some(sums) = result(module, terms) else {
+        return Err((span, format!("`row_terms` has no result: {TERMS}")));
+    };
+    let count = match &module.types[sums].inner {
+        TypeInner::Scalar(Scalar::F32) => 1,
+        TypeInner::Struct { members, .. } if members.iter().all(|m| is_f32(module, m.ty)) => {
+            members.len()
+        }
+        _ => {
+            let ty = module.to_ctx().type_to_string(sums);
+            return Err((span, format!("`row_terms` gives {ty}: {TERMS}")));
+        }
+    };
+    let span = module.functions.get_span(row_loss);
+    let taken: Vec<_> = module.functions[row_loss]
+        .arguments
+        .iter()
+        .map(|a| a.ty)
+        .collect();
+    if taken != [sums] {
+        let ty = module.to_ctx().type_to_string(sums);
+        let message =
+            format!("expected `fn row_loss(sums: {ty}) -> f32`, of what `row_terms` gives");
+        return Err((span, message));
+    }
+    match result(module, row_loss) {
+        Some(ty) if is_f32(module, ty) => {}
+        Some(ty) => return Err((span, wrong_type(module, "the result of `row_loss`", ty))),
+        None => return Err((span, "`row_loss` has no result: expected f32".into())),
+    }
+    let parts = RowParts {
+        terms,
+        sums,
+        count,
+        shift: shift(module)?,
+    };
+    Ok((row_loss, names, Some(parts)))
+}
+
+/// What `shift_by_max` says, if the file has it.
+fn shift(module: &Module) -> Result<bool, Refusal> {
+    const NAME: &str = "shift_by_max";
+    if let Some((handle, _)) = module
+        .overrides
+        .iter()
+        .find(|(_, o)| o.name.as_deref() == Some(NAME))
+    {
+        let message = format!("`{NAME}` is no option: expected `const {NAME} = true;`");
+        return Err((module.overrides.get_span(handle), message));
+    }
+    let mut constants = module.constants.iter();
+    let Some((handle, found)) = constants.find(|(_, c)| c.name.as_deref() == Some(NAME)) else {
+        return Ok(false);
+    };
+    match module.global_expressions[found.init] {
+        Expression::Literal(Literal::Bool(v)) => Ok(v),
+        _ => Err((
+            module.constants.get_span(handle),
+            format!("`{NAME}` is no bool: expected `const {NAME} = true;`"),
+        )),
+    }
+}
+
+fn is_f32(module: &Module, ty: Handle<naga::Type>) -> bool {
+    module.types[ty].inner == TypeInner::Scalar(Scalar::F32)
+}
+
+fn result(module: &Module, function: Handle<Function>) -> Option<Handle<naga::Type>> {
+    module.functions[function].result.as_ref().map(|r| r.ty)
+}
+
+fn wrong_type(module: &Module, what: &str, ty: Handle<naga::Type>) -> String {
+    format!(
+        "{what} is {}: expected f32",
+        module.to_ctx().type_to_string(ty)
+    )
+}
+
+/// The names of a function's parameters, at least one, all of which are f32.
+fn numbers(
+    module: &Module,
+    handle: Handle<Function>,
+    called: &str,
+    expected: &str,
+) -> Result<Vec<String>, Refusal> {
+    let function = &module.functions[handle];
     let mut names = Vec::new();
     for (i, argument) in function.arguments.iter().enumerate() {
         let name = argument.name.clone().unwrap_or_default();
-        if !is_f32(argument.ty) {
+        if !is_f32(module, argument.ty) {
             let this =
                 |e: &Expression| matches!(e, Expression::FunctionArgument(n) if *n as usize == i);
             let at = function.expressions.iter().find(|(_, e)| this(e));
             let span = at.map_or(Span::UNDEFINED, |(h, _)| function.expressions.get_span(h));
-            let ty = module.to_ctx().type_to_string(argument.ty);
-            let message = format!("the parameter `{name}` of `loss` is {ty}: expected f32");
-            return Err((span, message));
+            let what = format!("the parameter `{name}` of `{called}`");
+            return Err((span, wrong_type(module, &what, argument.ty)));
         }
         names.push(name);
     }
-    let span = module.functions.get_span(handle);
     if names.is_empty() {
-        return Err((span, format!("`loss` has no parameters: {expected}")));
+        let span = module.functions.get_span(handle);
+        return Err((span, format!("`{called}` has no parameters: {expected}")));
     }
-    match &function.result {
-        Some(result) if is_f32(result.ty) => Ok((handle, names)),
-        Some(result) => {
-            let ty = module.to_ctx().type_to_string(result.ty);
-            Err((span, format!("the result of `loss` is {ty}: expected f32")))
-        }
-        None => Err((span, format!("`loss` has no result: {expected}"))),
-    }
+    Ok(names)
 }
 
 /// Where a function's name stands in its declaration.

@@ -2,9 +2,10 @@
 
 use super::cases::{CORNER_COLS, Case, Goal, Weights};
 use crate::batch::{Batch, ClassWeight, Target};
-use crate::layout::ClassAxis;
+use crate::layout::{ClassAxis, Geometry};
 use crate::loss::{
-    Element, Family, Info, Loss, MOST_INPUTS, Math, OptionValue, Support, TargetKind,
+    Element, Family, Info, Loss, MOST_INPUTS, Math, OptionValue, Row, RowTarget, Support,
+    TargetKind,
 };
 use crate::tensor::{DType, LabelType, Labels, Values};
 
@@ -105,6 +106,53 @@ fn element(inputs: usize, numbers: &[f32]) -> Element {
     Element { x, t, column: 0 }
 }
 
+/// Kinds of numbers that a custom loss may be defined for.
+const SUPPORTS: [Support; 5] = [
+    Support::Real,
+    Support::Probability,
+    Support::NonNegative,
+    Support::Sign,
+    Support::LogProbability,
+];
+
+/// Whether loss and gradients of a row are finite, and whatever f32 arithmetic may make of them.
+fn definite_row(
+    loss: &dyn Loss,
+    inputs: &[Vec<f32>],
+    label: Option<i64>,
+    values: Option<&[f32]>,
+) -> bool {
+    let Math::Rows(math) = loss.math() else {
+        return true;
+    };
+    let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+    let inputs: Vec<_> = inputs.iter().map(|x| wide(x)).collect();
+    let x: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
+    let values = values.map(wide);
+    let target = match (&values, label) {
+        (Some(values), _) => RowTarget::Values(values),
+        (None, Some(label)) => RowTarget::Class(usize::try_from(label).unwrap_or(0)),
+        (None, None) => RowTarget::None,
+    };
+    let row = Row {
+        x: &x,
+        target,
+        class_weight: None,
+        weight: None,
+        unweighted: 1.0,
+        // More than any row of a case has.
+        merges: 256.0,
+    };
+    let (term, bound) = (math.row(&row), math.bound(&row));
+    let fits = |(v, bound): (&f64, &f64)| v.abs() + bound < DType::F32.overflow();
+    let mut grads = term
+        .grads
+        .iter()
+        .flatten()
+        .zip(bound.grads.iter().flatten());
+    fits((&term.loss, &bound.loss)) && grads.all(fits)
+}
+
 /// Whether loss and derivatives of an element are finite, and whatever f32 arithmetic may make of them.
 fn definite(loss: &dyn Loss, numbers: &[f32]) -> bool {
     let Math::Elementwise(math) = loss.math() else {
@@ -149,7 +197,8 @@ impl Case {
         };
         let class_weight = self.class_weight.then(|| weights(cols));
         let mut random = Random::new(seed ^ 1);
-        if info.is_custom() {
+        let custom = info.is_custom().then_some(info.family);
+        if custom == Some(Family::Elementwise) {
             self.make_definite(loss, &mut columns, &mut random);
         }
         let target = match self.goal {
@@ -184,6 +233,10 @@ impl Case {
             }
         };
         columns.truncate(inputs);
+        let mut target = target;
+        if custom == Some(Family::Rows) {
+            self.make_rows_definite(loss, &mut columns, &mut target, &mut random);
+        }
         let mut batch = self.settings(self.shape.clone(), columns);
         batch.target = target;
         batch.weight = weight.map(Values::from);
@@ -195,13 +248,6 @@ impl Case {
     /// [`Support`], tensor by tensor, until the reference and all that f32 arithmetic may make of it are finite. Now and then the target
     /// is the input.
     fn make_definite(&self, loss: &dyn Loss, columns: &mut [Vec<f32>], random: &mut Random) {
-        const SUPPORTS: [Support; 5] = [
-            Support::Real,
-            Support::Probability,
-            Support::NonNegative,
-            Support::Sign,
-            Support::LogProbability,
-        ];
         let n = columns.first().map_or(0, Vec::len);
         for i in 0..n {
             let mut numbers: Vec<f32> = columns.iter().map(|c| c[i]).collect();
@@ -224,6 +270,50 @@ impl Case {
             for (column, v) in columns.iter_mut().zip(numbers) {
                 column[i] = v;
             }
+        }
+    }
+
+    /// The same for rows.
+    fn make_rows_definite(
+        &self,
+        loss: &dyn Loss,
+        inputs: &mut [Vec<f32>],
+        target: &mut Option<Target<'static>>,
+        random: &mut Random,
+    ) {
+        let Ok(geometry) = Geometry::new(&self.shape, self.axis) else {
+            return;
+        };
+        let mut values = match target {
+            Some(Target::Values(v)) => {
+                Some(v.to_f64().iter().map(|v| *v as f32).collect::<Vec<_>>())
+            }
+            _ => None,
+        };
+        let stored = |v: f32| self.dtype.round(f64::from(v)) as f32;
+        for row in 0..geometry.rows {
+            let places: Vec<usize> = (0..geometry.cols).map(|c| geometry.index(row, c)).collect();
+            let label = match target {
+                Some(Target::Labels(labels)) => labels.get(row),
+                _ => None,
+            };
+            for _ in 0..16 {
+                let at =
+                    |all: &Vec<f32>| places.iter().map(|&i| stored(all[i])).collect::<Vec<_>>();
+                let x: Vec<Vec<f32>> = inputs.iter().map(at).collect();
+                if definite_row(loss, &x, label, values.as_ref().map(at).as_deref()) {
+                    break;
+                }
+                for tensor in inputs.iter_mut().chain(values.as_mut()) {
+                    let support = SUPPORTS[random.below(SUPPORTS.len())];
+                    places
+                        .iter()
+                        .for_each(|&i| tensor[i] = random.number(support));
+                }
+            }
+        }
+        if let Some(values) = values {
+            *target = Some(Target::Values(values.into()));
         }
     }
 
@@ -325,6 +415,45 @@ impl Case {
                         labels.push(label as i64);
                     }
                 }
+            }
+        }
+        if info.is_custom() {
+            // What overflows on its way, or is not defined there, may become anything.
+            let stored = |v: &f32| self.dtype.round(f64::from(*v)) as f32;
+            let keep: Vec<bool> = (0..labels.len())
+                .map(|row| {
+                    let part = |d: &Vec<f32>| {
+                        d[row * cols..(row + 1) * cols]
+                            .iter()
+                            .map(stored)
+                            .collect::<Vec<_>>()
+                    };
+                    let all: Vec<_> = data.iter().map(part).collect();
+                    let used = if self.goal == Goal::Values {
+                        all.len()
+                    } else {
+                        inputs
+                    };
+                    let nan = all.iter().take(used).flatten().any(|v| v.is_nan());
+                    let values = all.get(inputs).filter(|_| self.goal == Goal::Values);
+                    let label = labels
+                        .get(row)
+                        .copied()
+                        .filter(|_| matches!(self.goal, Goal::Labels(_)));
+                    nan || definite_row(loss, &all[..inputs], label, values.map(Vec::as_slice))
+                })
+                .collect();
+            let mut row = 0;
+            labels.retain(|_| {
+                row += 1;
+                keep[row - 1]
+            });
+            for d in &mut data {
+                let mut i = 0;
+                d.retain(|_| {
+                    i += 1;
+                    keep[(i - 1) / cols]
+                });
             }
         }
         if loss.whole() {

@@ -25,6 +25,7 @@ fn both(source: &str, inputs: usize) -> Both {
             module: made.module,
             loss: parsed.loss,
             parameters: parsed.parameters.clone(),
+            rows: None,
             settings: parsed.settings.clone(),
         },
         function: made.function,

@@ -1,0 +1,233 @@
+//! The f64 reference of custom losses, by the interpreter; and bounds on how far f32 may be from it, by what WGSL promises for every
+//! operation of the user's functions and their derivatives.
+
+use super::Custom;
+use super::interpret::Value;
+use super::source::{Change, Shape};
+use crate::bounds::U;
+use crate::loss::{Element, Elementwise, MOST_INPUTS, Row, RowTerm, Rows, TargetKind, Term};
+use crate::tensor::DType;
+
+/// A number and how far f32 may be from it; infinite where anything may come out.
+#[derive(Debug, Clone, Copy)]
+struct Near {
+    v: f64,
+    e: f64,
+}
+
+impl Near {
+    const fn exact(v: f64) -> Near {
+        Near { v, e: 0.0 }
+    }
+
+    const UNKNOWN: Near = Near {
+        v: f64::NAN,
+        e: f64::INFINITY,
+    };
+}
+
+/// Floats of a value in order, parts of parts too.
+fn flat(value: &Value, out: &mut Vec<Near>) {
+    match value {
+        Value::F32(v) => out.push(Near::exact(*v)),
+        Value::Parts(all) => all.iter().for_each(|v| flat(v, out)),
+        _ => {}
+    }
+}
+
+impl Custom {
+    /// The numbers that a function gives: with bounds or, quicker, without. Nothing where it cannot be evaluated, as a loop that does not end.
+    fn call(
+        &self,
+        function: naga::Handle<naga::Function>,
+        arguments: &[Near],
+        bounds: bool,
+    ) -> Vec<Near> {
+        let Ok(machine) = &self.machine else {
+            return Vec::new();
+        };
+        if bounds {
+            let pairs: Vec<_> = arguments.iter().map(|n| (n.v, n.e)).collect();
+            let found = machine.bounded_near(function, &pairs);
+            let near = |b: &crate::custom::interpret::Bounded| Near {
+                v: b.value,
+                e: b.bound,
+            };
+            return found.map_or(Vec::new(), |all| all.iter().map(near).collect());
+        }
+        let arguments: Vec<_> = arguments.iter().map(|n| Value::F32(n.v)).collect();
+        let mut out = Vec::new();
+        if let Ok(value) = machine.call(function, &arguments) {
+            flat(&value, &mut out);
+        }
+        out
+    }
+
+    /// The value of a derived function, of `count` numbers, and its derivatives by each input.
+    fn change(
+        &self,
+        change: &Change,
+        count: usize,
+        arguments: &[Near],
+        bounds: bool,
+    ) -> (Vec<Near>, Vec<Vec<Near>>) {
+        let all = self.call(change.function, arguments, bounds);
+        let part = |i: usize| -> Vec<Near> {
+            match all.get(i * count..(i + 1) * count) {
+                Some(part) => part.to_vec(),
+                None => vec![Near::UNKNOWN; count],
+            }
+        };
+        let by = change.members.iter().map(|m| match m {
+            Some(i) => part(*i),
+            None => vec![Near::exact(0.0); count],
+        });
+        (part(0), by.collect())
+    }
+
+    fn element(&self, e: &Element, bounds: bool) -> (Near, Vec<Near>) {
+        let Shape::Elements(change) = &self.source.shape else {
+            return (Near::UNKNOWN, vec![Near::UNKNOWN; MOST_INPUTS]);
+        };
+        let inputs = self.info.inputs.len();
+        let mut arguments: Vec<_> = e.x.iter().take(inputs).copied().map(Near::exact).collect();
+        if self.info.target != TargetKind::None {
+            arguments.push(Near::exact(e.t));
+        }
+        let (value, by) = self.change(change, 1, &arguments, bounds);
+        let first = |all: &Vec<Near>| all.first().copied().unwrap_or(Near::UNKNOWN);
+        (first(&value), by.iter().map(first).collect())
+    }
+
+    /// Loss and gradients of a row.
+    fn of_row(&self, row: &Row<'_>, bounds: bool) -> (Near, Vec<Vec<Near>>) {
+        let cols = row.x.first().map_or(0, |x| x.len());
+        let unknown = || (Near::UNKNOWN, vec![vec![Near::UNKNOWN; cols]; row.x.len()]);
+        let Shape::Rows { parts, terms, loss } = &self.source.shape else {
+            return unknown();
+        };
+        let target = self.info.target != TargetKind::None;
+        let nan = |v: &f64| v.is_nan();
+        if row.x.iter().any(|x| x.iter().any(nan))
+            || (0..cols).any(|c| target && row.target_at(c).is_nan())
+        {
+            return unknown();
+        }
+        let largest = f64::from(f32::MAX);
+        let held = |x: &f64| x.clamp(-largest, largest);
+        let maxima: Vec<f64> = row
+            .x
+            .iter()
+            .map(|x| x.iter().map(held).fold(-largest, f64::max))
+            .collect();
+        let arguments = |c: usize| -> Vec<Near> {
+            let inputs = row.x.iter().zip(&maxima).map(|(x, m)| match parts.shift {
+                // As the shader's `below`: a difference of f32 numbers, one rounding, that does not overflow downwards.
+                true => {
+                    let v = (x[c] - m).max(-2e30);
+                    let e = if DType::F32.round(v) == v {
+                        0.0
+                    } else {
+                        U * v.abs()
+                    };
+                    Near { v, e }
+                }
+                false => Near::exact(x[c]),
+            });
+            let t = target.then(|| Near::exact(row.target_at(c)));
+            inputs.chain(t).collect()
+        };
+        let each: Vec<_> = (0..cols)
+            .map(|c| self.change(terms, parts.count, &arguments(c), bounds))
+            .collect();
+        let mut sums = vec![Near::exact(0.0); parts.count];
+        for (k, sum) in sums.iter_mut().enumerate() {
+            let mut size = 0.0;
+            for (value, _) in &each {
+                sum.v += value[k].v;
+                sum.e += value[k].e;
+                size += value[k].v.abs() + value[k].e;
+            }
+            // Every term goes through so many additions at most, each of which rounds a part of the whole.
+            sum.e += row.merges * U * size;
+            if size >= DType::F32.overflow() {
+                sum.e = f64::INFINITY;
+            }
+        }
+        let (value, slopes) = self.change(loss, 1, &sums, bounds);
+        let slope = |k: usize| {
+            slopes
+                .get(k)
+                .and_then(|s| s.first())
+                .copied()
+                .unwrap_or(Near::UNKNOWN)
+        };
+        let grads = (0..row.x.len()).map(|i| {
+            let of = |c: usize| {
+                let by = &each[c].1[i];
+                let mut sum = Near::exact(0.0);
+                let mut size = 0.0;
+                for (k, d) in by.iter().enumerate() {
+                    let s = slope(k);
+                    if (s.v == 0.0 && s.e == 0.0) || (d.v == 0.0 && d.e == 0.0) {
+                        continue;
+                    }
+                    sum.v += s.v * d.v;
+                    sum.e += s.e * d.v.abs() + s.v.abs() * d.e + s.e * d.e;
+                    size += (s.v.abs() + s.e) * (d.v.abs() + d.e);
+                }
+                // A product and at most as many additions as there are sums.
+                sum.e += (parts.count as f64 + 1.0) * U * size;
+                if !(size < DType::F32.overflow()) {
+                    sum.e = f64::INFINITY;
+                }
+                sum
+            };
+            (0..cols).map(of).collect()
+        });
+        let grads = grads.collect();
+        (value.first().copied().unwrap_or(Near::UNKNOWN), grads)
+    }
+}
+
+impl Elementwise for Custom {
+    fn term(&self, e: &Element) -> Term {
+        let (loss, by) = self.element(e, false);
+        term(loss, &by, |n| n.v)
+    }
+
+    /// From what WGSL promises for every operation of loss and derivative, each with its arguments at this element.
+    fn bound(&self, e: &Element) -> Term {
+        let (loss, by) = self.element(e, true);
+        term(loss, &by, |n| n.e)
+    }
+}
+
+fn term(loss: Near, by: &[Near], pick: fn(&Near) -> f64) -> Term {
+    let mut term = Term {
+        loss: pick(&loss),
+        grad: [0.0; MOST_INPUTS],
+    };
+    for (grad, by) in term.grad.iter_mut().zip(by) {
+        *grad = pick(by);
+    }
+    term
+}
+
+impl Rows for Custom {
+    fn row(&self, row: &Row<'_>) -> RowTerm {
+        row_term(self.of_row(row, false), |n| n.v)
+    }
+
+    /// As of an element; the sums add a rounding for every merge, and the gradient its products.
+    fn bound(&self, row: &Row<'_>) -> RowTerm {
+        row_term(self.of_row(row, true), |n| n.e)
+    }
+}
+
+fn row_term((loss, grads): (Near, Vec<Vec<Near>>), pick: fn(&Near) -> f64) -> RowTerm {
+    RowTerm {
+        loss: pick(&loss),
+        grads: grads.iter().map(|g| g.iter().map(pick).collect()).collect(),
+    }
+}
