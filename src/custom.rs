@@ -26,6 +26,7 @@ use interpret::Machine;
 use parse::Kind;
 use source::{Shape, describe};
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// A loss that a user wrote.
@@ -49,7 +50,6 @@ use std::sync::{Mutex, PoisonError};
 /// assert_eq!(out.grads[0], [0.0625, -0.4375]);
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
 pub struct Custom {
     info: &'static Info,
     source: &'static Source,
@@ -111,6 +111,17 @@ impl Custom {
     }
 }
 
+/// Name and options: the rest follows.
+impl fmt::Debug for Custom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct(self.info.name);
+        for (option, value) in self.info.options.iter().zip(&self.values) {
+            out.field(option.name, &format_args!("{value}"));
+        }
+        out.finish()
+    }
+}
+
 impl sealed::Sealed for Custom {}
 
 impl Loss for Custom {
@@ -162,6 +173,10 @@ impl Loss for Custom {
             _ => (v as f32).to_bits(),
         });
         bits.collect()
+    }
+
+    fn custom(&self) -> Option<&Custom> {
+        Some(self)
     }
 
     fn math(&self) -> Math<'_> {

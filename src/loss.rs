@@ -187,6 +187,11 @@ pub trait Loss: sealed::Sealed + fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Itself, where it is a custom one.
+    fn custom(&self) -> Option<&Custom> {
+        None
+    }
+
     /// Its formula in f64.
     fn math(&self) -> Math<'_>;
 

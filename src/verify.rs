@@ -1,6 +1,7 @@
 //! A device held against the f64 reference, number by number.
 
 mod cases;
+mod custom;
 mod metrics;
 mod numbers;
 
@@ -81,9 +82,17 @@ pub async fn run_async(
             (info, corners, cases)
         })
         .collect();
-    let total = work.iter().map(|(_, _, cases)| cases.len()).sum();
+    let own: usize = losses.iter().map(|info| custom::count(info)).sum();
+    let total = own + work.iter().map(|(_, _, cases)| cases.len()).sum::<usize>();
     let mut summary = Summary::default();
     for (info, corners, cases) in &work {
+        if info.is_custom() {
+            for row in custom::checks(info, corners) {
+                summary.cases += 1;
+                summary.failed += usize::from(!row.check.pass);
+                each(&row, summary.cases, total);
+            }
+        }
         let default = info.make();
         for case in cases {
             let loss = corners.get(case.loss).unwrap_or(&default).as_ref();
@@ -179,14 +188,7 @@ pub fn compare(
     bounds: &Outcome<f64>,
     dtype: DType,
 ) -> Check {
-    let mut check = Check {
-        loss_err: 0.0,
-        grad_err: 0.0,
-        bound: 0.0,
-        worst: 0.0,
-        pass: true,
-        complaint: None,
-    };
+    let mut check = Check::good();
     let list = |v: &Option<f64>| v.iter().copied().collect::<Vec<_>>();
     let scalar: Vec<f32> = out.loss.iter().copied().collect();
     let mut err = 0.0;
@@ -245,6 +247,18 @@ pub fn compare(
 }
 
 impl Check {
+    /// With nothing looked at yet.
+    fn good() -> Check {
+        Check {
+            loss_err: 0.0,
+            grad_err: 0.0,
+            bound: 0.0,
+            worst: 0.0,
+            pass: true,
+            complaint: None,
+        }
+    }
+
     fn complain(&mut self, what: String) {
         self.pass = false;
         self.complaint.get_or_insert(what);

@@ -159,6 +159,7 @@ impl<'p> Machine<'p> {
     }
 
     /// The loss of one element: the inputs, then the target.
+    #[cfg(test)]
     pub fn loss(&self, arguments: &[f64]) -> Result<f64, Fault> {
         let values: Vec<_> = arguments.iter().map(|v| Value::F32(*v)).collect();
         match self.call(self.parsed.loss, &values)? {

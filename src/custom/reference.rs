@@ -89,39 +89,60 @@ impl Custom {
         let Shape::Elements(change) = &self.source.shape else {
             return (Near::UNKNOWN, vec![Near::UNKNOWN; MOST_INPUTS]);
         };
-        let inputs = self.info.inputs.len();
-        let mut arguments: Vec<_> = e.x.iter().take(inputs).copied().map(Near::exact).collect();
-        if self.info.target != TargetKind::None {
-            arguments.push(Near::exact(e.t));
-        }
-        let (value, by) = self.change(change, 1, &arguments, bounds);
+        let (value, by) = self.change(change, 1, &self.of_element(e), bounds);
         let first = |all: &Vec<Near>| all.first().copied().unwrap_or(Near::UNKNOWN);
         (first(&value), by.iter().map(first).collect())
     }
 
-    /// Loss and gradients of a row.
-    fn of_row(&self, row: &Row<'_>, bounds: bool) -> (Near, Vec<Vec<Near>>) {
-        let cols = row.x.first().map_or(0, |x| x.len());
-        let unknown = || (Near::UNKNOWN, vec![vec![Near::UNKNOWN; cols]; row.x.len()]);
-        let Shape::Rows { parts, terms, loss } = &self.source.shape else {
-            return unknown();
+    /// Whether inputs are given relative to their maxima of the row.
+    pub(crate) fn is_shifted(&self) -> bool {
+        matches!(&self.source.shape, Shape::Rows { parts, .. } if parts.shift)
+    }
+
+    /// The loss of an element as the file has it, without anything derived.
+    pub(crate) fn plain(&self, e: &Element) -> f64 {
+        let found = self.call(self.source.parsed.loss, &self.of_element(e), false);
+        found.first().map_or(f64::NAN, |n| n.v)
+    }
+
+    /// The same of a row, with inputs relative to their maxima or as they are.
+    pub(crate) fn plain_row(&self, row: &Row<'_>, shift: bool) -> f64 {
+        let Shape::Rows { parts, of_sums, .. } = &self.source.shape else {
+            return f64::NAN;
         };
-        let target = self.info.target != TargetKind::None;
-        let nan = |v: &f64| v.is_nan();
-        if row.x.iter().any(|x| x.iter().any(nan))
-            || (0..cols).any(|c| target && row.target_at(c).is_nan())
-        {
-            return unknown();
+        let mut sums = vec![Near::exact(0.0); parts.count];
+        for arguments in self.of_columns(row, shift) {
+            let terms = self.call(parts.terms, &arguments, false);
+            for (k, sum) in sums.iter_mut().enumerate() {
+                sum.v += terms.get(k).map_or(f64::NAN, |n| n.v);
+            }
         }
+        let found = self.call(*of_sums, &sums, false);
+        found.first().map_or(f64::NAN, |n| n.v)
+    }
+
+    /// The arguments of `loss` at an element.
+    fn of_element(&self, e: &Element) -> Vec<Near> {
+        let inputs = e.x.iter().take(self.info.inputs.len());
+        let mut all: Vec<_> = inputs.copied().map(Near::exact).collect();
+        if self.info.target != TargetKind::None {
+            all.push(Near::exact(e.t));
+        }
+        all
+    }
+
+    /// The arguments of `row_terms` at each column.
+    fn of_columns(&self, row: &Row<'_>, shift: bool) -> Vec<Vec<Near>> {
+        let cols = row.x.first().map_or(0, |x| x.len());
         let largest = f64::from(f32::MAX);
         let held = |x: &f64| x.clamp(-largest, largest);
-        let maxima: Vec<f64> = row
+        let maxima = row
             .x
             .iter()
-            .map(|x| x.iter().map(held).fold(-largest, f64::max))
-            .collect();
-        let arguments = |c: usize| -> Vec<Near> {
-            let inputs = row.x.iter().zip(&maxima).map(|(x, m)| match parts.shift {
+            .map(|x| x.iter().map(held).fold(-largest, f64::max));
+        let maxima: Vec<f64> = maxima.collect();
+        let at = |c: usize| {
+            let inputs = row.x.iter().zip(&maxima).map(|(x, m)| match shift {
                 // As the shader's `below`: a difference of f32 numbers, one rounding, that does not overflow downwards.
                 true => {
                     let v = (x[c] - m).max(-2e30);
@@ -134,11 +155,34 @@ impl Custom {
                 }
                 false => Near::exact(x[c]),
             });
+            let target = self.info.target != TargetKind::None;
             let t = target.then(|| Near::exact(row.target_at(c)));
             inputs.chain(t).collect()
         };
-        let each: Vec<_> = (0..cols)
-            .map(|c| self.change(terms, parts.count, &arguments(c), bounds))
+        (0..cols).map(at).collect()
+    }
+
+    /// Loss and gradients of a row.
+    fn of_row(&self, row: &Row<'_>, bounds: bool) -> (Near, Vec<Vec<Near>>) {
+        let cols = row.x.first().map_or(0, |x| x.len());
+        let unknown = || (Near::UNKNOWN, vec![vec![Near::UNKNOWN; cols]; row.x.len()]);
+        let Shape::Rows {
+            parts, terms, loss, ..
+        } = &self.source.shape
+        else {
+            return unknown();
+        };
+        let target = self.info.target != TargetKind::None;
+        let nan = |v: &f64| v.is_nan();
+        if row.x.iter().any(|x| x.iter().any(nan))
+            || (0..cols).any(|c| target && row.target_at(c).is_nan())
+        {
+            return unknown();
+        }
+        let each: Vec<_> = self
+            .of_columns(row, parts.shift)
+            .iter()
+            .map(|a| self.change(terms, parts.count, a, bounds))
             .collect();
         let mut sums = vec![Near::exact(0.0); parts.count];
         for (k, sum) in sums.iter_mut().enumerate() {

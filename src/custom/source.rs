@@ -36,6 +36,8 @@ pub(crate) enum Shape {
         parts: RowParts,
         terms: Change,
         loss: Change,
+        /// `row_loss` of its sums, one by one.
+        of_sums: Handle<Function>,
     },
 }
 
@@ -105,7 +107,12 @@ pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
             let of_sums = made.of_sums(parsed.loss, &parts);
             let all = vec![true; parts.count];
             let loss = made.change(of_sums, &all, "row_loss_change")?;
-            Shape::Rows { parts, terms, loss }
+            Shape::Rows {
+                parts,
+                terms,
+                loss,
+                of_sums,
+            }
         }
     };
     let module = made.module;
@@ -133,7 +140,9 @@ pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
     };
     let glue = match &shape {
         Shape::Elements(change) => glue.elements(change),
-        Shape::Rows { parts, terms, loss } => glue.rows(parts, terms, loss),
+        Shape::Rows {
+            parts, terms, loss, ..
+        } => glue.rows(parts, terms, loss),
     };
     stands(&format!("{text}{glue}"), inputs, &parsed.settings).map_err(internal)?;
 

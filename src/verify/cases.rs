@@ -152,6 +152,11 @@ pub(super) fn cases(info: &'static Info, corners: &[Box<dyn Loss>], quick: bool)
         Family::Elementwise => list.elementwise(corners.len()),
         Family::Rows | Family::Sets => list.rows(corners.len()),
     }
+    if info.is_custom() {
+        // The reference goes through its text for every element.
+        list.cases
+            .retain(|case| case.shape.iter().product::<usize>() <= MOST_CUSTOM);
+    }
     if !quick {
         let other = |case: &Case| {
             let [wide, narrow] = Tuning::ALL;
@@ -166,6 +171,9 @@ pub(super) fn cases(info: &'static Info, corners: &[Box<dyn Loss>], quick: bool)
     }
     list.cases
 }
+
+/// Elements of the largest case of a custom loss.
+const MOST_CUSTOM: usize = 65_536;
 
 struct Listing {
     info: &'static Info,
@@ -421,13 +429,7 @@ impl Listing {
             true => &[0, 1, 2, 255, 256, 257, 4097],
             false => &[0, 1, 2, 255, 256, 257, 65_535, 65_536, 1_000_000],
         };
-        // The reference of a custom loss goes through its text for every element.
-        let most = if self.info.is_custom() {
-            65_536
-        } else {
-            usize::MAX
-        };
-        for &n in sizes.iter().filter(|n| **n <= most) {
+        for &n in sizes {
             self.reductions(&[n]);
         }
         self.product(&[37, 7], ClassAxis::Last);

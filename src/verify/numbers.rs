@@ -107,7 +107,7 @@ fn element(inputs: usize, numbers: &[f32]) -> Element {
 }
 
 /// Kinds of numbers that a custom loss may be defined for.
-const SUPPORTS: [Support; 5] = [
+pub(super) const SUPPORTS: [Support; 5] = [
     Support::Real,
     Support::Probability,
     Support::NonNegative,
@@ -116,7 +116,7 @@ const SUPPORTS: [Support; 5] = [
 ];
 
 /// Whether loss and gradients of a row are finite, and whatever f32 arithmetic may make of them.
-fn definite_row(
+pub(super) fn definite_row(
     loss: &dyn Loss,
     inputs: &[Vec<f32>],
     label: Option<i64>,
@@ -154,7 +154,7 @@ fn definite_row(
 }
 
 /// Whether loss and derivatives of an element are finite, and whatever f32 arithmetic may make of them.
-fn definite(loss: &dyn Loss, numbers: &[f32]) -> bool {
+pub(super) fn definite(loss: &dyn Loss, numbers: &[f32]) -> bool {
     let Math::Elementwise(math) = loss.math() else {
         return true;
     };
