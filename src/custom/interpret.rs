@@ -192,13 +192,28 @@ impl<'p> Machine<'p> {
     ///
     /// The values are those of `call`. A bound is infinite where f32 may overflow, where arithmetic may be undefined, and where there
     /// are too many ways. An infinite value has a bound of 0 where f32 surely comes to the same infinity.
+    #[cfg(test)]
     pub fn bounded(
         &self,
         function: Handle<Function>,
         arguments: &[f64],
     ) -> Result<Vec<Bounded>, Fault> {
+        let exact = arguments.iter().map(|value| Bounded {
+            value: *value,
+            bound: 0.0,
+        });
+        self.bounded_near(function, &exact.collect::<Vec<_>>())
+    }
+
+    /// As `bounded`, of arguments that f32 arithmetic has made: each with its own bound.
+    pub fn bounded_near(
+        &self,
+        function: Handle<Function>,
+        arguments: &[Bounded],
+    ) -> Result<Vec<Bounded>, Fault> {
         let ways = Ways::default();
-        let arguments: Vec<_> = (arguments.iter().map(|v| Value::F32(Near::of(*v)))).collect();
+        let near = |a: &Bounded| Value::F32(Near::around(a.value, a.bound));
+        let arguments: Vec<_> = arguments.iter().map(near).collect();
         let mut run = Run::new(self, &ways, &self.rounded);
         let first = run.call(function, arguments.clone(), Span::UNDEFINED)?;
         let mut all = Vec::new();
@@ -568,34 +583,5 @@ impl<'m, 'p, F: Floats> Run<'m, 'p, F> {
 fn set<N>(frame: &mut Frame<'_, N>, handle: Handle<Expression>, value: Value<N>) {
     if let Some(slot) = frame.values.get_mut(handle.index()) {
         *slot = Some(value);
-    }
-}
-
-/// STUB
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounded {
-    pub value: f64,
-    pub bound: f64,
-}
-impl Machine<'_> {
-    pub(crate) fn bounded_near(
-        &self,
-        f: Handle<Function>,
-        a: &[(f64, f64)],
-    ) -> Result<Vec<Bounded>, Fault> {
-        let values: Vec<_> = a.iter().map(|a| Value::F32(a.0)).collect();
-        fn flat(v: &Value, out: &mut Vec<Bounded>) {
-            match v {
-                Value::F32(v) => out.push(Bounded {
-                    value: *v,
-                    bound: 1e-5 * (1.0 + v.abs()),
-                }),
-                Value::Parts(p) => p.iter().for_each(|v| flat(v, out)),
-                _ => {}
-            }
-        }
-        let mut out = Vec::new();
-        flat(&self.call(f, &values)?, &mut out);
-        Ok(out)
     }
 }

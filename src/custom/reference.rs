@@ -2,34 +2,25 @@
 //! operation of the user's functions and their derivatives.
 
 use super::Custom;
-use super::interpret::Value;
+use super::interpret::{Bounded, Value};
 use super::source::{Change, Shape};
 use crate::bounds::U;
 use crate::loss::{Element, Elementwise, MOST_INPUTS, Row, RowTerm, Rows, TargetKind, Term};
 use crate::tensor::DType;
 
-/// A number and how far f32 may be from it; infinite where anything may come out.
-#[derive(Debug, Clone, Copy)]
-struct Near {
-    v: f64,
-    e: f64,
-}
+const UNKNOWN: Bounded = Bounded {
+    value: f64::NAN,
+    bound: f64::INFINITY,
+};
 
-impl Near {
-    const fn exact(v: f64) -> Near {
-        Near { v, e: 0.0 }
-    }
-
-    const UNKNOWN: Near = Near {
-        v: f64::NAN,
-        e: f64::INFINITY,
-    };
+const fn exact(value: f64) -> Bounded {
+    Bounded { value, bound: 0.0 }
 }
 
 /// Floats of a value in order, parts of parts too.
-fn flat(value: &Value, out: &mut Vec<Near>) {
+fn flat(value: &Value, out: &mut Vec<Bounded>) {
     match value {
-        Value::F32(v) => out.push(Near::exact(*v)),
+        Value::F32(v) => out.push(exact(*v)),
         Value::Parts(all) => all.iter().for_each(|v| flat(v, out)),
         _ => {}
     }
@@ -40,22 +31,18 @@ impl Custom {
     fn call(
         &self,
         function: naga::Handle<naga::Function>,
-        arguments: &[Near],
+        arguments: &[Bounded],
         bounds: bool,
-    ) -> Vec<Near> {
+    ) -> Vec<Bounded> {
         let Ok(machine) = &self.machine else {
             return Vec::new();
         };
         if bounds {
-            let pairs: Vec<_> = arguments.iter().map(|n| (n.v, n.e)).collect();
-            let found = machine.bounded_near(function, &pairs);
-            let near = |b: &crate::custom::interpret::Bounded| Near {
-                v: b.value,
-                e: b.bound,
-            };
-            return found.map_or(Vec::new(), |all| all.iter().map(near).collect());
+            return machine
+                .bounded_near(function, arguments)
+                .unwrap_or_default();
         }
-        let arguments: Vec<_> = arguments.iter().map(|n| Value::F32(n.v)).collect();
+        let arguments: Vec<_> = arguments.iter().map(|n| Value::F32(n.value)).collect();
         let mut out = Vec::new();
         if let Ok(value) = machine.call(function, &arguments) {
             flat(&value, &mut out);
@@ -68,29 +55,29 @@ impl Custom {
         &self,
         change: &Change,
         count: usize,
-        arguments: &[Near],
+        arguments: &[Bounded],
         bounds: bool,
-    ) -> (Vec<Near>, Vec<Vec<Near>>) {
+    ) -> (Vec<Bounded>, Vec<Vec<Bounded>>) {
         let all = self.call(change.function, arguments, bounds);
-        let part = |i: usize| -> Vec<Near> {
+        let part = |i: usize| -> Vec<Bounded> {
             match all.get(i * count..(i + 1) * count) {
                 Some(part) => part.to_vec(),
-                None => vec![Near::UNKNOWN; count],
+                None => vec![UNKNOWN; count],
             }
         };
         let by = change.members.iter().map(|m| match m {
             Some(i) => part(*i),
-            None => vec![Near::exact(0.0); count],
+            None => vec![exact(0.0); count],
         });
         (part(0), by.collect())
     }
 
-    fn element(&self, e: &Element, bounds: bool) -> (Near, Vec<Near>) {
+    fn element(&self, e: &Element, bounds: bool) -> (Bounded, Vec<Bounded>) {
         let Shape::Elements(change) = &self.source.shape else {
-            return (Near::UNKNOWN, vec![Near::UNKNOWN; MOST_INPUTS]);
+            return (UNKNOWN, vec![UNKNOWN; MOST_INPUTS]);
         };
         let (value, by) = self.change(change, 1, &self.of_element(e), bounds);
-        let first = |all: &Vec<Near>| all.first().copied().unwrap_or(Near::UNKNOWN);
+        let first = |all: &Vec<Bounded>| all.first().copied().unwrap_or(UNKNOWN);
         (first(&value), by.iter().map(first).collect())
     }
 
@@ -102,7 +89,7 @@ impl Custom {
     /// The loss of an element as the file has it, without anything derived.
     pub(crate) fn plain(&self, e: &Element) -> f64 {
         let found = self.call(self.source.parsed.loss, &self.of_element(e), false);
-        found.first().map_or(f64::NAN, |n| n.v)
+        found.first().map_or(f64::NAN, |n| n.value)
     }
 
     /// The same of a row, with inputs relative to their maxima or as they are.
@@ -110,29 +97,29 @@ impl Custom {
         let Shape::Rows { parts, of_sums, .. } = &self.source.shape else {
             return f64::NAN;
         };
-        let mut sums = vec![Near::exact(0.0); parts.count];
+        let mut sums = vec![exact(0.0); parts.count];
         for arguments in self.of_columns(row, shift) {
             let terms = self.call(parts.terms, &arguments, false);
             for (k, sum) in sums.iter_mut().enumerate() {
-                sum.v += terms.get(k).map_or(f64::NAN, |n| n.v);
+                sum.value += terms.get(k).map_or(f64::NAN, |n| n.value);
             }
         }
         let found = self.call(*of_sums, &sums, false);
-        found.first().map_or(f64::NAN, |n| n.v)
+        found.first().map_or(f64::NAN, |n| n.value)
     }
 
     /// The arguments of `loss` at an element.
-    fn of_element(&self, e: &Element) -> Vec<Near> {
+    fn of_element(&self, e: &Element) -> Vec<Bounded> {
         let inputs = e.x.iter().take(self.info.inputs.len());
-        let mut all: Vec<_> = inputs.copied().map(Near::exact).collect();
+        let mut all: Vec<_> = inputs.copied().map(exact).collect();
         if self.info.target != TargetKind::None {
-            all.push(Near::exact(e.t));
+            all.push(exact(e.t));
         }
         all
     }
 
     /// The arguments of `row_terms` at each column.
-    fn of_columns(&self, row: &Row<'_>, shift: bool) -> Vec<Vec<Near>> {
+    fn of_columns(&self, row: &Row<'_>, shift: bool) -> Vec<Vec<Bounded>> {
         let cols = row.x.first().map_or(0, |x| x.len());
         let largest = f64::from(f32::MAX);
         let held = |x: &f64| x.clamp(-largest, largest);
@@ -145,27 +132,27 @@ impl Custom {
             let inputs = row.x.iter().zip(&maxima).map(|(x, m)| match shift {
                 // As the shader's `below`: a difference of f32 numbers, one rounding, that does not overflow downwards.
                 true => {
-                    let v = (x[c] - m).max(-2e30);
-                    let e = if DType::F32.round(v) == v {
+                    let value = (x[c] - m).max(-2e30);
+                    let bound = if DType::F32.round(value) == value {
                         0.0
                     } else {
-                        U * v.abs()
+                        U * value.abs()
                     };
-                    Near { v, e }
+                    Bounded { value, bound }
                 }
-                false => Near::exact(x[c]),
+                false => exact(x[c]),
             });
             let target = self.info.target != TargetKind::None;
-            let t = target.then(|| Near::exact(row.target_at(c)));
+            let t = target.then(|| exact(row.target_at(c)));
             inputs.chain(t).collect()
         };
         (0..cols).map(at).collect()
     }
 
     /// Loss and gradients of a row.
-    fn of_row(&self, row: &Row<'_>, bounds: bool) -> (Near, Vec<Vec<Near>>) {
+    fn of_row(&self, row: &Row<'_>, bounds: bool) -> (Bounded, Vec<Vec<Bounded>>) {
         let cols = row.x.first().map_or(0, |x| x.len());
-        let unknown = || (Near::UNKNOWN, vec![vec![Near::UNKNOWN; cols]; row.x.len()]);
+        let unknown = || (UNKNOWN, vec![vec![UNKNOWN; cols]; row.x.len()]);
         let Shape::Rows {
             parts, terms, loss, ..
         } = &self.source.shape
@@ -184,18 +171,18 @@ impl Custom {
             .iter()
             .map(|a| self.change(terms, parts.count, a, bounds))
             .collect();
-        let mut sums = vec![Near::exact(0.0); parts.count];
+        let mut sums = vec![exact(0.0); parts.count];
         for (k, sum) in sums.iter_mut().enumerate() {
             let mut size = 0.0;
             for (value, _) in &each {
-                sum.v += value[k].v;
-                sum.e += value[k].e;
-                size += value[k].v.abs() + value[k].e;
+                sum.value += value[k].value;
+                sum.bound += value[k].bound;
+                size += value[k].value.abs() + value[k].bound;
             }
             // Every term goes through so many additions at most, each of which rounds a part of the whole.
-            sum.e += row.merges * U * size;
+            sum.bound += row.merges * U * size;
             if size >= DType::F32.overflow() {
-                sum.e = f64::INFINITY;
+                sum.bound = f64::INFINITY;
             }
         }
         let (value, slopes) = self.change(loss, 1, &sums, bounds);
@@ -204,50 +191,51 @@ impl Custom {
                 .get(k)
                 .and_then(|s| s.first())
                 .copied()
-                .unwrap_or(Near::UNKNOWN)
+                .unwrap_or(UNKNOWN)
         };
         let grads = (0..row.x.len()).map(|i| {
             let of = |c: usize| {
                 let by = &each[c].1[i];
-                let mut sum = Near::exact(0.0);
+                let mut sum = exact(0.0);
                 let mut size = 0.0;
                 for (k, d) in by.iter().enumerate() {
                     let s = slope(k);
-                    if (s.v == 0.0 && s.e == 0.0) || (d.v == 0.0 && d.e == 0.0) {
+                    if (s.value == 0.0 && s.bound == 0.0) || (d.value == 0.0 && d.bound == 0.0) {
                         continue;
                     }
-                    sum.v += s.v * d.v;
-                    sum.e += s.e * d.v.abs() + s.v.abs() * d.e + s.e * d.e;
-                    size += (s.v.abs() + s.e) * (d.v.abs() + d.e);
+                    sum.value += s.value * d.value;
+                    sum.bound +=
+                        s.bound * d.value.abs() + s.value.abs() * d.bound + s.bound * d.bound;
+                    size += (s.value.abs() + s.bound) * (d.value.abs() + d.bound);
                 }
                 // A product and at most as many additions as there are sums.
-                sum.e += (parts.count as f64 + 1.0) * U * size;
+                sum.bound += (parts.count as f64 + 1.0) * U * size;
                 if !(size < DType::F32.overflow()) {
-                    sum.e = f64::INFINITY;
+                    sum.bound = f64::INFINITY;
                 }
                 sum
             };
             (0..cols).map(of).collect()
         });
         let grads = grads.collect();
-        (value.first().copied().unwrap_or(Near::UNKNOWN), grads)
+        (value.first().copied().unwrap_or(UNKNOWN), grads)
     }
 }
 
 impl Elementwise for Custom {
     fn term(&self, e: &Element) -> Term {
         let (loss, by) = self.element(e, false);
-        term(loss, &by, |n| n.v)
+        term(loss, &by, |n| n.value)
     }
 
     /// From what WGSL promises for every operation of loss and derivative, each with its arguments at this element.
     fn bound(&self, e: &Element) -> Term {
         let (loss, by) = self.element(e, true);
-        term(loss, &by, |n| n.e)
+        term(loss, &by, |n| n.bound)
     }
 }
 
-fn term(loss: Near, by: &[Near], pick: fn(&Near) -> f64) -> Term {
+fn term(loss: Bounded, by: &[Bounded], pick: fn(&Bounded) -> f64) -> Term {
     let mut term = Term {
         loss: pick(&loss),
         grad: [0.0; MOST_INPUTS],
@@ -260,16 +248,16 @@ fn term(loss: Near, by: &[Near], pick: fn(&Near) -> f64) -> Term {
 
 impl Rows for Custom {
     fn row(&self, row: &Row<'_>) -> RowTerm {
-        row_term(self.of_row(row, false), |n| n.v)
+        row_term(self.of_row(row, false), |n| n.value)
     }
 
     /// As of an element; the sums add a rounding for every merge, and the gradient its products.
     fn bound(&self, row: &Row<'_>) -> RowTerm {
-        row_term(self.of_row(row, true), |n| n.e)
+        row_term(self.of_row(row, true), |n| n.bound)
     }
 }
 
-fn row_term((loss, grads): (Near, Vec<Vec<Near>>), pick: fn(&Near) -> f64) -> RowTerm {
+fn row_term((loss, grads): (Bounded, Vec<Vec<Bounded>>), pick: fn(&Bounded) -> f64) -> RowTerm {
     RowTerm {
         loss: pick(&loss),
         grads: grads.iter().map(|g| g.iter().map(pick).collect()).collect(),

@@ -168,16 +168,18 @@ impl Drawn {
                 TargetKind::None => None,
                 _ => {
                     // A distribution, as a label is one.
-                    let mut t = t.first().cloned().unwrap_or_default();
-                    let sum: f32 = t.iter().map(|t| t.abs()).sum();
-                    t.iter_mut().for_each(|t| *t = t.abs() / sum.max(1e-3));
-                    Some(t)
+                    let t = t.first().cloned().unwrap_or_default();
+                    let sum: f64 = t.iter().map(|t| f64::from(t.abs())).sum();
+                    let share = |t: &f32| f64::from(t.abs()) / sum.max(1e-3);
+                    Some(t.iter().map(share).collect::<Vec<f64>>())
                 }
             };
             let wide = |v: &Vec<f32>| v.iter().map(|v| f64::from(*v)).collect();
-            definite_row(loss, x, None, values.as_deref()).then(|| Drawn {
+            let stored = |v: &Vec<f64>| v.iter().map(|v| *v as f32).collect::<Vec<_>>();
+            let near = values.as_ref().map(stored);
+            definite_row(loss, x, None, near.as_deref()).then(|| Drawn {
                 inputs: x.iter().map(wide).collect(),
-                target: values.as_ref().map(wide),
+                target: values,
             })
         })
     }
