@@ -81,6 +81,16 @@ pub(crate) fn text(
     };
     for (_, function) in module.functions.iter_mut() {
         named(&mut function.name);
+        // Inside of functions too: there a name would hide what options are read from.
+        let arguments = function.arguments.iter_mut().map(|a| &mut a.name);
+        let variables = function.local_variables.iter_mut().map(|(_, v)| &mut v.name);
+        arguments.chain(variables).for_each(named);
+        for name in function.named_expressions.values_mut() {
+            *name = format!("{prefix}{name}");
+        }
+    }
+    for (_, variable) in module.global_variables.iter_mut() {
+        named(&mut variable.name);
     }
     for (_, constant) in module.constants.iter_mut() {
         named(&mut constant.name);
@@ -155,5 +165,32 @@ mod tests {
             "struct P {{ option0: f32, option1: f32 }}\n@group(0) @binding(0) var<uniform> params: P;\n{text}"
         );
         naga::front::wgsl::parse_str(&whole).expect("a whole text");
+    }
+
+    /// Whatever names a user likes: a variable, a parameter and values may be called as what stands beside them.
+    #[test]
+    fn no_name_hides_what_options_are_read_from() {
+        let source = "
+            override delta: f32 = 1.0;
+            var<private> mine: f32;
+            fn helper(params: f32) -> f32 { var work = params * delta; work += mine; return work; }
+            fn loss(x: f32, params: f32) -> f32 {
+                let t = params;
+                mine = t;
+                var mine = helper(x);
+                return mine * delta - params;
+            }";
+        let parsed = crate::custom::parse::Parsed::new(source).expect("a loss");
+        let module = settled(&parsed.module);
+        let info = checked(&module).expect("a module");
+        let made = derive(&module, &info, parsed.loss, &[true, false]).expect("its derivative");
+        let text = text(&made.module, "user_", |_| "params.option".into()).expect("its text");
+        let whole = format!(
+            "struct P {{ option: f32 }}\n@group(0) @binding(0) var<uniform> params: P;\n\
+             var<private> mine: P;\n@group(0) @binding(1) var<storage> work: P;\n{text}"
+        );
+        let read = naga::front::wgsl::parse_str(&whole);
+        let read = read.unwrap_or_else(|e| panic!("{}", e.emit_to_string(&whole)));
+        checked(&read).expect("a whole module");
     }
 }
