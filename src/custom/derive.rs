@@ -52,6 +52,9 @@ pub(crate) struct Derived {
     /// Takes what the function took, and gives a struct: its value `v`, then `d_a`, `d_b`, … by each input that was asked for and that it
     /// depends on.
     pub function: Handle<Function>,
+    /// What that is called: `_change` behind the name of what it was, and more where that is the name of something else.
+    #[cfg(test)]
+    pub name: String,
 }
 
 /// Differentiates `function` by those of its arguments that are `inputs`, each an f32.
@@ -81,10 +84,30 @@ pub(crate) fn derive(
     });
     let seeds: Vec<Inputs> = seeds.collect();
     let made = all.function(function, &seeds, true)?;
+    let (mut module, function) = (all.module, made.function);
+    let own = module.functions[function].name.clone();
+    let mut name = own.unwrap_or_else(|| "change".into());
+    while is_taken(&module, function, &name) {
+        name.push_str("_own");
+    }
+    module.functions[function].name = Some(name.clone());
     Ok(Derived {
-        module: all.module,
-        function: made.function,
+        module,
+        function,
+        #[cfg(test)]
+        name,
     })
+}
+
+/// Whether something other than `function` has a name.
+fn is_taken(module: &Module, function: Handle<Function>, name: &str) -> bool {
+    let functions = module.functions.iter().filter(|(h, _)| *h != function);
+    let functions = functions.map(|(_, f)| &f.name);
+    let types = module.types.iter().map(|(_, ty)| &ty.name);
+    let constants = module.constants.iter().map(|(_, c)| &c.name);
+    let variables = module.global_variables.iter().map(|(_, v)| &v.name);
+    let mut all = functions.chain(types).chain(constants).chain(variables);
+    all.any(|own| own.as_deref() == Some(name))
 }
 
 struct Deriver<'a> {

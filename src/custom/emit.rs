@@ -224,4 +224,31 @@ mod tests {
         );
         naga::front::wgsl::parse_str(&whole).expect("a whole text");
     }
+
+    /// Whatever names a user likes: a variable, a parameter and values may be called as what stands beside them.
+    #[test]
+    fn no_name_hides_what_options_are_read_from() {
+        let source = "
+            override delta: f32 = 1.0;
+            var<private> mine: f32;
+            fn helper(params: f32) -> f32 { var work = params * delta; work += mine; return work; }
+            fn loss(x: f32, params: f32) -> f32 {
+                let t = params;
+                mine = t;
+                var mine = helper(x);
+                return mine * delta - params;
+            }";
+        let parsed = crate::custom::parse::Parsed::new(source).expect("a loss");
+        let module = settled(&parsed.module);
+        let info = checked(&module).expect("a module");
+        let made = derive(&module, &info, parsed.loss, &[true, false]).expect("its derivative");
+        let text = text(&made.module, "user_", |_| "params.option".into()).expect("its text");
+        let whole = format!(
+            "struct P {{ option: f32 }}\n@group(0) @binding(0) var<uniform> params: P;\n\
+             var<private> mine: P;\n@group(0) @binding(1) var<storage> work: P;\n{text}"
+        );
+        let read = naga::front::wgsl::parse_str(&whole);
+        let read = read.unwrap_or_else(|e| panic!("{}", e.emit_to_string(&whole)));
+        checked(&read).expect("a whole module");
+    }
 }

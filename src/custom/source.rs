@@ -100,13 +100,13 @@ pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
         parsed: &parsed,
     };
     let shape = match parsed.rows {
-        None => Shape::Elements(made.change(parsed.loss, &by, "loss_change")?),
+        None => Shape::Elements(made.change(parsed.loss, &by)?),
         Some(parts) => {
             made.name_sums(&parts);
-            let terms = made.change(parts.terms, &by, "row_terms_change")?;
+            let terms = made.change(parts.terms, &by)?;
             let of_sums = made.of_sums(parsed.loss, &parts);
             let all = vec![true; parts.count];
-            let loss = made.change(of_sums, &all, "row_loss_change")?;
+            let loss = made.change(of_sums, &all)?;
             Shape::Rows {
                 parts,
                 terms,
@@ -291,13 +291,8 @@ struct Differentiated<'a> {
 }
 
 impl Differentiated<'_> {
-    /// Adds the derivative of a function, under a name.
-    fn change(
-        &mut self,
-        of: Handle<Function>,
-        by: &[bool],
-        name: &str,
-    ) -> Result<Change, SourceError> {
+    /// Adds the derivative of a function.
+    fn change(&mut self, of: Handle<Function>, by: &[bool]) -> Result<Change, SourceError> {
         let at = self.parsed.module.functions.get_span(self.parsed.loss);
         let info = emit::checked(&self.module).map_err(|m| self.parsed.error(at, m))?;
         let made = derive::derive(&self.module, &info, of, by).map_err(|e| {
@@ -305,9 +300,7 @@ impl Differentiated<'_> {
                 .error(e.span, format!("{} cannot be differentiated", e.what))
         })?;
         self.module = made.module;
-        let name = free_name(&self.module, name);
-        let function = &mut self.module.functions[made.function];
-        function.name = Some(name);
+        let function = &self.module.functions[made.function];
         let result = function
             .result
             .as_ref()

@@ -323,7 +323,8 @@ impl Body<'_, '_> {
         Some(self.choose(there, zero, ratio))
     }
 
-    /// b·a^(b - 1)·a' + r·log(a)·b'. With b = 1 the first power is 1, also of 0; where r is 0 the logarithm may be -inf.
+    /// b·a^(b - 1)·a' + r·log(a)·b'. With b = 1 the first power is 1, also of 0; with b = 0 there is no first part, where the power of 0
+    /// would be infinite. Where r is 0 the logarithm may be -inf.
     fn power(
         &mut self,
         args: &[Handle<Expression>],
@@ -333,7 +334,7 @@ impl Body<'_, '_> {
     ) -> Option<Handle<Expression>> {
         let constant = args.get(1).and_then(|b| self.constant(*b));
         let left = match (da, constant) {
-            (None, _) => None,
+            (None, _) | (_, Some(0.0)) => None,
             (Some(da), Some(b)) => {
                 let factor = match b - 1.0 {
                     0.0 => self.splat(shape, 1.0),
@@ -358,6 +359,9 @@ impl Body<'_, '_> {
                 let linear = self.binary(Op::Equal, b, one);
                 let power = self.choose(linear, one, power);
                 let factor = self.times(b, power);
+                let zero = self.splat(shape, 0.0);
+                let constant = self.binary(Op::Equal, b, zero);
+                let factor = self.choose(constant, zero, factor);
                 Some(self.times(factor, da))
             }
         };

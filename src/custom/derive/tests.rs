@@ -275,6 +275,8 @@ fn kinks_have_the_derivatives_that_are_said() {
         ("pow(x, 1.0)", 0.0, 0.0, 1.0),
         ("pow(x, t)", 0.0, 1.0, 1.0),
         ("pow(x, 2.0)", 0.0, 0.0, 0.0),
+        ("pow(x, 0.0)", 0.0, 0.0, 0.0),
+        ("pow(x, t)", 0.0, 0.0, 0.0),
         ("floor(x)", 1.0, 0.0, 0.0),
         ("step(0.0, x)", 0.0, 0.0, 0.0),
         // Binary cross-entropy at 0: sigmoid(0) - t.
@@ -349,4 +351,21 @@ fn constants_have_no_derivatives() {
         "{change}"
     );
     assert!(!text.contains("weight_change"), "{text}");
+}
+
+/// A user may have a function of the name that a derivative would have.
+#[test]
+fn the_derivative_has_a_name_of_its_own() {
+    let source = "struct loss_change_own { a: f32 } fn loss_change(x: f32) -> loss_change_own { return loss_change_own(x * x); } fn loss(x: f32, t: f32) -> f32 { return loss_change(x).a * t; }";
+    let parsed = Parsed::new(source).expect("a loss");
+    let info = checked(&parsed.module).expect("a module");
+    let made = derive(&parsed.module, &info, parsed.loss, &[true, false]).expect("a derivative");
+    let text = text(&made.module, "user_", |_| String::new()).expect("its text");
+    let head = format!("fn user_{}(", made.name);
+    let parameters = text
+        .split(&head)
+        .nth(1)
+        .and_then(|rest| rest.split(')').next());
+    let both = parameters.is_some_and(|p| p.matches(": f32").count() == 2);
+    assert!(both, "{head} in\n{text}");
 }
