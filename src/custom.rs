@@ -1,15 +1,11 @@
-//! Losses that a user writes: a WGSL file with `fn loss(x: f32, t: f32) -> f32`, of which the gradient follows.
-//!
-//! The parameters may have any names and there may be more of them; the target is the last one, and a loss of one parameter has none. The
-//! file may hold helper functions, structures, constants and private variables. Its options are `override name: f32 = default;` at module
-//! scope (of i32, u32 or bool too); an override whose default is worked out from others is no option of its own, but follows them.
-//!
-//! - `parse` is the front door: what passes it is valid, refers to nothing outside the file, and has the right signature. Everything
-//!   else is refused with a line and a column of the user's own text.
-//! - `interpret` evaluates functions of such a file on the CPU in f64, to hold the GPU's values and derivatives against. It knows no
-//!   derivatives.
-//! - `derive` makes functions that give the derivatives too, and `emit` their text, to stand beside a kernel.
+#![doc = include_str!("custom/guide.md")]
 
+// - `parse` is the front door: what passes it is valid, refers to nothing outside the file, and has the right signature. Everything
+//   else is refused with a line and a column of the user's own text.
+// - `interpret` evaluates functions of such a file on the CPU in f64, to hold the GPU's values and derivatives against, with bounds on
+//   what f32 may come to. It knows no derivatives.
+// - `derive` makes functions that give the derivatives too, and `emit` their text, to stand beside a kernel.
+// - `source` puts these together to the description of a loss, and `reference` is its f64 reference.
 pub(crate) mod derive;
 pub(crate) mod emit;
 pub(crate) mod interpret;

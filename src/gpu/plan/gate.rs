@@ -2,10 +2,11 @@
 //! each held against a ceiling that is recorded in `tests/data/plan_costs.txt`. `WGLOSS_RECORD=1` records them anew.
 
 use super::{Part, PlanKind, Planner, Tuning};
+use crate::custom::Custom;
 use crate::gpu::Gpu;
 use crate::gpu::source::compose;
 use crate::layout::{Layout, Reduction, TargetLayout, WeightLayout};
-use crate::loss::{self, Family, Info, TargetKind};
+use crate::loss::{self, Family, Info, Loss, TargetKind};
 use crate::tensor::{DType, LabelType};
 use naga::back::spv;
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
@@ -250,6 +251,47 @@ fn few_dispatches() {
                     );
                 }
             }
+        }
+    }
+}
+
+/// A loss that a user writes moves what the library's own moves, and its derived gradient takes no more instructions than the one that is
+/// written by hand, or up to a twentieth more.
+#[test]
+fn custom_losses_cost_what_written_ones_do() {
+    let Some(gpu) = gpu() else { return };
+    let texts = [
+        ("mse", include_str!("../../../tests/data/custom/mse.wgsl")),
+        (
+            "huber",
+            include_str!("../../../tests/data/custom/huber.wgsl"),
+        ),
+        (
+            "binary_focal_with_logits",
+            include_str!("../../../tests/data/custom/binary_focal_with_logits.wgsl"),
+        ),
+    ];
+    let mut seen = HashMap::new();
+    for (name, text) in texts {
+        let own = loss::by_name(name).expect("a registered loss").info();
+        let custom = Custom::new(name, text).expect("a loss");
+        for dtype in [DType::F32, DType::Bf16] {
+            let [own, custom] = [own, custom.info()]
+                .map(|info| cost(&gpu, info, &layout(info, [1024, 1024], dtype), &mut seen));
+            println!("{name} {dtype}: {own:?}, as a custom loss {custom:?}");
+            assert_eq!(own.0, custom.0);
+            let (own, custom) = (own.1, custom.1);
+            assert_eq!(
+                (own.dispatches, own.bytes),
+                (custom.dispatches, custom.bytes),
+                "{name}"
+            );
+            assert!(
+                custom.instructions as f64 <= 1.05 * own.instructions as f64,
+                "{name}: {} instructions, {} by hand",
+                custom.instructions,
+                own.instructions
+            );
         }
     }
 }
