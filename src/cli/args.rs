@@ -45,6 +45,7 @@ pub struct Plain {
 #[derive(Debug, Clone, Args)]
 #[command(
     override_usage = "wgloss loss [OPTIONS] <NAME> --input <FILE> [--input <FILE>]...\n       \
+                      wgloss loss [OPTIONS] --wgsl <FILE> --input <FILE> [--input <FILE>]...\n       \
                       wgloss loss [OPTIONS] --combined <FILE>",
     after_help = "FILE is a .npy, .npz:key or .safetensors:key; outputs are .npy.\n\
                   `wgloss list` has the losses with their inputs, targets and options."

@@ -261,3 +261,78 @@ fn moved(loss: &Custom, random: &mut Random, check: &mut Check) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_say_something_only_where_a_function_is_smooth() {
+        let h = 1.0 / 1024.0;
+        let smooth: [(fn(f64) -> f64, f64); 4] = [
+            (|x| (3.0 * x).exp(), 3.0),
+            (|x| 5.0 - x * x, 0.0),
+            (|x| (0.7 + x).sin(), 0.764_842_187_284_488_4),
+            (|_| 2.0, 0.0),
+        ];
+        for (k, (f, want)) in smooth.into_iter().enumerate() {
+            let found = slope(&f, h).expect("smooth");
+            assert!((found - want).abs() <= 1e-9, "{k}: {found} for {want}");
+        }
+        let broken: [fn(f64) -> f64; 6] = [
+            f64::abs,
+            |x| x.max(0.0),
+            // A kink beside, at every distance that one of the widths sees.
+            |x| (x - 0.000_1).abs(),
+            |x| (x + 0.000_4).max(0.0),
+            |x| (x - 0.000_9).abs(),
+            |x| if x > 0.0 { 1.0 } else { 0.0 },
+        ];
+        for (k, f) in broken.into_iter().enumerate() {
+            assert_eq!(slope(&f, h), None, "{k}");
+        }
+    }
+
+    /// A derivative that is off by a hundred-thousandth is told.
+    #[test]
+    fn a_wrong_derivative_fails() {
+        for (found, pass) in [
+            (2.0, true),
+            (2.000_001, true),
+            (2.000_02, false),
+            (f64::NAN, false),
+        ] {
+            let mut check = Check::good();
+            hold(&mut check, "here", found, 2.0, 1.0);
+            assert_eq!(check.pass, pass, "{found}");
+        }
+    }
+
+    #[test]
+    fn a_loss_that_changes_when_a_row_is_moved_fails() {
+        let text = |shift: &str| {
+            format!(
+                "const shift_by_max = {shift};
+                fn row_terms(x: f32, t: f32) -> f32 {{ return exp(x) * (1.0 + 0.0 * t); }}
+                fn row_loss(s: f32) -> f32 {{ return log(s); }}"
+            )
+        };
+        for (shift, shapes) in [("true", 2), ("false", 1)] {
+            let loss = Custom::new("lse", &text(shift)).expect("a loss");
+            let corners = [loss.info().make()];
+            assert_eq!(count(loss.info()), shapes);
+            let rows = checks(loss.info(), &corners);
+            let passed: Vec<_> = rows.iter().map(|r| r.check.pass).collect();
+            // Relative to its maximum the logarithm of a sum of exponentials is another: the slope misses the maximum's too.
+            assert_eq!(
+                passed,
+                if shapes == 2 {
+                    vec![false, false]
+                } else {
+                    vec![true]
+                },
+                "{rows:?}"
+            );
+        }
+    }
+}
