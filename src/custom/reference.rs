@@ -210,7 +210,7 @@ impl Custom {
                 }
                 // A product and at most as many additions as there are sums.
                 sum.bound += (parts.count as f64 + 1.0) * U * size;
-                if !(size < DType::F32.overflow()) {
+                if size.is_nan() || size >= DType::F32.overflow() {
                     sum.bound = f64::INFINITY;
                 }
                 sum

@@ -82,8 +82,8 @@ fn hold(check: &mut Check, what: &str, found: f64, want: f64, size: f64) {
     if error > check.worst * bound {
         (check.worst, check.bound) = (error / bound, bound);
     }
-    // Not `error > bound`: a NaN must fail.
-    if !(error <= bound) {
+    // A NaN must fail.
+    if error.is_nan() || error > bound {
         check.complain(format!(
             "{what}: the derivative is {found:e}, differences of the loss say {want:e}"
         ));
@@ -118,15 +118,15 @@ fn elements(loss: &Custom, random: &mut Random, check: &mut Check) {
         let e = Element { x, t, column: 0 };
         let term = crate::loss::Elementwise::term(loss, &e);
         looked += 1;
-        for k in 0..inputs {
+        for (k, (name, grad)) in info.inputs.iter().zip(term.grad).enumerate() {
             let at = |by: f64| {
                 let mut there = e;
                 there.x[k] += by;
                 loss.plain(&there)
             };
             if let Some(want) = slope(&at, step(x[k])) {
-                let what = format!("{loss:?} at {numbers:?} by {}", info.inputs[k]);
-                hold(check, &what, term.grad[k], want, at(0.0).abs());
+                let what = format!("{loss:?} at {numbers:?} by {name}");
+                hold(check, &what, grad, want, at(0.0).abs());
             }
         }
     }
@@ -252,7 +252,7 @@ fn moved(loss: &Custom, random: &mut Random, check: &mut Check) {
         if error > check.worst * bound {
             (check.worst, check.bound) = (error / bound, bound);
         }
-        if !(error <= bound) {
+        if error.is_nan() || error > bound {
             check.complain(format!(
                 "{loss:?} of {:?}: {found:e}, but {want:e} of the same relative to its maximum: with `shift_by_max` a loss has to stay what \
                  it is when all of a row is moved",
@@ -269,7 +269,8 @@ mod tests {
     #[test]
     fn differences_say_something_only_where_a_function_is_smooth() {
         let h = 1.0 / 1024.0;
-        let smooth: [(fn(f64) -> f64, f64); 4] = [
+        type Function = fn(f64) -> f64;
+        let smooth: [(Function, f64); 4] = [
             (|x| (3.0 * x).exp(), 3.0),
             (|x| 5.0 - x * x, 0.0),
             (|x| (0.7 + x).sin(), 0.764_842_187_284_488_4),
@@ -279,7 +280,7 @@ mod tests {
             let found = slope(&f, h).expect("smooth");
             assert!((found - want).abs() <= 1e-9, "{k}: {found} for {want}");
         }
-        let broken: [fn(f64) -> f64; 6] = [
+        let broken: [Function; 6] = [
             f64::abs,
             |x| x.max(0.0),
             // A kink beside, at every distance that one of the widths sees.
