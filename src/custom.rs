@@ -17,6 +17,8 @@
     )
 )]
 
+#[cfg(test)]
+mod builtin;
 pub(crate) mod derive;
 pub(crate) mod emit;
 pub(crate) mod interpret;

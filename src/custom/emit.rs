@@ -83,7 +83,10 @@ pub(crate) fn text(
         named(&mut function.name);
         // Inside of functions too: there a name would hide what options are read from.
         let arguments = function.arguments.iter_mut().map(|a| &mut a.name);
-        let variables = function.local_variables.iter_mut().map(|(_, v)| &mut v.name);
+        let variables = function
+            .local_variables
+            .iter_mut()
+            .map(|(_, v)| &mut v.name);
         arguments.chain(variables).for_each(named);
         for name in function.named_expressions.values_mut() {
             *name = format!("{prefix}{name}");

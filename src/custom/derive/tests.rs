@@ -361,7 +361,10 @@ fn the_derivative_has_a_name_of_its_own() {
     let made = derive(&parsed.module, &info, parsed.loss, &[true, false]).expect("a derivative");
     let text = text(&made.module, "user_", |_| String::new()).expect("its text");
     let head = format!("fn user_{}(", made.name);
-    let parameters = text.split(&head).nth(1).and_then(|rest| rest.split(')').next());
+    let parameters = text
+        .split(&head)
+        .nth(1)
+        .and_then(|rest| rest.split(')').next());
     let both = parameters.is_some_and(|p| p.matches(": f32").count() == 2);
     assert!(both, "{head} in\n{text}");
 }
