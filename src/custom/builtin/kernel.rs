@@ -107,7 +107,8 @@ pub(super) fn counted(
     plainly: bool,
     own: Option<&Derived>,
 ) -> naga::Module {
-    let mut text = kernel(info, written, own);
+    // What the gradient of a NaN is, both ask: it would hide what they share with it.
+    let mut text = kernel(info, written, own).replace(" && nan_grad(e);", ";");
     if plainly {
         text = plain::plain(&text) + plain::HELPERS;
     }
