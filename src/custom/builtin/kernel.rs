@@ -107,8 +107,9 @@ pub(super) fn counted(
     plainly: bool,
     own: Option<&Derived>,
 ) -> naga::Module {
-    // What the gradient of a NaN is, both ask: it would hide what they share with it.
-    let mut text = kernel(info, written, own).replace(" && nan_grad(e);", ";");
+    // What a loss says of NaN is in both, and would hide what they share with it; but the element is there for both.
+    let mut text = kernel(info, written, own).replace("&& nan_grad(e);", "&& asked(e);");
+    text += "fn asked(e: Elem) -> bool { return true; }\n";
     if plainly {
         text = plain::plain(&text) + plain::HELPERS;
     }
