@@ -6,6 +6,8 @@
 //   what f32 may come to. It knows no derivatives.
 // - `derive` makes functions that give the derivatives too, and `emit` their text, to stand beside a kernel.
 // - `source` puts these together to the description of a loss, and `reference` is its f64 reference.
+#[cfg(test)]
+mod builtin;
 pub(crate) mod derive;
 pub(crate) mod emit;
 pub(crate) mod interpret;

@@ -27,6 +27,8 @@ pub use scores::ScoreState;
 
 use crate::error::{Error, Result};
 use kernels::{Access, Kernels};
+#[cfg(test)]
+pub(crate) use plan::gate::instructions_of as instructions;
 use source::Variant;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,6 +8,9 @@
 //! Where a function has no derivative one rule decides: of `min`, `max` and `clamp` equal arguments have equal shares, `abs`, `sign`,
 //! `length` and `distance` have the derivative 0 at 0, and what makes whole numbers (`floor`, `step`, conversions to integers, comparisons)
 //! is constant. So the stable form of binary cross-entropy, `max(x, 0) - x*t + log(1 + exp(-abs(x)))`, has the right slope at 0.
+//! But `select` and `if` take one side: with `select((1 - t)*x, -t*x, x < 0)` in the place of the first two terms, the slope at 0 is that
+//! side's, 1 - t, and not 1/2 - t. What overflows or divides by 0 on the way makes a derivative NaN as in other differentiators: that
+//! of `1/(1 + exp(-x))` is 0·inf where exp(-x) overflows.
 
 mod body;
 mod expressions;
@@ -49,8 +52,7 @@ pub(crate) fn change_name(k: usize) -> String {
 #[derive(Debug)]
 pub(crate) struct Derived {
     pub module: Module,
-    /// Takes what the function took, and gives a struct: its value `v`, then `d_a`, `d_b`, … by each input that was asked for and that it
-    /// depends on.
+    /// Takes what the function took, and gives a struct: its value `v`, then `d_a`, `d_b`, … by each input that was asked for.
     pub function: Handle<Function>,
     /// What that is called: `_change` behind the name of what it was, and more where that is the name of something else.
     #[cfg(test)]

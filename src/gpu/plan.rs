@@ -2,7 +2,7 @@
 
 mod choice;
 #[cfg(test)]
-mod gate;
+pub(crate) mod gate;
 mod pass;
 mod steps;
 

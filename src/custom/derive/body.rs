@@ -54,15 +54,14 @@ impl<'d, 'a> Body<'d, 'a> {
             result: source.result.clone(),
             ..Function::default()
         };
+        // The first one says every input, also those that nothing depends on, so that whoever calls it knows what to take.
+        let by = match seeded {
+            true => vec![true; all.count],
+            false => assumed.result.clone(),
+        };
         let struct_ty = match &source.result {
-            Some(result) if assumed.result.contains(&true) => {
-                let ty = all.pair(result.ty, &assumed.result);
-                out.result = Some(FunctionResult { ty, binding: None });
-                Some(ty)
-            }
-            // The first one always says a struct, so that whoever calls it knows what to take.
-            Some(result) if seeded => {
-                let ty = all.pair(result.ty, &vec![true; all.count]);
+            Some(result) if by.contains(&true) => {
+                let ty = all.pair(result.ty, &by);
                 out.result = Some(FunctionResult { ty, binding: None });
                 Some(ty)
             }

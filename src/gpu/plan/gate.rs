@@ -44,19 +44,24 @@ fn shapes(info: &Info) -> &'static [[usize; 2]] {
 /// The instructions of the functions of a kernel, as wgpu would hand them to a Vulkan driver.
 fn instructions(text: &str) -> usize {
     let module = naga::front::wgsl::parse_str(text).expect("composed shaders parse");
+    instructions_of(&module)
+}
+
+/// The same of a module.
+pub(crate) fn instructions_of(module: &naga::Module) -> usize {
     let info = Validator::new(
         ValidationFlags::all(),
         Capabilities::default() | Capabilities::SUBGROUP,
     )
     .subgroup_stages(ShaderStages::COMPUTE)
     .subgroup_operations(SubgroupOperationSet::all())
-    .validate(&module)
+    .validate(module)
     .expect("composed shaders are valid");
     let options = spv::Options {
         lang_version: (1, 3),
         ..Default::default()
     };
-    let words = spv::write_vec(&module, &info, &options, None).expect("SPIR-V");
+    let words = spv::write_vec(module, &info, &options, None).expect("SPIR-V");
     // Behind the header each instruction begins with its length and its number; functions begin with 54.
     let (mut at, mut count, mut inside) = (5, 0, false);
     while at < words.len() {
