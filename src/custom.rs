@@ -21,3 +21,5 @@ pub(crate) mod derive;
 pub(crate) mod emit;
 pub(crate) mod interpret;
 pub(crate) mod parse;
+#[cfg(test)]
+mod random;

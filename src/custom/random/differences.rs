@@ -1,0 +1,150 @@
+//! Derivatives of random losses against differences of the losses, both by the interpreter.
+
+use super::grammar::{KINDS, Kind, rules};
+use super::tree::{Case, Cases};
+use super::{Both, runner};
+use crate::custom::interpret::{Machine, Value};
+use proptest::test_runner::{TestCaseError, TestError};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// What was looked at.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Derivatives that were held against differences.
+    compared: usize,
+    /// Derivatives where there are no differences to hold against: of kinks, steps and poles, and where the value is no number.
+    rough: usize,
+    /// Derivatives that are no numbers although differences are.
+    singular: usize,
+}
+
+/// Richardson's extrapolation of central differences, how far it may be off, and none where they do not settle.
+fn slope(value: f64, moved: &mut dyn FnMut(f64) -> f64) -> Option<(f64, f64)> {
+    const WIDTH: f64 = 1.0 / 512.0;
+    let mut ends = [[0.0; 2]; 3];
+    for (ends, shrunk) in ends.iter_mut().zip([1.0, 0.5, 0.25]) {
+        *ends = [moved(WIDTH * shrunk), moved(-WIDTH * shrunk)];
+    }
+    let [wide, half, narrow] = [0, 1, 2].map(|i| {
+        let [up, down] = ends[i];
+        (up - down) / (2.0 * WIDTH * [1.0, 0.5, 0.25][i])
+    });
+    // The term of width² goes by each step, and that of width⁴ by the next.
+    let [first, second] = [(4.0 * half - wide) / 3.0, (4.0 * narrow - half) / 3.0];
+    let best = (16.0 * second - first) / 15.0;
+    let room = (first - second).abs();
+    // At a kink at the point itself the sides have other slopes, however near.
+    let bend = |[up, down]: [f64; 2], width: f64| (up - 2.0 * value + down) / width;
+    let kink = (4.0 * bend(ends[2], WIDTH / 4.0) - bend(ends[0], WIDTH)).abs();
+    let fine = 1e-6 * (1.0 + best.abs());
+    (room <= fine && kink <= 10.0 * fine).then_some((best, room))
+}
+
+/// Holds a case against differences.
+fn held(case: &Case, both: &Both) -> Result<Seen, String> {
+    let source = Machine::new(&both.source, &both.options).map_err(|e| e.to_string())?;
+    let derived = Machine::new(&both.derived, &both.options).map_err(|e| e.to_string())?;
+    let mut seen = Seen::default();
+    for point in &case.points {
+        let here = &point[..case.parameters.len()];
+        let loss = |at: &[f64]| source.loss(at).map_err(|e| format!("{e} at {at:?}"));
+        let want = loss(here)?;
+        let values: Vec<_> = here.iter().map(|v| Value::F32(*v)).collect();
+        let found = derived.call(both.function, &values);
+        let Value::Parts(parts) = found.map_err(|e| format!("{e} at {here:?}"))? else {
+            return Err("no parts".to_owned());
+        };
+        let numbers: Vec<f64> = parts
+            .into_iter()
+            .map(|v| if let Value::F32(v) = v { v } else { f64::NAN })
+            .collect();
+        let count = case.inputs.iter().filter(|by| **by).count();
+        if numbers.len() != count + 1 {
+            return Err(format!("{} numbers", numbers.len()));
+        }
+        // The value is worked out as in the source.
+        if numbers[0] != want && !(numbers[0].is_nan() && want.is_nan()) {
+            return Err(format!("at {here:?} the value is {}, expected {want}", numbers[0]));
+        }
+        let inputs = (0..here.len()).filter(|i| case.inputs[*i]);
+        for (i, got) in inputs.zip(&numbers[1..]) {
+            let mut failed = None;
+            let mut moved = |by: f64| {
+                let mut there = here.to_vec();
+                there[i] += by;
+                loss(&there).unwrap_or_else(|e| {
+                    failed = Some(e);
+                    f64::NAN
+                })
+            };
+            let settled = match want.is_finite() {
+                true => slope(want, &mut moved),
+                false => None,
+            };
+            if let Some(e) = failed {
+                return Err(e);
+            }
+            let Some((slope, room)) = settled else {
+                seen.rough += 1;
+                continue;
+            };
+            if !got.is_finite() {
+                seen.singular += 1;
+                continue;
+            }
+            seen.compared += 1;
+            let room = room + 1e-8 * (1.0 + slope.abs());
+            if (got - slope).abs() > room {
+                return Err(format!(
+                    "at {here:?} the derivative by {} is {got:e}, expected {slope:e} ± {room:e}",
+                    case.parameters[i]
+                ));
+            }
+        }
+    }
+    Ok(seen)
+}
+
+#[test]
+fn ten_thousand_derivatives_are_those_of_differences() {
+    const CASES: u32 = 10_000;
+    let all = RefCell::new((Seen::default(), 0usize, HashMap::<(Kind, usize), usize>::new()));
+    let result = runner(CASES, 1).run(&Cases::new(), |case| {
+        let failed = |message: String| TestCaseError::fail(message);
+        let both = Both::new(&case.text(), &case.inputs).map_err(failed)?;
+        let seen = held(&case, &both).map_err(failed)?;
+        // And it is WGSL.
+        let text = both.emitted(&case.inputs, "user_").map_err(failed)?;
+        let module = naga::front::wgsl::parse_str(&text);
+        let module = module.map_err(|e| failed(format!("{}\n{text}", e.message())))?;
+        super::checked(&module).map_err(|e| failed(format!("{e}\n{text}")))?;
+        let mut all = all.borrow_mut();
+        all.0.compared += seen.compared;
+        all.0.rough += seen.rough;
+        all.0.singular += seen.singular;
+        all.1 += usize::from(case.has_statements());
+        if seen.compared > 0 {
+            for rule in case.rules() {
+                *all.2.entry(rule).or_default() += 1;
+            }
+        }
+        Ok(())
+    });
+    if let Err(e) = result {
+        match e {
+            TestError::Fail(reason, case) => panic!("{reason}\n{case:?}"),
+            other => panic!("{other}"),
+        }
+    }
+    let (seen, statements, used) = all.into_inner();
+    eprintln!("{seen:?}, {statements} with statements");
+    for kind in KINDS {
+        for (i, rule) in rules(kind).iter().enumerate() {
+            let count = used.get(&(kind, i)).copied().unwrap_or(0);
+            if count < 10 {
+                eprintln!("{kind:?} {} {count}", rule.text);
+            }
+        }
+    }
+}
