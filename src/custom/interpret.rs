@@ -10,13 +10,19 @@
 //!
 //! What cannot be evaluated is an error at its place in the text, and so is a run of more than [`MOST_STEPS`].
 
-use naga::{Arena, Block, Expression, Function, Handle, Module, Span, Statement, SwitchValue};
+use naga::{Block, Expression, Function, Handle, Module, Span, Statement, SwitchValue};
 
-use self::expression::{Scope, zero};
+use self::expression::{Of, Scope, zero};
+use self::floats::{Floats, Plain};
+use self::near::{Near, Ways};
 use super::parse::{Kind, Parsed, SourceError};
 
+#[cfg(test)]
+mod bounds_tests;
 mod expression;
+mod floats;
 mod math;
+mod near;
 #[cfg(test)]
 mod tests;
 
@@ -29,15 +35,26 @@ const MOST_STEPS: u64 = 10_000_000;
 /// Blocks and calls within each other: the interpreter follows them on its own stack.
 const MOST_LEVELS: u32 = 200;
 
+/// Ways that a call may go within rounding, after which its bounds are infinite.
+const MOST_WAYS: usize = 64;
+
+/// A number, and how far f32 arithmetic on a GPU may be from it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Bounded {
+    pub value: f64,
+    /// Infinite where anything may come out.
+    pub bound: f64,
+}
+
 /// A value of WGSL.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    F32(f64),
+pub(crate) enum Value<N = f64> {
+    F32(N),
     I32(i32),
     U32(u32),
     Bool(bool),
     /// Components of a vector, columns of a matrix, elements of an array, members of a structure.
-    Parts(Vec<Value>),
+    Parts(Vec<Value<N>>),
     Pointer(Pointer),
 }
 
@@ -51,16 +68,16 @@ pub(crate) struct Pointer {
 }
 
 impl Pointer {
-    fn follow<'a>(&self, memory: &'a [Value]) -> Option<&'a Value> {
-        let parts = |value: &'a Value, i: &u32| match value {
+    fn follow<'a, N>(&self, memory: &'a [Value<N>]) -> Option<&'a Value<N>> {
+        let parts = |value: &'a Value<N>, i: &u32| match value {
             Value::Parts(all) => all.get(*i as usize),
             _ => None,
         };
         self.path.iter().try_fold(memory.get(self.slot)?, parts)
     }
 
-    fn follow_mut<'a>(&self, memory: &'a mut [Value]) -> Option<&'a mut Value> {
-        let parts = |value: &'a mut Value, i: &u32| match value {
+    fn follow_mut<'a, N>(&self, memory: &'a mut [Value<N>]) -> Option<&'a mut Value<N>> {
+        let parts = |value: &'a mut Value<N>, i: &u32| match value {
             Value::Parts(all) => all.get_mut(*i as usize),
             _ => None,
         };
@@ -68,16 +85,24 @@ impl Pointer {
     }
 }
 
+/// What stands outside of the functions.
+#[derive(Debug)]
+struct Globals<N> {
+    /// The global expressions, by their handles.
+    expressions: Vec<Option<Value<N>>>,
+    /// The overrides that are options, by their handles.
+    options: Vec<Option<Value<N>>>,
+    /// The private variables as a call finds them.
+    private: Vec<Value<N>>,
+}
+
 /// A user's file with its options set.
 #[derive(Debug)]
 pub(crate) struct Machine<'p> {
     parsed: &'p Parsed,
-    /// The global expressions, by their handles.
-    globals: Vec<Option<Value>>,
-    /// The overrides that are options, by their handles.
-    options: Vec<Option<Value>>,
-    /// The private variables as a call finds them.
-    private: Vec<Value>,
+    globals: Globals<f64>,
+    /// The same numbers as a GPU gets them: rounded to f32.
+    rounded: Globals<Near>,
 }
 
 impl<'p> Machine<'p> {
@@ -99,38 +124,47 @@ impl<'p> Machine<'p> {
                 *slot = Some(value);
             }
         }
-        let mut machine = Machine {
-            parsed,
-            globals: Vec::with_capacity(module.global_expressions.len()),
+        let mut globals = Globals {
+            expressions: Vec::with_capacity(module.global_expressions.len()),
             options: given,
             private: Vec::new(),
         };
         for (handle, _) in module.global_expressions.iter() {
-            let scope = machine.scope(&module.global_expressions, &machine.globals);
+            let scope = outside(&Plain, module, &globals);
             let value = scope.evaluate(handle).map_err(|message| {
                 parsed.error(module.global_expressions.get_span(handle), message)
             })?;
-            machine.globals.push(Some(value));
+            globals.expressions.push(Some(value));
         }
         for (handle, variable) in module.global_variables.iter() {
             let set = variable
                 .init
-                .and_then(|init| machine.globals.get(init.index()));
+                .and_then(|init| globals.expressions.get(init.index()));
             let value = match set {
                 Some(Some(value)) => value.clone(),
                 _ => zero(module, variable.ty).map_err(|message| {
                     parsed.error(module.global_variables.get_span(handle), message)
                 })?,
             };
-            machine.private.push(value);
+            globals.private.push(value);
         }
-        Ok(machine)
+        let all = |values: &[Option<Value>]| values.iter().map(|v| v.as_ref().map(near)).collect();
+        let rounded = Globals {
+            expressions: all(&globals.expressions),
+            options: all(&globals.options),
+            private: globals.private.iter().map(near).collect(),
+        };
+        Ok(Machine {
+            parsed,
+            globals,
+            rounded,
+        })
     }
 
     /// What each of [`Parsed::settings`] is now, those that follow from others included. A bool is 0 or 1.
     pub fn settings(&self) -> Vec<f64> {
         let number = |handle: Handle<naga::Override>| {
-            let scope = self.scope(&self.parsed.module.global_expressions, &self.globals);
+            let scope = outside(&Plain, &self.parsed.module, &self.globals);
             match scope.setting(handle) {
                 Some(Value::F32(v)) => *v,
                 Some(Value::I32(v)) => f64::from(*v),
@@ -148,14 +182,57 @@ impl<'p> Machine<'p> {
 
     /// Calls a function of the file, with private variables as they start. One without a result gives no parts.
     pub fn call(&self, function: Handle<Function>, arguments: &[Value]) -> Result<Value, Fault> {
-        let mut run = Run {
-            machine: self,
-            memory: self.private.clone(),
-            steps: 0,
-            levels: 0,
-        };
+        let mut run = Run::new(self, &Plain, &self.globals);
         let result = run.call(function, arguments.to_vec(), Span::UNDEFINED)?;
         Ok(result.unwrap_or(Value::Parts(Vec::new())))
+    }
+
+    /// As `call`, of f32 arguments, every f32 of the result (of a structure member by member, of a vector component by component)
+    /// with its bound: over all ways that comparisons may go which rounding leaves open, at most [`MOST_WAYS`].
+    ///
+    /// The values are those of `call`. A bound is infinite where f32 may overflow, where arithmetic may be undefined, and where there
+    /// are too many ways. An infinite value has a bound of 0 where f32 surely comes to the same infinity.
+    pub fn bounded(
+        &self,
+        function: Handle<Function>,
+        arguments: &[f64],
+    ) -> Result<Vec<Bounded>, Fault> {
+        let ways = Ways::default();
+        let arguments: Vec<_> = (arguments.iter().map(|v| Value::F32(Near::of(*v)))).collect();
+        let mut run = Run::new(self, &ways, &self.rounded);
+        let first = run.call(function, arguments.clone(), Span::UNDEFINED)?;
+        let mut all = Vec::new();
+        numbers(first.as_ref(), &mut all);
+        let (mut count, mut steps) = (1, run.steps);
+        while !ways.lost() && !all.iter().all(Near::is_wild) && ways.another() {
+            if count == MOST_WAYS {
+                ways.lose();
+                break;
+            }
+            count += 1;
+            let mut run = Run::new(self, &ways, &self.rounded);
+            // All ways together take no more steps than one alone may.
+            run.steps = steps;
+            let Ok(other) = run.call(function, arguments.clone(), Span::UNDEFINED) else {
+                ways.lose();
+                break;
+            };
+            steps = run.steps;
+            let mut here = Vec::new();
+            numbers(other.as_ref(), &mut here);
+            for (known, new) in all.iter_mut().zip(here) {
+                *known = known.or(new);
+            }
+        }
+        let bounded = |n: &Near| Bounded {
+            value: n.v,
+            bound: if ways.lost() {
+                f64::INFINITY
+            } else {
+                n.bound()
+            },
+        };
+        Ok(all.iter().map(bounded).collect())
     }
 
     /// The loss of one element: the inputs, then the target.
@@ -166,22 +243,45 @@ impl<'p> Machine<'p> {
             _ => Err(self.parsed.error(Span::UNDEFINED, "`loss` gave no number")),
         }
     }
+}
 
-    fn scope<'a>(
-        &'a self,
-        expressions: &'a Arena<Expression>,
-        values: &'a [Option<Value>],
-    ) -> Scope<'a> {
-        Scope {
-            module: &self.parsed.module,
-            expressions,
-            values,
-            arguments: &[],
-            globals: &self.globals,
-            options: &self.options,
-            memory: &[],
-            base: 0,
-        }
+/// The scope of the global expressions.
+fn outside<'a, F: Floats>(
+    floats: &'a F,
+    module: &'a Module,
+    globals: &'a Globals<F::Number>,
+) -> Scope<'a, F> {
+    Scope {
+        floats,
+        module,
+        expressions: &module.global_expressions,
+        values: &globals.expressions,
+        arguments: &[],
+        globals: &globals.expressions,
+        options: &globals.options,
+        memory: &[],
+        base: 0,
+    }
+}
+
+/// A value as it reaches a GPU.
+fn near(value: &Value) -> Value<Near> {
+    match value {
+        Value::F32(v) => Value::F32(Near::of(*v)),
+        Value::I32(v) => Value::I32(*v),
+        Value::U32(v) => Value::U32(*v),
+        Value::Bool(v) => Value::Bool(*v),
+        Value::Parts(all) => Value::Parts(all.iter().map(near).collect()),
+        Value::Pointer(p) => Value::Pointer(p.clone()),
+    }
+}
+
+/// Every f32 of a value, in order.
+fn numbers(value: Option<&Value<Near>>, out: &mut Vec<Near>) {
+    match value {
+        Some(Value::F32(v)) => out.push(*v),
+        Some(Value::Parts(all)) => all.iter().for_each(|part| numbers(Some(part), out)),
+        _ => {}
     }
 }
 
@@ -202,59 +302,68 @@ fn option(kind: Kind, number: f64) -> Option<Value> {
 }
 
 /// Where control goes after a statement.
-enum Flow {
+enum Flow<N> {
     Next,
     Break,
     Continue,
-    Return(Option<Value>),
+    Return(Option<Value<N>>),
 }
 
 /// One call from outside.
-struct Run<'m, 'p> {
-    machine: &'m Machine<'p>,
+struct Run<'m, 'p, F: Floats> {
+    parsed: &'p Parsed,
+    floats: &'m F,
+    globals: &'m Globals<F::Number>,
     /// The private variables, then the variables of the functions that run, the innermost last.
-    memory: Vec<Value>,
+    memory: Vec<Of<F>>,
     steps: u64,
     levels: u32,
 }
 
 /// One running function.
-struct Frame<'f> {
+struct Frame<'f, N> {
     function: &'f Function,
-    arguments: Vec<Value>,
+    arguments: Vec<Value<N>>,
     /// What its expressions were when they were last evaluated.
-    values: Vec<Option<Value>>,
+    values: Vec<Option<Value<N>>>,
     /// The slot of its first variable.
     base: usize,
 }
 
-impl<'p> Run<'_, 'p> {
-    fn module(&self) -> &'p Module {
-        &self.machine.parsed.module
+impl<'m, 'p, F: Floats> Run<'m, 'p, F> {
+    fn new(machine: &Machine<'p>, floats: &'m F, globals: &'m Globals<F::Number>) -> Self {
+        Run {
+            parsed: machine.parsed,
+            floats,
+            globals,
+            memory: globals.private.clone(),
+            steps: 0,
+            levels: 0,
+        }
     }
 
     fn fault(&self, span: Span, message: impl Into<String>) -> Fault {
-        self.machine.parsed.error(span, message)
+        self.parsed.error(span, message)
     }
 
-    fn scope<'a>(&'a self, frame: &'a Frame<'_>) -> Scope<'a> {
+    fn scope<'a>(&'a self, frame: &'a Frame<'_, F::Number>) -> Scope<'a, F> {
         Scope {
+            expressions: &frame.function.expressions,
+            values: &frame.values,
             arguments: &frame.arguments,
             memory: &self.memory,
             base: frame.base,
-            ..self
-                .machine
-                .scope(&frame.function.expressions, &frame.values)
+            ..outside(self.floats, &self.parsed.module, self.globals)
         }
     }
 
     fn call(
         &mut self,
         function: Handle<Function>,
-        arguments: Vec<Value>,
+        arguments: Vec<Of<F>>,
         from: Span,
-    ) -> Result<Option<Value>, Fault> {
-        let module = self.module();
+    ) -> Result<Option<Of<F>>, Fault> {
+        let module = &self.parsed.module;
         let function =
             (module.functions.try_get(function)).map_err(|e| self.fault(from, e.to_string()))?;
         if function.arguments.len() != arguments.len() {
@@ -316,10 +425,10 @@ impl<'p> Run<'_, 'p> {
     /// Runs the statements; `around` is the span of what they stand in.
     fn block(
         &mut self,
-        frame: &mut Frame<'p>,
+        frame: &mut Frame<'p, F::Number>,
         block: &'p Block,
         around: Span,
-    ) -> Result<Flow, Fault> {
+    ) -> Result<Flow<F::Number>, Fault> {
         if block.is_empty() {
             return Ok(Flow::Next);
         }
@@ -341,10 +450,10 @@ impl<'p> Run<'_, 'p> {
 
     fn statement(
         &mut self,
-        frame: &mut Frame<'p>,
+        frame: &mut Frame<'p, F::Number>,
         statement: &'p Statement,
         span: Span,
-    ) -> Result<Flow, Fault> {
+    ) -> Result<Flow<F::Number>, Fault> {
         match statement {
             Statement::Emit(range) => {
                 for handle in range.clone() {
@@ -441,10 +550,10 @@ impl<'p> Run<'_, 'p> {
 
     fn operand(
         &self,
-        frame: &Frame<'_>,
+        frame: &Frame<'_, F::Number>,
         of: Handle<Expression>,
         span: Span,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Of<F>, Fault> {
         match self.scope(frame).operand(of) {
             Ok(value) => Ok(value.into_owned()),
             Err(message) => {
@@ -455,7 +564,7 @@ impl<'p> Run<'_, 'p> {
     }
 }
 
-fn set(frame: &mut Frame<'_>, handle: Handle<Expression>, value: Value) {
+fn set<N>(frame: &mut Frame<'_, N>, handle: Handle<Expression>, value: Value<N>) {
     if let Some(slot) = frame.values.get_mut(handle.index()) {
         *slot = Some(value);
     }

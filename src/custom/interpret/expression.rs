@@ -7,42 +7,46 @@ use naga::{
     RelationalFunction, Scalar, ScalarKind, SwizzleComponent, Type, TypeInner, UnaryOperator,
 };
 
-use super::math::{math, times};
+use super::floats::Floats;
+use super::math::{math, squared, times};
 use super::{Pointer, Value};
 
-/// What went wrong, without its place.
-pub(super) type Outcome<T = Value> = Result<T, String>;
+/// A value, or what went wrong, without its place.
+pub(super) type Outcome<T> = Result<T, String>;
+
+/// A value of some floats.
+pub(super) type Of<F> = Value<<F as Floats>::Number>;
 
 /// All that expressions can refer to.
-#[derive(Clone, Copy)]
-pub(super) struct Scope<'a> {
+pub(super) struct Scope<'a, F: Floats> {
+    pub floats: &'a F,
     pub module: &'a Module,
     pub expressions: &'a Arena<Expression>,
     /// Those of them that have been evaluated, by their handles.
-    pub values: &'a [Option<Value>],
-    pub arguments: &'a [Value],
-    pub globals: &'a [Option<Value>],
-    pub options: &'a [Option<Value>],
-    pub memory: &'a [Value],
+    pub values: &'a [Option<Of<F>>],
+    pub arguments: &'a [Of<F>],
+    pub globals: &'a [Option<Of<F>>],
+    pub options: &'a [Option<Of<F>>],
+    pub memory: &'a [Of<F>],
     /// The slot of the first variable of the function.
     pub base: usize,
 }
 
-impl<'a> Scope<'a> {
+impl<'a, F: Floats> Scope<'a, F> {
     /// The value of an override: as given, or as it follows from others.
-    pub fn setting(&self, handle: Handle<Override>) -> Option<&'a Value> {
+    pub fn setting(&self, handle: Handle<Override>) -> Option<&'a Of<F>> {
         match self.options.get(handle.index())? {
             Some(given) => Some(given),
             None => self.global(self.module.overrides.try_get(handle).ok()?.init?),
         }
     }
 
-    fn global(&self, handle: Handle<Expression>) -> Option<&'a Value> {
+    fn global(&self, handle: Handle<Expression>) -> Option<&'a Of<F>> {
         self.globals.get(handle.index())?.as_ref()
     }
 
     /// The value of an expression for its use in another, or in a statement.
-    pub fn operand(&self, handle: Handle<Expression>) -> Outcome<Cow<'a, Value>> {
+    pub fn operand(&self, handle: Handle<Expression>) -> Outcome<Cow<'a, Of<F>>> {
         if let Some(Some(value)) = self.values.get(handle.index()) {
             return Ok(Cow::Borrowed(value));
         }
@@ -67,14 +71,15 @@ impl<'a> Scope<'a> {
     }
 
     /// Evaluates an expression whose operands have been.
-    pub fn evaluate(&self, handle: Handle<Expression>) -> Outcome {
+    pub fn evaluate(&self, handle: Handle<Expression>) -> Outcome<Of<F>> {
+        let floats = self.floats;
         let expression = self
             .expressions
             .try_get(handle)
             .map_err(|e| e.to_string())?;
         match *expression {
             Expression::Literal(literal) => match literal {
-                Literal::F32(v) => Ok(Value::F32(f64::from(v))),
+                Literal::F32(v) => Ok(Value::F32(floats.number(f64::from(v)))),
                 Literal::I32(v) => Ok(Value::I32(v)),
                 Literal::U32(v) => Ok(Value::U32(v)),
                 Literal::Bool(v) => Ok(Value::Bool(v)),
@@ -130,13 +135,15 @@ impl<'a> Scope<'a> {
             .ok_or_else(|| "there is no such variable".to_owned()),
             Expression::Unary { op, expr } => {
                 let value = self.operand(expr)?;
-                each([&value], &|[v]| unary(op, v))
+                each([&value], &|[v]| unary(floats, op, v))
             }
             Expression::Binary { op, left, right } => {
+                let same = left == right;
                 let (left, right) = (self.operand(left)?, self.operand(right)?);
                 match op {
-                    BinaryOperator::Multiply => times(&left, &right),
-                    _ => each([&left, &right], &|[a, b]| binary(op, a, b)),
+                    BinaryOperator::Multiply if same => squared(floats, &left),
+                    BinaryOperator::Multiply => times(floats, &left, &right),
+                    _ => each([&left, &right], &|[a, b]| binary(floats, op, a, b)),
                 }
             }
             Expression::Select {
@@ -179,17 +186,21 @@ impl<'a> Scope<'a> {
             } => {
                 let first = self.operand(arg)?;
                 let Some(second) = arg1 else {
-                    return math(fun, &[&first]);
+                    return math(floats, fun, &[&first]);
                 };
                 let second = self.operand(second)?;
                 let Some(third) = arg2 else {
-                    return math(fun, &[&first, &second]);
+                    return math(floats, fun, &[&first, &second]);
                 };
                 let third = self.operand(third)?;
                 let Some(fourth) = arg3 else {
-                    return math(fun, &[&first, &second, &third]);
+                    return math(floats, fun, &[&first, &second, &third]);
                 };
-                math(fun, &[&first, &second, &third, &*self.operand(fourth)?])
+                math(
+                    floats,
+                    fun,
+                    &[&first, &second, &third, &*self.operand(fourth)?],
+                )
             }
             Expression::As {
                 expr,
@@ -198,8 +209,8 @@ impl<'a> Scope<'a> {
             } => {
                 let value = self.operand(expr)?;
                 match convert {
-                    Some(width) => each([&value], &|[v]| converted(v, kind, width)),
-                    None => each([&value], &|[v]| same_bits(v, kind)),
+                    Some(width) => each([&value], &|[v]| converted(floats, v, kind, width)),
+                    None => each([&value], &|[v]| same_bits(floats, v, kind)),
                 }
             }
             _ => Err("this means nothing in a loss".to_owned()),
@@ -207,7 +218,7 @@ impl<'a> Scope<'a> {
     }
 
     /// A part of a value, or a pointer to a part of a variable.
-    fn part(&self, base: Handle<Expression>, index: u32) -> Outcome {
+    fn part(&self, base: Handle<Expression>, index: u32) -> Outcome<Of<F>> {
         let base = self.operand(base)?;
         let Value::Pointer(pointer) = &*base else {
             return element(&base, index).cloned();
@@ -223,7 +234,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-fn whole(slot: usize) -> Value {
+fn whole<N>(slot: usize) -> Value<N> {
     let path = Vec::new();
     Value::Pointer(Pointer { slot, path })
 }
@@ -234,15 +245,15 @@ fn inner(module: &Module, ty: Handle<Type>) -> Outcome<&TypeInner> {
 }
 
 /// The zero value of a type.
-pub(super) fn zero(module: &Module, ty: Handle<Type>) -> Outcome {
+pub(super) fn zero<N: Clone + Default>(module: &Module, ty: Handle<Type>) -> Outcome<Value<N>> {
     let scalar = |scalar: Scalar| match scalar {
-        Scalar::F32 => Ok(Value::F32(0.0)),
+        Scalar::F32 => Ok(Value::F32(N::default())),
         Scalar::I32 => Ok(Value::I32(0)),
         Scalar::U32 => Ok(Value::U32(0)),
         Scalar::BOOL => Ok(Value::Bool(false)),
         _ => Err("numbers of this type are not supported".to_owned()),
     };
-    let parts = |value: Value, n: usize| Value::Parts(vec![value; n]);
+    let parts = |value: Value<N>, n: usize| Value::Parts(vec![value; n]);
     match *inner(module, ty)? {
         TypeInner::Scalar(s) => scalar(s),
         TypeInner::Vector { size, scalar: s } => Ok(parts(scalar(s)?, size as usize)),
@@ -265,7 +276,7 @@ pub(super) fn zero(module: &Module, ty: Handle<Type>) -> Outcome {
 }
 
 /// The part at an index, or the last one.
-fn element(value: &Value, index: u32) -> Outcome<&Value> {
+fn element<N>(value: &Value<N>, index: u32) -> Outcome<&Value<N>> {
     let Value::Parts(all) = value else {
         return Err("this has no parts".to_owned());
     };
@@ -274,10 +285,10 @@ fn element(value: &Value, index: u32) -> Outcome<&Value> {
 }
 
 /// A function of scalars over all components of its operands; a scalar operand goes with each of the others' components.
-pub(super) fn each<const N: usize>(
-    operands: [&Value; N],
-    function: &dyn Fn([&Value; N]) -> Outcome,
-) -> Outcome {
+pub(super) fn each<T, const N: usize>(
+    operands: [&Value<T>; N],
+    function: &dyn Fn([&Value<T>; N]) -> Outcome<Value<T>>,
+) -> Outcome<Value<T>> {
     let parts = operands.iter().find_map(|o| match o {
         Value::Parts(all) => Some(all.len()),
         _ => None,
@@ -297,9 +308,9 @@ pub(super) fn each<const N: usize>(
     Ok(Value::Parts((0..parts).map(one).collect::<Outcome<_>>()?))
 }
 
-fn unary(op: UnaryOperator, value: &Value) -> Outcome {
+fn unary<F: Floats>(floats: &F, op: UnaryOperator, value: &Of<F>) -> Outcome<Of<F>> {
     Ok(match (op, value) {
-        (UnaryOperator::Negate, Value::F32(v)) => Value::F32(-v),
+        (UnaryOperator::Negate, Value::F32(v)) => Value::F32(floats.negated(*v)),
         (UnaryOperator::Negate, Value::I32(v)) => Value::I32(v.wrapping_neg()),
         (UnaryOperator::LogicalNot, Value::Bool(v)) => Value::Bool(!v),
         (UnaryOperator::BitwiseNot, Value::I32(v)) => Value::I32(!v),
@@ -328,15 +339,23 @@ macro_rules! of_integers {
 }
 
 /// Operators on scalars.
-pub(super) fn binary(op: BinaryOperator, left: &Value, right: &Value) -> Outcome {
+pub(super) fn binary<F: Floats>(
+    floats: &F,
+    op: BinaryOperator,
+    left: &Of<F>,
+    right: &Of<F>,
+) -> Outcome<Of<F>> {
     Ok(match (left, right) {
         (Value::F32(a), Value::F32(b)) => match op {
-            BinaryOperator::Add => Value::F32(a + b),
-            BinaryOperator::Subtract => Value::F32(a - b),
-            BinaryOperator::Multiply => Value::F32(a * b),
-            BinaryOperator::Divide => Value::F32(a / b),
-            BinaryOperator::Modulo => Value::F32(a - b * (a / b).trunc()),
-            _ => return compared(op, a, b),
+            BinaryOperator::Add => Value::F32(floats.sum(*a, *b)),
+            BinaryOperator::Subtract => Value::F32(floats.difference(*a, *b)),
+            BinaryOperator::Multiply => Value::F32(floats.product(*a, *b)),
+            BinaryOperator::Divide => Value::F32(floats.quotient(*a, *b)),
+            BinaryOperator::Modulo => Value::F32(floats.remainder(*a, *b)),
+            _ => match floats.compared(op, *a, *b) {
+                Some(holds) => Value::Bool(holds),
+                None => return Err(format!("no {op:?} of these types")),
+            },
         },
         (Value::I32(a), Value::U32(by)) if op == BinaryOperator::ShiftLeft => {
             Value::I32(a.wrapping_shl(*by))
@@ -361,43 +380,44 @@ pub(super) fn binary(op: BinaryOperator, left: &Value, right: &Value) -> Outcome
     })
 }
 
-fn compared<T: PartialOrd>(op: BinaryOperator, a: &T, b: &T) -> Outcome {
-    Ok(Value::Bool(match op {
+/// A comparison; none for other operators.
+pub(super) fn holds<T: PartialOrd>(op: BinaryOperator, a: &T, b: &T) -> Option<bool> {
+    Some(match op {
         BinaryOperator::Equal => a == b,
         BinaryOperator::NotEqual => a != b,
         BinaryOperator::Less => a < b,
         BinaryOperator::LessEqual => a <= b,
         BinaryOperator::Greater => a > b,
         BinaryOperator::GreaterEqual => a >= b,
-        _ => return Err(format!("no {op:?} of these types")),
-    }))
+        _ => return None,
+    })
+}
+
+fn compared<T: PartialOrd, N>(op: BinaryOperator, a: &T, b: &T) -> Outcome<Value<N>> {
+    let holds = holds(op, a, b).ok_or_else(|| format!("no {op:?} of these types"))?;
+    Ok(Value::Bool(holds))
 }
 
 /// A conversion of a scalar by its value.
-fn converted(value: &Value, kind: ScalarKind, width: u8) -> Outcome {
+fn converted<F: Floats>(floats: &F, value: &Of<F>, kind: ScalarKind, width: u8) -> Outcome<Of<F>> {
     let unknown = || Err("this conversion is not supported".to_owned());
     if width != 4 && kind != ScalarKind::Bool {
         return unknown();
     }
-    // The largest f32 below 2³¹, and below 2³².
-    const MOST_I32: f64 = 2_147_483_520.0;
-    const MOST_U32: f64 = 4_294_967_040.0;
-    // Leaves NaN as it is.
-    let at_most = |v: f64, most: f64| if v > most { most } else { v };
     Ok(match (value, kind) {
         (Value::F32(v), ScalarKind::Float) => Value::F32(*v),
-        (Value::F32(v), ScalarKind::Sint) => Value::I32(at_most(*v, MOST_I32) as i32),
-        (Value::F32(v), ScalarKind::Uint) => Value::U32(at_most(*v, MOST_U32) as u32),
-        (Value::F32(v), ScalarKind::Bool) => Value::Bool(*v != 0.0),
-        (Value::I32(v), ScalarKind::Float) => Value::F32(f64::from(*v)),
+        (Value::F32(v), ScalarKind::Sint) => Value::I32(floats.signed(*v)),
+        (Value::F32(v), ScalarKind::Uint) => Value::U32(floats.unsigned(*v)),
+        (Value::F32(v), ScalarKind::Bool) => Value::Bool(floats.truth(*v)),
+        (Value::I32(v), ScalarKind::Float) => Value::F32(floats.number(f64::from(*v))),
         (Value::I32(v), ScalarKind::Sint) => Value::I32(*v),
         (Value::I32(v), ScalarKind::Uint) => Value::U32(*v as u32),
         (Value::I32(v), ScalarKind::Bool) => Value::Bool(*v != 0),
-        (Value::U32(v), ScalarKind::Float) => Value::F32(f64::from(*v)),
+        (Value::U32(v), ScalarKind::Float) => Value::F32(floats.number(f64::from(*v))),
         (Value::U32(v), ScalarKind::Sint) => Value::I32(*v as i32),
         (Value::U32(v), ScalarKind::Uint) => Value::U32(*v),
         (Value::U32(v), ScalarKind::Bool) => Value::Bool(*v != 0),
-        (Value::Bool(v), ScalarKind::Float) => Value::F32(f64::from(u8::from(*v))),
+        (Value::Bool(v), ScalarKind::Float) => Value::F32(floats.number(f64::from(u8::from(*v)))),
         (Value::Bool(v), ScalarKind::Sint) => Value::I32(i32::from(*v)),
         (Value::Bool(v), ScalarKind::Uint) => Value::U32(u32::from(*v)),
         (Value::Bool(v), ScalarKind::Bool) => Value::Bool(*v),
@@ -406,17 +426,17 @@ fn converted(value: &Value, kind: ScalarKind, width: u8) -> Outcome {
 }
 
 /// The same 32 bits as another type: a number is rounded to f32 for that.
-fn same_bits(value: &Value, kind: ScalarKind) -> Outcome {
+fn same_bits<F: Floats>(floats: &F, value: &Of<F>, kind: ScalarKind) -> Outcome<Of<F>> {
     let bits = match (value, kind) {
         // Not through f32, where nothing changes.
         (Value::F32(v), ScalarKind::Float) => return Ok(Value::F32(*v)),
-        (Value::F32(v), _) => (*v as f32).to_bits(),
+        (Value::F32(v), _) => floats.bits(*v),
         (Value::I32(v), _) => *v as u32,
         (Value::U32(v), _) => *v,
         _ => return Err("this conversion is not supported".to_owned()),
     };
     match kind {
-        ScalarKind::Float => Ok(Value::F32(f64::from(f32::from_bits(bits)))),
+        ScalarKind::Float => Ok(Value::F32(floats.number(f64::from(f32::from_bits(bits))))),
         ScalarKind::Sint => Ok(Value::I32(bits as i32)),
         ScalarKind::Uint => Ok(Value::U32(bits)),
         _ => Err("this conversion is not supported".to_owned()),

@@ -4,24 +4,31 @@ use naga::common::wgsl::TryToWgsl;
 use naga::{BinaryOperator, MathFunction};
 
 use super::Value;
-use super::expression::{Outcome, binary, each};
+use super::expression::{Of, Outcome, binary, each};
+use super::floats::Floats;
 
 /// A builtin function of one to four arguments.
-pub(super) fn math(fun: MathFunction, arguments: &[&Value]) -> Outcome {
+pub(super) fn math<F: Floats>(
+    floats: &F,
+    fun: MathFunction,
+    arguments: &[&Of<F>],
+) -> Outcome<Of<F>> {
     let unknown = || format!("`{}` is not supported", fun.to_wgsl_for_diagnostics());
     match *arguments {
-        [a] => match whole_of_one(fun, a)? {
+        [a] => match whole_of_one(floats, fun, a)? {
             Some(value) => Ok(value),
-            None => each([a], &|[a]| of_one(fun, a).ok_or_else(unknown)),
+            None => each([a], &|[a]| of_one(floats, fun, a).ok_or_else(unknown)),
         },
-        [a, b] => match whole_of_two(fun, a, b)? {
+        [a, b] => match whole_of_two(floats, fun, a, b)? {
             Some(value) => Ok(value),
-            None => each([a, b], &|[a, b]| of_two(fun, a, b).ok_or_else(unknown)),
+            None => each([a, b], &|[a, b]| {
+                of_two(floats, fun, a, b).ok_or_else(unknown)
+            }),
         },
-        [a, b, c] => match whole_of_three(fun, a, b, c)? {
+        [a, b, c] => match whole_of_three(floats, fun, a, b, c)? {
             Some(value) => Ok(value),
             None => each([a, b, c], &|[a, b, c]| {
-                of_three(fun, a, b, c).ok_or_else(unknown)
+                of_three(floats, fun, a, b, c).ok_or_else(unknown)
             }),
         },
         [a, b, c, d] => each([a, b, c, d], &|[a, b, c, d]| match (fun, a, b, c, d) {
@@ -48,116 +55,138 @@ pub(super) fn math(fun: MathFunction, arguments: &[&Value]) -> Outcome {
 }
 
 /// A product: of components, or where matrices take part that of linear algebra.
-pub(super) fn times(left: &Value, right: &Value) -> Outcome {
-    let multiply =
-        |a: &Value, b: &Value| each([a, b], &|[a, b]| binary(BinaryOperator::Multiply, a, b));
+pub(super) fn times<F: Floats>(floats: &F, left: &Of<F>, right: &Of<F>) -> Outcome<Of<F>> {
     match (left, right, rank(left), rank(right)) {
-        (Value::Parts(columns), Value::Parts(by), 2, 1) => {
-            let terms = columns
-                .iter()
-                .zip(by)
-                .map(|(column, by)| multiply(column, by));
-            terms
-                .reduce(|a, b| each([&a?, &b?], &|[a, b]| binary(BinaryOperator::Add, a, b)))
-                .unwrap_or_else(|| Err("this has no parts".to_owned()))
+        (Value::Parts(_), Value::Parts(_), 2, 1) => {
+            let (columns, by) = (columns(left)?, floats_of(right)?);
+            let row = |i: usize| {
+                let terms = columns.iter().zip(&by);
+                let terms = terms.filter_map(|(c, by)| Some(floats.product(*c.get(i)?, *by)));
+                floats.total(&terms.collect::<Vec<_>>())
+            };
+            let rows = columns.first().map_or(0, Vec::len);
+            Ok(vector((0..rows).map(row)))
         }
         (_, Value::Parts(columns), 1, 2) => {
-            let all = columns.iter().map(|column| dot(left, column));
+            let all = columns.iter().map(|column| dot(floats, left, column));
             Ok(Value::Parts(all.collect::<Outcome<_>>()?))
         }
         (_, Value::Parts(columns), 2, 2) => {
-            let all = columns.iter().map(|column| times(left, column));
+            let all = columns.iter().map(|column| times(floats, left, column));
             Ok(Value::Parts(all.collect::<Outcome<_>>()?))
         }
-        _ => multiply(left, right),
+        _ => each([left, right], &|[a, b]| {
+            binary(floats, BinaryOperator::Multiply, a, b)
+        }),
+    }
+}
+
+/// A value times itself.
+pub(super) fn squared<F: Floats>(floats: &F, value: &Of<F>) -> Outcome<Of<F>> {
+    match rank(value) {
+        2 => times(floats, value, value),
+        _ => each([value], &|[v]| match v {
+            Value::F32(v) => Ok(Value::F32(floats.square(*v))),
+            v => binary(floats, BinaryOperator::Multiply, v, v),
+        }),
     }
 }
 
 /// 0 for scalars, 1 for vectors, 2 for matrices.
-fn rank(value: &Value) -> u32 {
+fn rank<N>(value: &Value<N>) -> u32 {
     match value {
         Value::Parts(all) => 1 + all.first().map_or(0, rank),
         _ => 0,
     }
 }
 
-fn dot(a: &Value, b: &Value) -> Outcome {
-    let (Value::Parts(a), Value::Parts(b)) = (a, b) else {
+fn dot<F: Floats>(floats: &F, a: &Of<F>, b: &Of<F>) -> Outcome<Of<F>> {
+    let (Value::Parts(left), Value::Parts(right)) = (a, b) else {
         return Err("`dot` of no vectors".to_owned());
     };
-    let terms = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| binary(BinaryOperator::Multiply, a, b));
+    if let Some(Value::F32(_)) = left.first() {
+        let product = inner_product(floats, &floats_of(a)?, &floats_of(b)?);
+        return Ok(Value::F32(product));
+    }
+    let terms = left.iter().zip(right);
+    let terms = terms.map(|(a, b)| binary(floats, BinaryOperator::Multiply, a, b));
     terms
-        .reduce(|a, b| binary(BinaryOperator::Add, &a?, &b?))
+        .reduce(|a, b| binary(floats, BinaryOperator::Add, &a?, &b?))
         .unwrap_or_else(|| Err("this has no parts".to_owned()))
 }
 
 /// The components of a vector of floats; a scalar is one component.
-fn floats(value: &Value) -> Outcome<Vec<f64>> {
+fn floats_of<N: Copy>(value: &Value<N>) -> Outcome<Vec<N>> {
     match value {
-        Value::F32(v) => Ok(vec![*v]),
-        Value::Parts(all) => {
-            let one = |v: &Value| match v {
-                Value::F32(v) => Ok(*v),
-                _ => Err("expected floats".to_owned()),
-            };
-            all.iter().map(one).collect()
-        }
-        _ => Err("expected floats".to_owned()),
+        Value::Parts(all) => all.iter().map(float).collect(),
+        one => Ok(vec![float(one)?]),
     }
 }
 
-fn vector(components: impl IntoIterator<Item = f64>) -> Value {
+fn vector<N>(components: impl IntoIterator<Item = N>) -> Value<N> {
     Value::Parts(components.into_iter().map(Value::F32).collect())
 }
 
-fn inner_product(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+fn inner_product<F: Floats>(floats: &F, a: &[F::Number], b: &[F::Number]) -> F::Number {
+    let terms = a.iter().zip(b).map(|(a, b)| floats.product(*a, *b));
+    floats.total(&terms.collect::<Vec<_>>())
 }
 
-fn norm(of: &[f64]) -> f64 {
+fn norm<F: Floats>(floats: &F, of: &[F::Number]) -> F::Number {
     match of {
-        [one] => one.abs(),
-        _ => inner_product(of, of).sqrt(),
+        [one] => floats.length(*one),
+        _ => {
+            let squares: Vec<_> = of.iter().map(|v| floats.square(*v)).collect();
+            floats.root(floats.total(&squares))
+        }
     }
 }
 
-fn columns(matrix: &Value) -> Outcome<Vec<Vec<f64>>> {
+fn columns<N: Copy>(matrix: &Value<N>) -> Outcome<Vec<Vec<N>>> {
     match matrix {
-        Value::Parts(all) => all.iter().map(floats).collect(),
+        Value::Parts(all) => all.iter().map(floats_of).collect(),
         _ => Err("expected a matrix".to_owned()),
     }
 }
 
-/// By expansion along the first column.
-fn determinant(columns: &[Vec<f64>]) -> f64 {
+/// The determinant by expansion along the first column; without signs the permanent.
+pub(super) fn expanded<F: Floats>(
+    floats: &F,
+    columns: &[Vec<F::Number>],
+    signs: bool,
+) -> F::Number {
     let Some((first, rest)) = columns.split_first() else {
-        return 1.0;
+        return floats.number(1.0);
     };
+    if rest.is_empty() {
+        return first.first().copied().unwrap_or_default();
+    }
     let without = |row: usize| {
-        let column = |c: &Vec<f64>| {
+        let column = |c: &Vec<F::Number>| {
             let others = c.iter().enumerate().filter(|(i, _)| *i != row);
             others.map(|(_, v)| *v).collect()
         };
-        rest.iter().map(column).collect::<Vec<Vec<f64>>>()
+        rest.iter().map(column).collect::<Vec<Vec<_>>>()
     };
-    let term = |(row, v): (usize, &f64)| {
-        let sign = if row % 2 == 0 { 1.0 } else { -1.0 };
-        sign * v * determinant(&without(row))
+    let term = |(row, v): (usize, &F::Number)| {
+        let product = floats.product(*v, expanded(floats, &without(row), signs));
+        match signs && row % 2 == 1 {
+            true => floats.negated(product),
+            false => product,
+        }
     };
-    first.iter().enumerate().map(term).sum()
+    let terms: Vec<_> = first.iter().enumerate().map(term).collect();
+    floats.total(&terms)
 }
 
 /// Functions of a whole vector or matrix.
-fn whole_of_one(fun: MathFunction, a: &Value) -> Outcome<Option<Value>> {
+fn whole_of_one<F: Floats>(floats: &F, fun: MathFunction, a: &Of<F>) -> Outcome<Option<Of<F>>> {
     Ok(Some(match fun {
-        MathFunction::Length => Value::F32(norm(&floats(a)?)),
+        MathFunction::Length => Value::F32(norm(floats, &floats_of(a)?)),
         MathFunction::Normalize => {
-            let a = floats(a)?;
-            let length = norm(&a);
-            vector(a.into_iter().map(|v| v / length))
+            let a = floats_of(a)?;
+            let length = norm(floats, &a);
+            vector(a.into_iter().map(|v| floats.quotient(v, length)))
         }
         MathFunction::Transpose => {
             let all = columns(a)?;
@@ -165,117 +194,121 @@ fn whole_of_one(fun: MathFunction, a: &Value) -> Outcome<Option<Value>> {
             let row = |i: usize| vector(all.iter().filter_map(move |c| c.get(i).copied()));
             Value::Parts((0..rows).map(row).collect())
         }
-        MathFunction::Determinant => Value::F32(determinant(&columns(a)?)),
+        MathFunction::Determinant => Value::F32(floats.determinant(&columns(a)?)),
         MathFunction::Modf => {
-            let part = |f: fn(f64) -> f64| each([a], &|[v]| float(v).map(|v| Value::F32(f(v))));
-            Value::Parts(vec![part(|v| v - v.trunc())?, part(f64::trunc)?])
+            let split = pairs(a, |v| {
+                let (fraction, whole) = floats.modf(v);
+                (Value::F32(fraction), Value::F32(whole))
+            });
+            split?
         }
         MathFunction::Frexp => {
-            let fraction = each([a], &|[v]| float(v).map(|v| Value::F32(frexp(v).0)))?;
-            let exponent = each([a], &|[v]| float(v).map(|v| Value::I32(frexp(v).1)))?;
-            Value::Parts(vec![fraction, exponent])
+            let split = pairs(a, |v| {
+                let (fraction, exponent) = floats.frexp(v);
+                (Value::F32(fraction), Value::I32(exponent))
+            });
+            split?
         }
         _ => return Ok(None),
     }))
 }
 
-fn whole_of_two(fun: MathFunction, a: &Value, b: &Value) -> Outcome<Option<Value>> {
+/// A structure of two members, of a number or of each component of a vector.
+fn pairs<N: Copy>(of: &Value<N>, split: impl Fn(N) -> (Value<N>, Value<N>)) -> Outcome<Value<N>> {
+    let (first, second) = match of {
+        Value::Parts(_) => {
+            let all = floats_of(of)?.into_iter().map(split);
+            let (first, second): (Vec<_>, Vec<_>) = all.unzip();
+            (Value::Parts(first), Value::Parts(second))
+        }
+        one => split(float(one)?),
+    };
+    Ok(Value::Parts(vec![first, second]))
+}
+
+fn whole_of_two<F: Floats>(
+    floats: &F,
+    fun: MathFunction,
+    a: &Of<F>,
+    b: &Of<F>,
+) -> Outcome<Option<Of<F>>> {
     Ok(Some(match fun {
-        MathFunction::Dot => dot(a, b)?,
-        MathFunction::Cross => match (floats(a)?.as_slice(), floats(b)?.as_slice()) {
-            (&[a, b, c], &[d, e, f]) => vector([b * f - c * e, c * d - a * f, a * e - b * d]),
+        MathFunction::Dot => dot(floats, a, b)?,
+        MathFunction::Cross => match (floats_of(a)?.as_slice(), floats_of(b)?.as_slice()) {
+            (&[a, b, c], &[d, e, f]) => {
+                let minus =
+                    |a, b, c, d| floats.difference(floats.product(a, b), floats.product(c, d));
+                vector([minus(b, f, c, e), minus(c, d, a, f), minus(a, e, b, d)])
+            }
             _ => return Err("`cross` of vectors that are not of three".to_owned()),
         },
         MathFunction::Distance => {
-            let (a, b) = (floats(a)?, floats(b)?);
-            let difference: Vec<_> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
-            Value::F32(norm(&difference))
+            let (a, b) = (floats_of(a)?, floats_of(b)?);
+            let difference = a.iter().zip(&b).map(|(a, b)| floats.difference(*a, *b));
+            Value::F32(norm(floats, &difference.collect::<Vec<_>>()))
         }
         MathFunction::Reflect => {
-            let (a, b) = (floats(a)?, floats(b)?);
-            let twice = 2.0 * inner_product(&b, &a);
-            vector(a.iter().zip(&b).map(|(a, b)| a - twice * b))
-        }
-        _ => return Ok(None),
-    }))
-}
-
-fn whole_of_three(fun: MathFunction, a: &Value, b: &Value, c: &Value) -> Outcome<Option<Value>> {
-    Ok(Some(match fun {
-        MathFunction::FaceForward => {
-            let a = floats(a)?;
-            let forward = inner_product(&floats(b)?, &floats(c)?) < 0.0;
-            vector(a.into_iter().map(|v| if forward { v } else { -v }))
-        }
-        MathFunction::Refract => {
-            let (a, b, ratio) = (floats(a)?, floats(b)?, float(c)?);
-            let cosine = inner_product(&b, &a);
-            let k = 1.0 - ratio * ratio * (1.0 - cosine * cosine);
-            let bend = ratio * cosine + k.sqrt();
-            let one = |(a, b): (&f64, &f64)| if k < 0.0 { 0.0 } else { ratio * a - bend * b };
+            let (a, b) = (floats_of(a)?, floats_of(b)?);
+            let twice = floats.product(floats.number(2.0), inner_product(floats, &b, &a));
+            let one =
+                |(a, b): (&F::Number, &F::Number)| floats.difference(*a, floats.product(twice, *b));
             vector(a.iter().zip(&b).map(one))
         }
         _ => return Ok(None),
     }))
 }
 
-fn float(value: &Value) -> Outcome<f64> {
+fn whole_of_three<F: Floats>(
+    floats: &F,
+    fun: MathFunction,
+    a: &Of<F>,
+    b: &Of<F>,
+    c: &Of<F>,
+) -> Outcome<Option<Of<F>>> {
+    let negative = |v| floats.compared(BinaryOperator::Less, v, F::Number::default()) == Some(true);
+    Ok(Some(match fun {
+        MathFunction::FaceForward => {
+            let a = floats_of(a)?;
+            let forward = negative(inner_product(floats, &floats_of(b)?, &floats_of(c)?));
+            vector(
+                a.into_iter()
+                    .map(|v| if forward { v } else { floats.negated(v) }),
+            )
+        }
+        MathFunction::Refract => {
+            let (a, b, ratio) = (floats_of(a)?, floats_of(b)?, float(c)?);
+            let one = floats.number(1.0);
+            let cosine = inner_product(floats, &b, &a);
+            let rest = floats.difference(one, floats.square(cosine));
+            let k = floats.difference(one, floats.product(floats.square(ratio), rest));
+            if negative(k) {
+                return Ok(Some(vector(a.iter().map(|_| F::Number::default()))));
+            }
+            let root = floats.root(floats.not_negative(k));
+            let bend = floats.sum(floats.product(ratio, cosine), root);
+            let bent = |(a, b): (&F::Number, &F::Number)| {
+                floats.difference(floats.product(ratio, *a), floats.product(bend, *b))
+            };
+            vector(a.iter().zip(&b).map(bent))
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn float<N: Copy>(value: &Value<N>) -> Outcome<N> {
     match value {
         Value::F32(v) => Ok(*v),
-        _ => Err("expected a float".to_owned()),
+        _ => Err("expected floats".to_owned()),
     }
 }
 
-fn of_one(fun: MathFunction, a: &Value) -> Option<Value> {
+fn of_one<F: Floats>(floats: &F, fun: MathFunction, a: &Of<F>) -> Option<Of<F>> {
     match *a {
-        Value::F32(v) => float_of_one(fun, v).map(Value::F32),
+        Value::F32(v) => floats.one(fun, v).map(Value::F32),
         Value::I32(v) => bits_of_one(fun, v as u32, true).map(|v| Value::I32(v as i32)),
         Value::U32(v) => bits_of_one(fun, v, false).map(Value::U32),
         _ => None,
     }
-}
-
-fn float_of_one(fun: MathFunction, v: f64) -> Option<f64> {
-    Some(match fun {
-        MathFunction::Abs => v.abs(),
-        MathFunction::Saturate => within(v, 0.0, 1.0),
-        MathFunction::Cos => v.cos(),
-        MathFunction::Cosh => v.cosh(),
-        MathFunction::Sin => v.sin(),
-        MathFunction::Sinh => v.sinh(),
-        MathFunction::Tan => v.tan(),
-        MathFunction::Tanh => v.tanh(),
-        MathFunction::Acos => v.acos(),
-        MathFunction::Asin => v.asin(),
-        MathFunction::Atan => v.atan(),
-        MathFunction::Asinh => v.asinh(),
-        MathFunction::Acosh => v.acosh(),
-        MathFunction::Atanh => v.atanh(),
-        MathFunction::Radians => v.to_radians(),
-        MathFunction::Degrees => v.to_degrees(),
-        MathFunction::Ceil => v.ceil(),
-        MathFunction::Floor => v.floor(),
-        MathFunction::Round => v.round_ties_even(),
-        MathFunction::Fract => v - v.floor(),
-        MathFunction::Trunc => v.trunc(),
-        MathFunction::Exp => v.exp(),
-        MathFunction::Exp2 => v.exp2(),
-        MathFunction::Log => v.ln(),
-        MathFunction::Log2 => v.log2(),
-        // Zero of its own sign, and NaN, are what they were.
-        MathFunction::Sign if v > 0.0 => 1.0,
-        MathFunction::Sign if v < 0.0 => -1.0,
-        MathFunction::Sign => v,
-        MathFunction::Sqrt => v.sqrt(),
-        MathFunction::InverseSqrt => 1.0 / v.sqrt(),
-        MathFunction::QuantizeToF16 => half::f16::from_f64(v).to_f64(),
-        _ => return None,
-    })
-}
-
-/// Rust's own `clamp` keeps NaN, and panics where the bounds cross.
-fn within(v: f64, low: f64, high: f64) -> f64 {
-    v.max(low).min(high)
 }
 
 fn bits_of_one(fun: MathFunction, v: u32, signed: bool) -> Option<u32> {
@@ -299,18 +332,10 @@ fn bits_of_one(fun: MathFunction, v: u32, signed: bool) -> Option<u32> {
     })
 }
 
-fn of_two(fun: MathFunction, a: &Value, b: &Value) -> Option<Value> {
+fn of_two<F: Floats>(floats: &F, fun: MathFunction, a: &Of<F>, b: &Of<F>) -> Option<Of<F>> {
     Some(match (fun, a, b) {
-        (_, Value::F32(a), Value::F32(b)) => Value::F32(match fun {
-            MathFunction::Min => a.min(*b),
-            MathFunction::Max => a.max(*b),
-            MathFunction::Atan2 => a.atan2(*b),
-            MathFunction::Pow if *a < 0.0 => f64::NAN,
-            MathFunction::Pow => a.powf(*b),
-            MathFunction::Step => f64::from(u8::from(b >= a)),
-            _ => return None,
-        }),
-        (MathFunction::Ldexp, Value::F32(v), Value::I32(by)) => Value::F32(ldexp(*v, *by)),
+        (_, Value::F32(a), Value::F32(b)) => Value::F32(floats.two(fun, *a, *b)?),
+        (MathFunction::Ldexp, Value::F32(v), Value::I32(by)) => Value::F32(floats.ldexp(*v, *by)),
         (MathFunction::Min, Value::I32(a), Value::I32(b)) => Value::I32(*a.min(b)),
         (MathFunction::Max, Value::I32(a), Value::I32(b)) => Value::I32(*a.max(b)),
         (MathFunction::Min, Value::U32(a), Value::U32(b)) => Value::U32(*a.min(b)),
@@ -319,18 +344,17 @@ fn of_two(fun: MathFunction, a: &Value, b: &Value) -> Option<Value> {
     })
 }
 
-fn of_three(fun: MathFunction, a: &Value, b: &Value, c: &Value) -> Option<Value> {
+fn of_three<F: Floats>(
+    floats: &F,
+    fun: MathFunction,
+    a: &Of<F>,
+    b: &Of<F>,
+    c: &Of<F>,
+) -> Option<Of<F>> {
     Some(match (fun, a, b, c) {
-        (_, Value::F32(a), Value::F32(b), Value::F32(c)) => Value::F32(match fun {
-            MathFunction::Clamp => within(*a, *b, *c),
-            MathFunction::Fma => a.mul_add(*b, *c),
-            MathFunction::Mix => a * (1.0 - c) + b * c,
-            MathFunction::SmoothStep => {
-                let t = within((c - a) / (b - a), 0.0, 1.0);
-                t * t * (3.0 - 2.0 * t)
-            }
-            _ => return None,
-        }),
+        (_, Value::F32(a), Value::F32(b), Value::F32(c)) => {
+            Value::F32(floats.three(fun, *a, *b, *c)?)
+        }
         (MathFunction::Clamp, Value::I32(a), Value::I32(b), Value::I32(c)) => {
             Value::I32(*a.max(b).min(c))
         }
@@ -345,33 +369,6 @@ fn of_three(fun: MathFunction, a: &Value, b: &Value, c: &Value) -> Option<Value>
         }
         _ => return None,
     })
-}
-
-/// 2 to the power of `by`, times `v`: in steps, as the power itself may leave f64 where the product does not.
-fn ldexp(mut v: f64, by: i32) -> f64 {
-    // More steps would change nothing: any number is 0 or infinite by then.
-    let mut left = by.clamp(-2200, 2200);
-    while left != 0 {
-        let step = left.clamp(-1000, 1000);
-        v *= 2f64.powi(step);
-        left -= step;
-    }
-    v
-}
-
-/// `v` as a number in [0.5, 1), or as it is if it is 0 or not finite, and the power of two that it is in units of.
-fn frexp(v: f64) -> (f64, i32) {
-    const EXPONENT: u64 = 0x7ff << 52;
-    let exponent = |v: f64| ((v.to_bits() & EXPONENT) >> 52) as i32;
-    let fraction = |v: f64| f64::from_bits((v.to_bits() & !EXPONENT) | (1022 << 52));
-    if v == 0.0 || !v.is_finite() {
-        return (v, 0);
-    }
-    if v.is_normal() {
-        return (fraction(v), exponent(v) - 1022);
-    }
-    let larger = v * 2f64.powi(64);
-    (fraction(larger), exponent(larger) - 1022 - 64)
 }
 
 /// How far to shift left and then right to leave some bits; none for no bits.
