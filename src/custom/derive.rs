@@ -43,7 +43,8 @@ type Inputs = Vec<bool>;
 #[derive(Debug)]
 pub(crate) struct Derived {
     pub module: Module,
-    /// Takes what the function took, and gives a struct: its value `v`, then `d0`, `d1`, … by each input that was asked for.
+    /// Takes what the function took, and gives a struct: its value `v`, then `d0`, `d1`, … by each input that was asked for. In a text
+    /// these are `d0_`, `d1_`, …: naga puts an underscore behind a name that ends with a digit.
     pub function: Handle<Function>,
 }
 

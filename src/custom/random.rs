@@ -4,16 +4,17 @@
 //! - [`differences`] looks at derivatives.
 //! - [`device`] looks at what a GPU gives.
 
+mod device;
 mod differences;
 mod grammar;
 mod tree;
 
 use super::derive::{Derived, derive};
 use super::emit::{checked, settled};
-use super::parse::Parsed;
+use super::interpret::Machine;
+use super::parse::{Kind, Parsed};
 use naga::{Function, Handle};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use tree::OPTION;
 
 /// A file with its derivative.
 struct Both {
@@ -47,17 +48,26 @@ impl Both {
         })
     }
 
-    /// The text that stands in a kernel, its options as numbers, and names beginning with `prefix`.
+    /// The text that stands in a kernel, with a variable for each option, and names beginning with `prefix`.
     fn emitted(&self, inputs: &[bool], prefix: &str) -> Result<String, String> {
         let module = settled(&self.source.module);
         let info = checked(&module).map_err(|e| format!("settled: {e}"))?;
         let made: Derived = derive(&module, &info, self.source.loss, inputs)
             .map_err(|e| format!("no derivative when settled: {}", e.what))?;
-        super::emit::text(&made.module, prefix, |k| {
-            let given = self.source.settings.iter().filter(|s| s.handle.index() == k);
-            let number = given.filter_map(|s| s.default).next();
-            format!("({:?})", number.unwrap_or(f64::from(OPTION)))
-        })
+        let option = |k| format!("{prefix}option{k}");
+        let mut text = super::emit::text(&made.module, prefix, option)?;
+        let machine = Machine::new(&self.source, &self.options).map_err(|e| e.to_string())?;
+        for (setting, v) in self.source.settings.iter().zip(machine.settings()) {
+            let name = option(setting.handle.index());
+            let (ty, v) = match setting.kind {
+                Kind::F32 => ("f32", format!("{:?}", v as f32)),
+                Kind::I32 => ("i32", format!("{v}")),
+                Kind::U32 => ("u32", format!("{v}")),
+                Kind::Bool => ("bool", format!("{}", v == 1.0)),
+            };
+            text += &format!("var<private> {name}: {ty} = {ty}({v});\n");
+        }
+        Ok(text)
     }
 }
 

@@ -192,6 +192,7 @@ pub(in crate::custom) const EXPRESSIONS: &[&str] = &[
     "(mat2x2(x, 1.0, t, x) * mat2x2(t, x, x, 1.0))[1].x",
     "(mat2x2(x, 1.0, t, x) * x)[1].y",
     "(mat2x2(x, 1.0, t, 2.0) - mat2x2(1.0, x, x, x))[0].y",
+    "(mat2x2(t, 1.0, t, 2.0) - mat2x2(1.0, x, x, x))[1].y",
     "(vec4(x, t, 1.0, x * t).wzyx * 2.0).x",
     "vec3(x).z * vec3(x, t, 1.0)[1]",
     "dot(abs(vec2(x, t)), max(vec2(x), vec2(t, 0.5)))",
@@ -255,6 +256,33 @@ fn what_is_derived_is_wgsl() {
             panic!("{}\n{source}", e.emit_to_string(&whole));
         }
     }
+}
+
+/// Of inputs that only some of matter, all have a derivative.
+#[test]
+fn an_input_without_influence_has_the_derivative_0() {
+    for (expression, want) in [
+        ("x * x", [9.0, 6.0, 0.0]),
+        ("t * t", [9.0, 0.0, 6.0]),
+        ("1.0", [1.0, 0.0, 0.0]),
+    ] {
+        let source = format!("fn loss(x: f32, t: f32) -> f32 {{ return {expression}; }}");
+        assert_eq!(both(&source, 2).at(&[3.0, 3.0]), want, "{expression}");
+    }
+}
+
+/// Naga takes a vector of zeros inside a vector for one component when it works out constants, and the derivative of this is one.
+#[test]
+fn zeros_are_as_many_components_as_they_stand_for() {
+    let source = "fn loss(x: f32, t: f32) -> f32 { return vec3(vec2(x, x), t).y * vec3(vec2(x, x), t).z; }";
+    let parsed = Parsed::new(source).expect("a loss");
+    let info = checked(&parsed.module).expect("a module");
+    let made = derive(&parsed.module, &info, parsed.loss, &[false, true]).expect("a derivative");
+    let text = text(&made.module, "", |_| String::new()).expect("its text");
+    if let Err(e) = naga::front::wgsl::parse_str(&text) {
+        panic!("{}\n{text}", e.emit_to_string(&text));
+    }
+    assert!(!text.contains("vec2<f32>()"), "{text}");
 }
 
 /// Where there is no derivative one rule decides.

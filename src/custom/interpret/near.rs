@@ -49,7 +49,8 @@ pub(super) struct Near {
 impl Near {
     /// A number that is given to a GPU as an f32.
     pub fn of(v: f64) -> Near {
-        rounded(v, v, v)
+        let near = f64::from(v as f32);
+        within(v, v.min(near), v.max(near))
     }
 
     fn wild(v: f64) -> Near {
@@ -108,6 +109,15 @@ impl Near {
     fn is_point(&self) -> bool {
         self.lo == self.hi
     }
+
+    fn is_zero(&self) -> bool {
+        self.is_point() && self.lo == 0.0
+    }
+
+    fn is_power_of_two(&self) -> bool {
+        const FRACTION: u64 = (1 << 52) - 1;
+        self.is_point() && self.lo.is_normal() && self.lo.to_bits() & FRACTION == 0
+    }
 }
 
 /// A range with what f32 makes of its ends. Nothing else is done to them: they are what an operation may come to.
@@ -129,10 +139,10 @@ fn within(v: f64, lo: f64, hi: f64) -> Near {
     }
 }
 
-/// Rounded to nearest, or not at all.
+/// Rounded, or not at all. Even what is an f32 already is off by as much as any rounding may be, because compilers factor and reorder:
+/// of `a*b + a*c` they make `a*(b + c)`, and of `(a + b) + c` the sum in another order, which round in other places.
 fn rounded(v: f64, lo: f64, hi: f64) -> Near {
-    let [low, high] = [lo, hi].map(|end| f64::from(end as f32));
-    within(v, lo.min(low), hi.max(high))
+    loose(v, lo, hi, U)
 }
 
 /// The error at `y` that comes with a relative one. The ulp of subnormals is that of the smallest normal number.
@@ -394,6 +404,8 @@ impl Floats for Ways {
         let opposite = |a: Near, b: Near| a.hi == f64::INFINITY && b.lo == f64::NEG_INFINITY;
         match opposite(a, b) || opposite(b, a) {
             true => Near::wild(v),
+            // In any order.
+            false if a.is_zero() || b.is_zero() => within(v, a.lo + b.lo, a.hi + b.hi),
             false => rounded(v, a.lo + b.lo, a.hi + b.hi),
         }
     }
@@ -409,7 +421,11 @@ impl Floats for Ways {
             return Near::wild(v);
         }
         let (lo, hi) = corners(a, b, |a, b| a * b);
-        rounded(v, lo, hi)
+        // A power of two changes no digits, wherever it is multiplied with.
+        match a.is_power_of_two() || b.is_power_of_two() {
+            true => within(v, lo, hi),
+            false => rounded(v, lo, hi),
+        }
     }
 
     fn square(&self, a: Near) -> Near {

@@ -15,13 +15,17 @@ struct Seen {
     compared: usize,
     /// Derivatives where there are no differences to hold against: of kinks, steps and poles, and where the value is no number.
     rough: usize,
-    /// Derivatives that are no numbers although differences are.
-    singular: usize,
+    /// Derivatives that are not those of differences, where f32 arithmetic may come to anything.
+    wild: usize,
+    /// Derivatives that are those of differences only as far as rounding lets these be known.
+    noisy: usize,
 }
+
+/// The widest step to both sides.
+const WIDTH: f64 = 1.0 / 512.0;
 
 /// Richardson's extrapolation of central differences, how far it may be off, and none where they do not settle.
 fn slope(value: f64, moved: &mut dyn FnMut(f64) -> f64) -> Option<(f64, f64)> {
-    const WIDTH: f64 = 1.0 / 512.0;
     let mut ends = [[0.0; 2]; 3];
     for (ends, shrunk) in ends.iter_mut().zip([1.0, 0.5, 0.25]) {
         *ends = [moved(WIDTH * shrunk), moved(-WIDTH * shrunk)];
@@ -38,6 +42,12 @@ fn slope(value: f64, moved: &mut dyn FnMut(f64) -> f64) -> Option<(f64, f64)> {
     let bend = |[up, down]: [f64; 2], width: f64| (up - 2.0 * value + down) / width;
     let kink = (4.0 * bend(ends[2], WIDTH / 4.0) - bend(ends[0], WIDTH)).abs();
     let fine = 1e-6 * (1.0 + best.abs());
+    // A function that jumps evenly and often, as `x * 1e4 % 2.0` does, looks as even from afar; but not from near.
+    const NEAR: f64 = WIDTH / 256.0;
+    let near = (moved(NEAR) - moved(-NEAR)) / (2.0 * NEAR);
+    if !((near - best).abs() <= 1e3 * fine) {
+        return None;
+    }
     (room <= fine && kink <= 10.0 * fine).then_some((best, room))
 }
 
@@ -89,18 +99,33 @@ fn held(case: &Case, both: &Both) -> Result<Seen, String> {
                 seen.rough += 1;
                 continue;
             };
-            if !got.is_finite() {
-                seen.singular += 1;
+            let room = room + 1e-8 * (1.0 + slope.abs());
+            if (got - slope).abs() <= room {
+                seen.compared += 1;
                 continue;
             }
-            seen.compared += 1;
-            let room = room + 1e-8 * (1.0 + slope.abs());
-            if (got - slope).abs() > room {
+            // The interpreter's own sense of what it does not know: where f32 arithmetic may come to anything a number may be none,
+            // and where it is far off so are differences, by f64's share of it.
+            let bounded = |machine: &Machine<'_>, function| {
+                let bounded = machine.bounded(function, here);
+                bounded.map_err(|e| format!("{e} at {here:?}"))
+            };
+            let source = bounded(&source, both.source.loss)?;
+            let derived = bounded(&derived, both.function)?;
+            let all = source.iter().chain(&derived);
+            let worst = all.map(|n| n.bound).fold(0.0, f64::max);
+            if worst == f64::INFINITY {
+                seen.wild += 1;
+                continue;
+            }
+            let noise = worst * 2f64.powi(-29) / (WIDTH / 4.0);
+            if !((got - slope).abs() <= room + noise) {
                 return Err(format!(
-                    "at {here:?} the derivative by {} is {got:e}, expected {slope:e} ± {room:e}",
+                    "at {here:?} the derivative by {} is {got:e}, expected {slope:e} ± {room:e} and {noise:e}",
                     case.parameters[i]
                 ));
             }
+            seen.noisy += 1;
         }
     }
     Ok(seen)
@@ -122,7 +147,8 @@ fn ten_thousand_derivatives_are_those_of_differences() {
         let mut all = all.borrow_mut();
         all.0.compared += seen.compared;
         all.0.rough += seen.rough;
-        all.0.singular += seen.singular;
+        all.0.wild += seen.wild;
+        all.0.noisy += seen.noisy;
         all.1 += usize::from(case.has_statements());
         if seen.compared > 0 {
             for rule in case.rules() {
@@ -132,6 +158,7 @@ fn ten_thousand_derivatives_are_those_of_differences() {
         Ok(())
     });
     if let Err(e) = result {
+        eprintln!("{:?} {}", all.borrow().0, all.borrow().1);
         match e {
             TestError::Fail(reason, case) => panic!("{reason}\n{case:?}"),
             other => panic!("{other}"),
