@@ -56,13 +56,6 @@ pub(crate) fn derive(
     inputs: &[bool],
 ) -> Result<Derived> {
     let count = inputs.iter().filter(|i| **i).count();
-    let mut all = Deriver {
-        source: module,
-        info,
-        module: module.clone(),
-        count,
-        done: HashMap::new(),
-    };
     // Each input changes with itself alone, by 1.
     let mut next = 0;
     let seeds = inputs.iter().map(|input| {
@@ -74,12 +67,27 @@ pub(crate) fn derive(
         own
     });
     let seeds: Vec<Inputs> = seeds.collect();
+    let deriver = |known| Deriver {
+        source: module,
+        info,
+        module: module.clone(),
+        count,
+        done: HashMap::new(),
+        known,
+    };
+    // What is made while it is still being found out what depends on what is left behind; then everything is made once.
+    let mut first = deriver(HashMap::new());
+    first.function(function, &seeds, true)?;
+    let mut all = deriver(first.known);
     let made = all.function(function, &seeds, true)?;
     Ok(Derived {
         module: all.module,
         function: made.function,
     })
 }
+
+/// A function, the inputs that each of its arguments depends on, and whether these are the inputs themselves.
+type Key = (Handle<Function>, Vec<Inputs>, bool);
 
 struct Deriver<'a> {
     source: &'a Module,
@@ -88,7 +96,9 @@ struct Deriver<'a> {
     module: Module,
     /// Inputs that derivatives are taken by.
     count: usize,
-    done: HashMap<(Handle<Function>, Vec<Inputs>, bool), Made>,
+    done: HashMap<Key, Made>,
+    /// What turned out to be true of functions.
+    known: HashMap<Key, Assumed>,
 }
 
 /// A function with its derivative.
@@ -122,14 +132,12 @@ impl Deriver<'_> {
         if let Some(made) = self.done.get(&key) {
             return Ok(made.clone());
         }
-        let mut assumed = Assumed {
+        let mut assumed = self.known.get(&key).cloned().unwrap_or(Assumed {
             result: vec![false; self.count],
             ..Assumed::default()
-        };
+        });
         let body = loop {
             let before = assumed.clone();
-            // What was made under assumptions that turn out too small is forgotten.
-            let saved = (self.module.clone(), self.done.clone());
             let mut body = Body::new(self, function, arguments, seeded, assumed)?;
             body.all()?;
             let out = body.out;
@@ -137,8 +145,8 @@ impl Deriver<'_> {
             if assumed == before {
                 break out;
             }
-            (self.module, self.done) = saved;
         };
+        self.known.insert(key.clone(), assumed.clone());
         let made = Made {
             function: self.module.functions.append(body, Span::UNDEFINED),
             result: assumed.result,

@@ -1,9 +1,9 @@
 //! Functions of a text on a device, for tests: each at its own points.
 
+use super::Gpu;
 use super::bind::buffer;
 use super::collect::read;
 use super::kernels::{Access, Kernels, Span, Step};
-use super::Gpu;
 use crate::error::Result;
 use std::fmt::Write;
 
@@ -25,7 +25,13 @@ impl Gpu {
     /// The numbers of every function at every one of its points.
     pub(crate) async fn functions(&self, all: &Functions) -> Result<Vec<Vec<Vec<f32>>>> {
         let lanes = all.points.iter().map(Vec::len).max().unwrap_or(0).max(1);
-        let width = all.calls.iter().map(|c| c.1.len()).max().unwrap_or(0).max(1);
+        let width = all
+            .calls
+            .iter()
+            .map(|c| c.1.len())
+            .max()
+            .unwrap_or(0)
+            .max(1);
         let mut text = format!(
             "{}\n@group(0) @binding(0) var<uniform> nothing: vec4<u32>;\n\
              @group(0) @binding(1) var<storage, read> points: array<vec4<f32>>;\n\
@@ -50,7 +56,13 @@ impl Gpu {
         let mut points = Vec::new();
         for of_one in &all.points {
             let least = [0.0; ARGUMENTS];
-            points.extend(of_one.iter().copied().chain(std::iter::repeat(least)).take(lanes));
+            points.extend(
+                of_one
+                    .iter()
+                    .copied()
+                    .chain(std::iter::repeat(least))
+                    .take(lanes),
+            );
         }
         let bytes: &[u8] = bytemuck::cast_slice(&points);
         let size = (all.calls.len() * lanes * width * 4) as u64;
@@ -68,7 +80,11 @@ impl Gpu {
         let (kernels, group, found) = made.await?;
         let [pipeline] = kernels.pipelines;
         let grid = [all.calls.len() as u32, 1];
-        let steps = [Step { pipeline, group, grid }];
+        let steps = [Step {
+            pipeline,
+            group,
+            grid,
+        }];
         let words = read(self, &steps, &[(&found, size)]).await?;
         let numbers: Vec<f32> = words.into_iter().map(f32::from_bits).collect();
         let of = |k: usize, lane: usize| {

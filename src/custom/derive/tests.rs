@@ -274,7 +274,8 @@ fn an_input_without_influence_has_the_derivative_0() {
 /// Naga takes a vector of zeros inside a vector for one component when it works out constants, and the derivative of this is one.
 #[test]
 fn zeros_are_as_many_components_as_they_stand_for() {
-    let source = "fn loss(x: f32, t: f32) -> f32 { return vec3(vec2(x, x), t).y * vec3(vec2(x, x), t).z; }";
+    let source =
+        "fn loss(x: f32, t: f32) -> f32 { return vec3(vec2(x, x), t).y * vec3(vec2(x, x), t).z; }";
     let parsed = Parsed::new(source).expect("a loss");
     let info = checked(&parsed.module).expect("a module");
     let made = derive(&parsed.module, &info, parsed.loss, &[false, true]).expect("a derivative");

@@ -19,8 +19,8 @@ fn raw(depth: u32, size: u32) -> impl Strategy<Value = Raw> {
         choice,
         kids: Vec::new(),
     });
-    leaf.prop_recursive(depth, size, 3, |inner| {
-        let kids = prop::collection::vec(inner, 1..=4);
+    leaf.prop_recursive(depth, size, 2, |inner| {
+        let kids = prop::collection::vec(inner, 1..=3);
         (any::<u32>(), kids).prop_map(|(choice, kids)| Raw { choice, kids })
     })
 }
@@ -203,6 +203,17 @@ enum Which {
     Pointer,
 }
 
+impl Which {
+    fn name(self) -> &'static str {
+        match self {
+            Which::Loss => "loss",
+            Which::Number => "h0",
+            Which::Vector => "h1",
+            Which::Pointer => "h2",
+        }
+    }
+}
+
 /// A function: statements, a result, and variables that are declared where they are used.
 #[derive(Debug, Clone)]
 struct Body {
@@ -221,20 +232,36 @@ impl Body {
             _ => Kind::F,
         };
         let outside = Scope::of(&letters.replace('s', ""));
-        let local = |(i, _)| Node {
-            rule: i,
-            ..Node::by(statements, Kind::D, outside, rules(Kind::D).get(i))
-        };
-        Body {
+        let mut body = Body {
             which,
             scope,
+            result: Node::new(result, kind, scope),
+            locals: Vec::new(),
             statements: match scope.has(Scope::of("s")) {
                 true => Node::new(statements, Kind::S, scope),
                 false => Node::least(Kind::S),
             },
-            result: Node::new(result, kind, scope),
-            locals: LOCALS.iter().enumerate().map(local).collect(),
-        }
+        };
+        let mut text = String::new();
+        body.statements.write(scope, &mut text);
+        text.push(' ');
+        body.result.write(scope, &mut text);
+        let used = names(&text);
+        let locals = LOCALS.iter().enumerate().map(|(i, (name, _))| {
+            let rule = rules(Kind::D).get(i).filter(|_| used.contains(name));
+            Node {
+                rule: i,
+                ..Node::by(statements, Kind::D, outside, rule)
+            }
+        });
+        body.locals = locals.collect();
+        body
+    }
+
+    /// One whose statements are the first part of a tree, and its result the last.
+    fn helper(which: Which, letters: &str, raw: &Raw) -> Body {
+        let [first, last] = [raw.kids.first(), raw.kids.last()].map(|kid| kid.unwrap_or(raw));
+        Body::new(which, letters, [first, last])
     }
 
     fn write(&self, head: &str, out: &mut String) {
@@ -295,7 +322,7 @@ fn names(text: &str) -> HashSet<&str> {
 /// A random file with points to look at.
 #[derive(Clone)]
 pub(super) struct Case {
-    bodies: [Body; 4],
+    bodies: Vec<Body>,
     pub parameters: &'static [&'static str],
     /// Which of them derivatives are taken by.
     pub inputs: Vec<bool>,
@@ -316,15 +343,23 @@ impl Case {
             }
             out
         };
-        let all: Vec<String> = self.parameters.iter().map(|p| format!("{p}: f32")).collect();
+        let all: Vec<String> = self
+            .parameters
+            .iter()
+            .map(|p| format!("{p}: f32"))
+            .collect();
         let head = format!("fn loss({}) -> f32 {{", all.join(", "));
         let loss = of(Which::Loss, &head);
         let number = of(Which::Number, "fn h0(u: f32, w: f32) -> f32 {");
         let vector = of(Which::Vector, "fn h1(c: vec3<f32>) -> vec3<f32> {");
         let pointer = of(Which::Pointer, "fn h2(d: ptr<function, f32>, w: f32) {");
         let mut text = loss;
-        for (name, more) in [("h0", number), ("h1", vector), ("h2", pointer)] {
-            if names(&text).contains(name) {
+        for (which, more) in [
+            (Which::Number, number),
+            (Which::Vector, vector),
+            (Which::Pointer, pointer),
+        ] {
+            if names(&text).contains(which.name()) {
                 text = more + &text;
             }
         }
@@ -342,7 +377,9 @@ impl Case {
     /// Whether `loss` is more than one expression.
     pub fn has_statements(&self) -> bool {
         let mut text = String::new();
-        self.bodies[0].statements.write(self.bodies[0].scope, &mut text);
+        self.bodies[0]
+            .statements
+            .write(self.bodies[0].scope, &mut text);
         !text.trim().is_empty()
     }
 
@@ -351,8 +388,8 @@ impl Case {
         let text = self.text();
         let names = names(&text);
         let mut seen = HashSet::new();
-        for (body, name) in self.bodies.iter().zip(["loss", "h0", "h1", "h2"]) {
-            if names.contains(name) {
+        for body in &self.bodies {
+            if names.contains(body.which.name()) {
                 body.statements.rules(body.scope, &mut seen);
                 body.result.rules(body.scope, &mut seen);
             }
@@ -394,7 +431,13 @@ impl Case {
 /// What a failing case prints.
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}by {:?} at {:?}", self.text(), self.inputs, self.points)
+        write!(
+            f,
+            "{}by {:?} at {:?}",
+            self.text(),
+            self.inputs,
+            self.points
+        )
     }
 }
 
@@ -407,12 +450,11 @@ impl Cases {
         // Off even numbers, so that few points are those of kinks.
         let number = (-3000i32..3000).prop_map(|v| f64::from((v as f32 + 0.37) / 1000.0));
         let number = number.boxed();
-        let points = prop::array::uniform5([number.clone(), number.clone(), number]);
+        let points = prop::array::uniform3([number.clone(), number.clone(), number]);
         let shape = (0u32..4, any::<bool>(), 1u32..8);
-        let loss = (raw(4, 30), raw(5, 60));
-        let helper = || (raw(3, 9), raw(3, 9));
-        let all = (shape, points, loss, [helper(), helper(), helper()]);
-        let case = all.prop_map(|((kind, third, by), points, loss, [a, b, c])| {
+        let loss = (raw(5, 60), raw(5, 100));
+        let all = (shape, points, loss, [raw(4, 20), raw(4, 20), raw(4, 20)]);
+        let case = all.prop_map(|((kind, third, by), points, loss, helpers)| {
             let parameters: &[&str] = match third {
                 true => &["x", "y", "t"],
                 false => &["x", "t"],
@@ -425,17 +467,24 @@ impl Cases {
             let s = if kind == 0 { "s" } else { "" };
             let y = if third { "y" } else { "" };
             let letters = format!("xkhjzr{s}{y}");
-            Case {
-                bodies: [
-                    Body::new(Which::Loss, &letters, [&loss.0, &loss.1]),
-                    Body::new(Which::Number, "ukjzrs", [&a.0, &a.1]),
-                    Body::new(Which::Vector, "ckzbs", [&b.0, &b.1]),
-                    Body::new(Which::Pointer, "dkes", [&c.0, &c.1]),
-                ],
+            let mut case = Case {
+                bodies: vec![Body::new(Which::Loss, &letters, [&loss.0, &loss.1])],
                 parameters,
                 inputs,
                 points: points.to_vec(),
+            };
+            let all = [
+                (Which::Number, "ukjzrs"),
+                (Which::Vector, "ckzbs"),
+                (Which::Pointer, "dkes"),
+            ];
+            for ((which, letters), raw) in all.into_iter().zip(&helpers) {
+                // Only those that are called.
+                if names(&case.text()).contains(which.name()) {
+                    case.bodies.push(Body::helper(which, letters, raw));
+                }
             }
+            case
         });
         Cases(case.boxed())
     }
