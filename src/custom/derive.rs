@@ -14,7 +14,7 @@ mod expressions;
 mod functions;
 mod statements;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use body::Body;
 use naga::valid::ModuleInfo;

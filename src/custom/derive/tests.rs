@@ -114,7 +114,7 @@ impl Both {
 const POINTS: [f64; 9] = [-2.3, -1.1, -0.7, -0.2, 0.3, 0.6, 0.9, 1.7, 3.1];
 
 /// Expressions in x and t.
-const EXPRESSIONS: &[&str] = &[
+pub(in crate::custom) const EXPRESSIONS: &[&str] = &[
     "x + t",
     "x - t",
     "t - x",
@@ -201,7 +201,7 @@ const EXPRESSIONS: &[&str] = &[
 ];
 
 /// Whole functions.
-const FUNCTIONS: &[&str] = &[
+pub(in crate::custom) const FUNCTIONS: &[&str] = &[
     "fn loss(x: f32, t: f32) -> f32 { var s = 0.0; for (var i = 1; i <= 5; i++) { s += pow(x, f32(i)) / f32(i); } return s * t; }",
     "fn loss(x: f32, t: f32) -> f32 { if (x > t) { return x * x; } return t * x; }",
     "fn loss(x: f32, t: f32) -> f32 { var y: f32; if (x > t) { y = x * x; } else { y = 3.0; } return y * t; }",
