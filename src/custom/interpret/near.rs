@@ -30,6 +30,9 @@ use crate::bounds::{
 /// The largest f32.
 const MOST: f64 = f32::MAX as f64;
 
+/// What products of up to ten errors add to their sum.
+const SECOND: f64 = 1.0 + 8.0 * U;
+
 /// Divisors of more than 2¹²⁶ have no accuracy: their reciprocals are subnormal.
 const MOST_DIVISOR: f64 = 1.0 / TINY;
 
@@ -73,6 +76,10 @@ impl Near {
                 hi: self.hi.max(other.hi),
             },
         }
+    }
+
+    fn or_zero(self) -> Near {
+        self.or(Near::default())
     }
 
     /// How far f32 may be from the value.
@@ -275,17 +282,11 @@ impl Ways {
     fn parted(&self, v: Near, step: fn(f64) -> f64, least: f64) -> (Near, Near) {
         let whole = self.stepped(step(v.v), step(v.lo), step(v.hi));
         let k = whole.lo;
-        if whole.is_wild() || !whole.is_point() {
-            let fraction = v.v - step(v.v);
-            let any = within(fraction, least, 1.0);
-            return (
-                if whole.is_wild() {
-                    whole.with(fraction)
-                } else {
-                    any
-                },
-                whole,
-            );
+        if v.is_wild() || v.holds_infinity() {
+            return (Near::wild(v.v - step(v.v)), whole);
+        }
+        if !whole.is_point() {
+            return (within(v.v - step(v.v), least, 1.0), whole);
         }
         // What has this whole number before it.
         let (low, high) = match k {
@@ -443,9 +444,9 @@ impl Floats for Ways {
         }
         let (lo, hi) = corners(a, b, |a, b| a / b);
         let quotient = loose(v, lo, hi, DIV);
+        // The reciprocal may have become 0.
         match b.most() > MOST_DIVISOR {
-            // The reciprocal may have become 0.
-            true => within(v, quotient.lo.min(0.0), quotient.hi.max(0.0)),
+            true => quotient.or_zero(),
             false => quotient,
         }
     }
@@ -459,7 +460,7 @@ impl Floats for Ways {
 
     fn root(&self, a: Near) -> Near {
         // Of what may be negative NaN, and so wild.
-        loose(a.v.sqrt(), a.lo.sqrt(), a.hi.sqrt(), SQRT)
+        loose(a.v.sqrt(), a.lo.sqrt(), a.hi.sqrt(), SQRT * SECOND)
     }
 
     fn total(&self, terms: &[Near]) -> Near {
@@ -488,7 +489,7 @@ impl Floats for Ways {
             };
         }
         // In any order each addition is off by U of no more than all terms together, or a subnormal.
-        let error = (count - 1) as f64 * (U * size + TINY);
+        let error = (count - 1) as f64 * SECOND * (U * size + TINY);
         within(v, lo - error, hi + error)
     }
 
@@ -662,7 +663,7 @@ impl Floats for Ways {
         let size = expanded(&Plain, &sizes, false);
         let error = match size {
             0.0 => 0.0,
-            size if size <= MOST => roundings * (U * size + TINY),
+            size if size <= MOST => roundings * SECOND * (U * size + TINY),
             _ => f64::NAN,
         };
         within(found.v, found.lo - error, found.hi + error)
@@ -714,7 +715,7 @@ impl Floats for Ways {
         let scaled = rounded(v, ldexp(a.lo, by), ldexp(a.hi, by));
         match by {
             129.. => Near::wild(v),
-            ..=-127 if !scaled.is_wild() => within(v, scaled.lo.min(0.0), scaled.hi.max(0.0)),
+            ..=-127 => scaled.or_zero(),
             _ => scaled,
         }
     }
