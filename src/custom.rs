@@ -12,6 +12,8 @@ pub(crate) mod derive;
 pub(crate) mod emit;
 pub(crate) mod interpret;
 pub(crate) mod parse;
+#[cfg(test)]
+mod random;
 mod reference;
 mod source;
 

@@ -6,6 +6,8 @@ mod collect;
 mod combined;
 mod count;
 mod figures;
+#[cfg(test)]
+pub(crate) mod functions;
 mod host;
 mod in_place;
 mod kernels;

@@ -17,7 +17,7 @@ mod expressions;
 mod functions;
 mod statements;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use body::Body;
 use naga::valid::ModuleInfo;
@@ -67,13 +67,6 @@ pub(crate) fn derive(
     inputs: &[bool],
 ) -> Result<Derived> {
     let count = inputs.iter().filter(|i| **i).count();
-    let mut all = Deriver {
-        source: module,
-        info,
-        module: module.clone(),
-        count,
-        done: HashMap::new(),
-    };
     // Each input changes with itself alone, by 1.
     let mut next = 0;
     let seeds = inputs.iter().map(|input| {
@@ -85,6 +78,18 @@ pub(crate) fn derive(
         own
     });
     let seeds: Vec<Inputs> = seeds.collect();
+    let deriver = |known| Deriver {
+        source: module,
+        info,
+        module: module.clone(),
+        count,
+        done: HashMap::new(),
+        known,
+    };
+    // What is made while it is still being found out what depends on what is left behind; then everything is made once.
+    let mut first = deriver(HashMap::new());
+    first.function(function, &seeds, true)?;
+    let mut all = deriver(first.known);
     let made = all.function(function, &seeds, true)?;
     let (mut module, function) = (all.module, made.function);
     let own = module.functions[function].name.clone();
@@ -112,6 +117,9 @@ fn is_taken(module: &Module, function: Handle<Function>, name: &str) -> bool {
     all.any(|own| own.as_deref() == Some(name))
 }
 
+/// A function, the inputs that each of its arguments depends on, and whether these are the inputs themselves.
+type Key = (Handle<Function>, Vec<Inputs>, bool);
+
 struct Deriver<'a> {
     source: &'a Module,
     info: &'a ModuleInfo,
@@ -119,7 +127,9 @@ struct Deriver<'a> {
     module: Module,
     /// Inputs that derivatives are taken by.
     count: usize,
-    done: HashMap<(Handle<Function>, Vec<Inputs>, bool), Made>,
+    done: HashMap<Key, Made>,
+    /// What turned out to be true of functions.
+    known: HashMap<Key, Assumed>,
 }
 
 /// A function with its derivative.
@@ -153,14 +163,12 @@ impl Deriver<'_> {
         if let Some(made) = self.done.get(&key) {
             return Ok(made.clone());
         }
-        let mut assumed = Assumed {
+        let mut assumed = self.known.get(&key).cloned().unwrap_or(Assumed {
             result: vec![false; self.count],
             ..Assumed::default()
-        };
+        });
         let body = loop {
             let before = assumed.clone();
-            // What was made under assumptions that turn out too small is forgotten.
-            let saved = (self.module.clone(), self.done.clone());
             let mut body = Body::new(self, function, arguments, seeded, assumed)?;
             body.all()?;
             let out = body.out;
@@ -168,8 +176,8 @@ impl Deriver<'_> {
             if assumed == before {
                 break out;
             }
-            (self.module, self.done) = saved;
         };
+        self.known.insert(key.clone(), assumed.clone());
         let made = Made {
             function: self.module.functions.append(body, Span::UNDEFINED),
             result: assumed.result,

@@ -2,8 +2,11 @@
 //! a dispatch.
 
 use naga::back::wgsl::{WriterFlags, write_string};
-use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{Constant, Expression, Function, Handle, Literal, Module, Override, Span, Statement};
+use naga::valid::{Capabilities, FunctionInfo, ModuleInfo, ValidationFlags, Validator};
+use naga::{
+    Block, Constant, Expression, Function, Handle, Literal, Module, Override, Span, Statement,
+    Type, UniqueArena,
+};
 
 /// How constants are called that stand for options until the text is there: with a letter behind the number, since naga puts an underscore
 /// behind a name that ends with one.
@@ -65,6 +68,92 @@ pub(crate) fn checked(module: &Module) -> Result<ModuleInfo, String> {
     })
 }
 
+/// Operations within each other in one expression of a text. naga writes what is used once where it is used, on its own stack; and it
+/// reads no more than 200 brackets within each other.
+const MOST_DEPTH: u32 = 32;
+
+/// Gives a name to every part of an expression that would make one too deep.
+fn name_deep(function: &mut Function, info: &FunctionInfo, types: &UniqueArena<Type>) {
+    let mut written = vec![false; function.expressions.len()];
+    emitted(&function.body, &mut written);
+    let mut depths: Vec<u32> = Vec::with_capacity(written.len());
+    for (handle, expression) in function.expressions.iter() {
+        let mut depth = 0;
+        operands(expression, &mut |h| {
+            depth = depths.get(h.index()).map_or(depth, |d| depth.max(d + 1));
+        });
+        let pointer = info[handle].ty.inner_with(types).pointer_space().is_some();
+        if depth > MOST_DEPTH && !pointer && written.get(handle.index()) == Some(&true) {
+            function.named_expressions.insert(handle, "part".into());
+            depth = 0;
+        }
+        depths.push(depth);
+    }
+}
+
+/// Marks the expressions that a statement works out.
+fn emitted(block: &Block, written: &mut [bool]) {
+    for statement in block.iter() {
+        match statement {
+            Statement::Emit(range) => {
+                for handle in range.clone() {
+                    if let Some(here) = written.get_mut(handle.index()) {
+                        *here = true;
+                    }
+                }
+            }
+            Statement::Block(inner) => emitted(inner, written),
+            Statement::If { accept, reject, .. } => {
+                emitted(accept, written);
+                emitted(reject, written);
+            }
+            Statement::Switch { cases, .. } => {
+                for case in cases {
+                    emitted(&case.body, written);
+                }
+            }
+            Statement::Loop {
+                body, continuing, ..
+            } => {
+                emitted(body, written);
+                emitted(continuing, written);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The expressions that one is made of.
+fn operands(expression: &Expression, each: &mut dyn FnMut(Handle<Expression>)) {
+    match *expression {
+        Expression::Compose { ref components, .. } => components.iter().for_each(|h| each(*h)),
+        Expression::Access { base, index } => [base, index].into_iter().for_each(each),
+        Expression::AccessIndex { base, .. } => each(base),
+        Expression::Splat { value, .. } => each(value),
+        Expression::Swizzle { vector, .. } => each(vector),
+        Expression::Load { pointer } => each(pointer),
+        Expression::Unary { expr, .. } | Expression::As { expr, .. } => each(expr),
+        Expression::Binary { left, right, .. } => [left, right].into_iter().for_each(each),
+        Expression::Select {
+            condition,
+            accept,
+            reject,
+        } => [condition, accept, reject].into_iter().for_each(each),
+        Expression::Relational { argument, .. } => each(argument),
+        Expression::Math {
+            arg,
+            arg1,
+            arg2,
+            arg3,
+            ..
+        } => {
+            each(arg);
+            [arg1, arg2, arg3].into_iter().flatten().for_each(each);
+        }
+        _ => {}
+    }
+}
+
 /// The text of a settled module. Every name of its own begins with `prefix`; option k is read as `option(k)` says.
 pub(crate) fn text(
     module: &Module,
@@ -118,6 +207,9 @@ pub(crate) fn text(
         }
     }
     let info = checked(&module)?;
+    for (handle, function) in module.functions.iter_mut() {
+        name_deep(function, &info[handle], &module.types);
+    }
     let text = write_string(&module, &info, WriterFlags::empty()).map_err(|e| e.to_string())?;
     let lines = text
         .lines()

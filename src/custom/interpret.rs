@@ -15,7 +15,7 @@ use naga::{Block, Expression, Function, Handle, Module, Span, Statement, SwitchV
 use self::expression::{Of, Scope, zero};
 use self::floats::{Floats, Plain};
 use self::near::{Near, Ways};
-use super::parse::{Kind, Parsed, SourceError};
+use super::parse::{Kind, MOST_NESTED, Parsed, SourceError};
 
 #[cfg(test)]
 mod bounds_tests;
@@ -32,8 +32,8 @@ pub(crate) type Fault = SourceError;
 /// Statements and expressions, and parts of values, after which a loop is taken for endless.
 const MOST_STEPS: u64 = 10_000_000;
 
-/// Blocks and calls within each other: the interpreter follows them on its own stack.
-const MOST_LEVELS: u32 = 200;
+/// Blocks and calls within each other: the interpreter follows them on its own stack. The front door lets no more in.
+const MOST_LEVELS: u32 = MOST_NESTED;
 
 /// Ways that a call may go within rounding, after which its bounds are infinite.
 const MOST_WAYS: usize = 64;

@@ -27,6 +27,13 @@ const STACK: usize = 512 << 20;
 /// Blocks within each other in a function, for all who go through them later on stacks of the usual size.
 const MOST_LEVELS: u32 = 100;
 
+/// Blocks and calls within each other, of all functions together: the interpreter follows them on its own stack, and a GPU's compiler
+/// puts one into the other.
+pub(super) const MOST_NESTED: u32 = 200;
+
+/// Brackets within each other. naga itself stops at 200 of its own steps, some of which are brackets, and does not say where.
+const MOST_BRACKETS: usize = 90;
+
 /// Bytes that the variables of a function may take together, and the private ones of a file: WGSL's limit for each.
 const MOST_VARIABLES: u64 = 8192;
 
@@ -162,6 +169,10 @@ impl Parsed {
             let message = format!("at most {MOST_BYTES} bytes possible, found {}", text.len());
             return Err(at(Span::UNDEFINED, message));
         }
+        if let Some(span) = bracket_too_many(text) {
+            let message = format!("more than {MOST_BRACKETS} brackets within each other");
+            return Err(at(span, message));
+        }
         // Without capabilities no extension can be enabled.
         let options = Options {
             parse_doc_comments: false,
@@ -200,6 +211,10 @@ impl Parsed {
             return Err(at(span, message));
         }
         unsettled(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
+        if let Some(span) = too_nested(&module) {
+            let message = format!("more than {MOST_NESTED} blocks and calls within each other");
+            return Err(at(span, message));
+        }
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
         let (loss, parameters, rows) =
             functions(&module).map_err(|(span, message)| at(span, message))?;
@@ -417,6 +432,65 @@ fn too_deep(block: &Block, levels: u32) -> Option<Span> {
             _ => None,
         }
     })
+}
+
+/// The call that leads too deep.
+fn too_nested(module: &Module) -> Option<Span> {
+    /// The levels below a block, or where they are too many.
+    fn below(block: &Block, known: &[u32], around: u32) -> Result<u32, Span> {
+        let mut most = 0;
+        for (statement, span) in block.span_iter() {
+            let inner = |b: &Block| below(b, known, around + 1);
+            let here = match statement {
+                Statement::Block(b) => inner(b)?,
+                Statement::If { accept, reject, .. } => inner(accept)?.max(inner(reject)?),
+                Statement::Switch { cases, .. } => {
+                    let mut all = 0;
+                    for case in cases {
+                        all = inner(&case.body)?.max(all);
+                    }
+                    all
+                }
+                Statement::Loop {
+                    body, continuing, ..
+                } => inner(body)?.max(inner(continuing)?),
+                // Functions stand behind those that they call.
+                Statement::Call { function, .. } => {
+                    let called = known.get(function.index()).copied().unwrap_or(0);
+                    if around + 1 + called > MOST_NESTED {
+                        return Err(*span);
+                    }
+                    called
+                }
+                _ => 0,
+            };
+            most = most.max(here);
+        }
+        Ok(most + 1)
+    }
+    let mut known: Vec<u32> = Vec::new();
+    for (_, function) in module.functions.iter() {
+        match below(&function.body, &known, 1) {
+            Ok(levels) => known.push(levels + 1),
+            Err(span) => return Some(span),
+        }
+    }
+    None
+}
+
+/// The first bracket that stands in too many others.
+fn bracket_too_many(text: &str) -> Option<Span> {
+    let plain = without_comments(text);
+    let mut depth = 0usize;
+    let found = plain.bytes().position(|byte| {
+        match byte {
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MOST_BRACKETS
+    });
+    found.map(|at| Span::from(at..at + 1))
 }
 
 /// The overrides as options, in the order of the text.

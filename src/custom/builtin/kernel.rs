@@ -18,7 +18,7 @@ fn words(info: &Info) -> usize {
 }
 
 /// A kernel over points; `own` is what was derived.
-pub(super) fn kernel(info: &Info, written: bool, own: Option<&Derived>) -> String {
+pub(super) fn kernel(info: &'static Info, written: bool, own: Option<&Derived>) -> String {
     let mut text = info.wgsl.replace("params.opt_", "mine.opt_") + PIECES + NUMERICS;
     let fields: String = info.inputs.iter().map(|x| format!("{x}: f32, ")).collect();
     text += &format!("struct Elem {{ {fields}t: f32, c: f32, w: f32, col: u32 }}\n");
@@ -102,7 +102,7 @@ pub(super) fn kernel(info: &Info, written: bool, own: Option<&Derived>) -> Strin
 
 /// The same for one of them, without what comes to nothing; the written one in plain arithmetic, if that is asked for.
 pub(super) fn counted(
-    info: &Info,
+    info: &'static Info,
     written: bool,
     plainly: bool,
     own: Option<&Derived>,

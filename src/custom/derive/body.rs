@@ -4,7 +4,7 @@ use super::{Assumed, Change, Deriver, Inputs, Result, Undefined, change_name};
 use naga::valid::FunctionInfo;
 use naga::{
     BinaryOperator as Op, Block, Expression, Function, FunctionArgument, FunctionResult, Handle,
-    Literal, LocalVariable, MathFunction as Fun, Range, Span, Statement, Type, TypeInner,
+    Literal, LocalVariable, MathFunction as Fun, Range, Scalar, Span, Statement, Type, TypeInner,
     UnaryOperator, VectorSize,
 };
 use std::collections::HashMap;
@@ -264,6 +264,22 @@ impl<'d, 'a> Body<'d, 'a> {
         }
     }
 
+    /// The difference of two values of the source like `h`, which may be matrices: those have no sign in front.
+    pub(super) fn minus_like(
+        &mut self,
+        h: Handle<Expression>,
+        a: Option<Handle<Expression>>,
+        b: Option<Handle<Expression>>,
+    ) -> Option<Handle<Expression>> {
+        match (a, b) {
+            (None, Some(b)) if matches!(self.inner(h), TypeInner::Matrix { .. }) => {
+                let down = self.number(-1.0);
+                Some(self.times(down, b))
+            }
+            (a, b) => self.minus(a, b),
+        }
+    }
+
     // ---- What there is
 
     pub(super) fn inner(&self, h: Handle<Expression>) -> &TypeInner {
@@ -279,6 +295,15 @@ impl<'d, 'a> Body<'d, 'a> {
     }
 
     pub(super) fn zero_of(&mut self, h: Handle<Expression>) -> Handle<Expression> {
+        // Not a zero value where it may become a part of a vector: naga does not count the components of one there.
+        match *self.inner(h) {
+            TypeInner::Scalar(Scalar::F32) => return self.number(0.0),
+            TypeInner::Vector {
+                size,
+                scalar: Scalar::F32,
+            } => return self.splat(Shape::Vector(size), 0.0),
+            _ => {}
+        }
         let ty = self.type_of(h);
         let ty = self.all.mirror(ty);
         self.put(Expression::ZeroValue(ty))

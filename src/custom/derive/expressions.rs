@@ -230,7 +230,11 @@ impl Body<'_, '_> {
             Expression::Binary { op, left, right } => {
                 let [l, r] = [self.value(left)?, self.value(right)?];
                 each(self, &[left, right], &mut |body, changes| {
-                    Ok(body.operated(op, [l, r], [changes[0], changes[1]], own))
+                    let changes = [changes[0], changes[1]];
+                    Ok(match op {
+                        Op::Subtract => body.minus_like(right, changes[0], changes[1]),
+                        _ => body.operated(op, [l, r], changes, own),
+                    })
                 })?
             }
             Expression::Select {
@@ -299,7 +303,6 @@ impl Body<'_, '_> {
     ) -> Option<Handle<Expression>> {
         match op {
             Op::Add => self.plus(dl, dr),
-            Op::Subtract => self.minus(dl, dr),
             Op::Multiply => {
                 let left = dl.map(|dl| self.times(dl, r));
                 let right = dr.map(|dr| self.times(l, dr));

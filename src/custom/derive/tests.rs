@@ -116,7 +116,7 @@ impl Both {
 const POINTS: [f64; 9] = [-2.3, -1.1, -0.7, -0.2, 0.3, 0.6, 0.9, 1.7, 3.1];
 
 /// Expressions in x and t.
-const EXPRESSIONS: &[&str] = &[
+pub(in crate::custom) const EXPRESSIONS: &[&str] = &[
     "x + t",
     "x - t",
     "t - x",
@@ -194,6 +194,7 @@ const EXPRESSIONS: &[&str] = &[
     "(mat2x2(x, 1.0, t, x) * mat2x2(t, x, x, 1.0))[1].x",
     "(mat2x2(x, 1.0, t, x) * x)[1].y",
     "(mat2x2(x, 1.0, t, 2.0) - mat2x2(1.0, x, x, x))[0].y",
+    "(mat2x2(t, 1.0, t, 2.0) - mat2x2(1.0, x, x, x))[1].y",
     "(vec4(x, t, 1.0, x * t).wzyx * 2.0).x",
     "vec3(x).z * vec3(x, t, 1.0)[1]",
     "dot(abs(vec2(x, t)), max(vec2(x), vec2(t, 0.5)))",
@@ -203,7 +204,7 @@ const EXPRESSIONS: &[&str] = &[
 ];
 
 /// Whole functions.
-const FUNCTIONS: &[&str] = &[
+pub(in crate::custom) const FUNCTIONS: &[&str] = &[
     "fn loss(x: f32, t: f32) -> f32 { var s = 0.0; for (var i = 1; i <= 5; i++) { s += pow(x, f32(i)) / f32(i); } return s * t; }",
     "fn loss(x: f32, t: f32) -> f32 { if (x > t) { return x * x; } return t * x; }",
     "fn loss(x: f32, t: f32) -> f32 { var y: f32; if (x > t) { y = x * x; } else { y = 3.0; } return y * t; }",
@@ -366,6 +367,34 @@ fn what_is_derived_is_wgsl() {
             panic!("{}\n{source}", e.emit_to_string(&whole));
         }
     }
+}
+
+/// Of inputs that only some of matter, all have a derivative.
+#[test]
+fn an_input_without_influence_has_the_derivative_0() {
+    for (expression, want) in [
+        ("x * x", [9.0, 6.0, 0.0]),
+        ("t * t", [9.0, 0.0, 6.0]),
+        ("1.0", [1.0, 0.0, 0.0]),
+    ] {
+        let source = format!("fn loss(x: f32, t: f32) -> f32 {{ return {expression}; }}");
+        assert_eq!(both(&source, 2).at(&[3.0, 3.0]), want, "{expression}");
+    }
+}
+
+/// Naga takes a vector of zeros inside a vector for one component when it works out constants, and the derivative of this is one.
+#[test]
+fn zeros_are_as_many_components_as_they_stand_for() {
+    let source =
+        "fn loss(x: f32, t: f32) -> f32 { return vec3(vec2(x, x), t).y * vec3(vec2(x, x), t).z; }";
+    let parsed = Parsed::new(source).expect("a loss");
+    let info = checked(&parsed.module).expect("a module");
+    let made = derive(&parsed.module, &info, parsed.loss, &[false, true]).expect("a derivative");
+    let text = text(&made.module, "", |_| String::new()).expect("its text");
+    if let Err(e) = naga::front::wgsl::parse_str(&text) {
+        panic!("{}\n{text}", e.emit_to_string(&text));
+    }
+    assert!(!text.contains("vec2<f32>()"), "{text}");
 }
 
 /// Where there is no derivative one rule decides.

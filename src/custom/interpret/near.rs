@@ -30,6 +30,9 @@ use crate::bounds::{
 /// The largest f32.
 const MOST: f64 = f32::MAX as f64;
 
+/// What products of up to ten errors add to their sum.
+const SECOND: f64 = 1.0 + 8.0 * U;
+
 /// Divisors of more than 2¹²⁶ have no accuracy: their reciprocals are subnormal.
 const MOST_DIVISOR: f64 = 1.0 / TINY;
 
@@ -49,7 +52,8 @@ pub(super) struct Near {
 impl Near {
     /// A number that is given to a GPU as an f32.
     pub fn of(v: f64) -> Near {
-        rounded(v, v, v)
+        let near = f64::from(v as f32);
+        within(v, v.min(near), v.max(near))
     }
 
     /// A number that f32 arithmetic made, this near to what it should be; infinitely far is anything.
@@ -81,6 +85,10 @@ impl Near {
                 hi: self.hi.max(other.hi),
             },
         }
+    }
+
+    fn or_zero(self) -> Near {
+        self.or(Near::default())
     }
 
     /// How far f32 may be from the value.
@@ -117,6 +125,15 @@ impl Near {
     fn is_point(&self) -> bool {
         self.lo == self.hi
     }
+
+    fn is_zero(&self) -> bool {
+        self.is_point() && self.lo == 0.0
+    }
+
+    fn is_power_of_two(&self) -> bool {
+        const FRACTION: u64 = (1 << 52) - 1;
+        self.is_point() && self.lo.is_normal() && self.lo.to_bits() & FRACTION == 0
+    }
 }
 
 /// A range with what f32 makes of its ends. Nothing else is done to them: they are what an operation may come to.
@@ -138,10 +155,10 @@ fn within(v: f64, lo: f64, hi: f64) -> Near {
     }
 }
 
-/// Rounded to nearest, or not at all.
+/// Rounded, or not at all. Even what is an f32 already is off by as much as any rounding may be, because compilers factor and reorder:
+/// of `a*b + a*c` they make `a*(b + c)`, and of `(a + b) + c` the sum in another order, which round in other places.
 fn rounded(v: f64, lo: f64, hi: f64) -> Near {
-    let [low, high] = [lo, hi].map(|end| f64::from(end as f32));
-    within(v, lo.min(low), hi.max(high))
+    loose(v, lo, hi, U)
 }
 
 /// The error at `y` that comes with a relative one. The ulp of subnormals is that of the smallest normal number.
@@ -274,17 +291,11 @@ impl Ways {
     fn parted(&self, v: Near, step: fn(f64) -> f64, least: f64) -> (Near, Near) {
         let whole = self.stepped(step(v.v), step(v.lo), step(v.hi));
         let k = whole.lo;
-        if whole.is_wild() || !whole.is_point() {
-            let fraction = v.v - step(v.v);
-            let any = within(fraction, least, 1.0);
-            return (
-                if whole.is_wild() {
-                    whole.with(fraction)
-                } else {
-                    any
-                },
-                whole,
-            );
+        if v.is_wild() || v.holds_infinity() {
+            return (Near::wild(v.v - step(v.v)), whole);
+        }
+        if !whole.is_point() {
+            return (within(v.v - step(v.v), least, 1.0), whole);
         }
         // What has this whole number before it.
         let (low, high) = match k {
@@ -403,6 +414,8 @@ impl Floats for Ways {
         let opposite = |a: Near, b: Near| a.hi == f64::INFINITY && b.lo == f64::NEG_INFINITY;
         match opposite(a, b) || opposite(b, a) {
             true => Near::wild(v),
+            // In any order.
+            false if a.is_zero() || b.is_zero() => within(v, a.lo + b.lo, a.hi + b.hi),
             false => rounded(v, a.lo + b.lo, a.hi + b.hi),
         }
     }
@@ -418,7 +431,11 @@ impl Floats for Ways {
             return Near::wild(v);
         }
         let (lo, hi) = corners(a, b, |a, b| a * b);
-        rounded(v, lo, hi)
+        // A power of two changes no digits, wherever it is multiplied with.
+        match a.is_power_of_two() || b.is_power_of_two() {
+            true => within(v, lo, hi),
+            false => rounded(v, lo, hi),
+        }
     }
 
     fn square(&self, a: Near) -> Near {
@@ -436,9 +453,9 @@ impl Floats for Ways {
         }
         let (lo, hi) = corners(a, b, |a, b| a / b);
         let quotient = loose(v, lo, hi, DIV);
+        // The reciprocal may have become 0.
         match b.most() > MOST_DIVISOR {
-            // The reciprocal may have become 0.
-            true => within(v, quotient.lo.min(0.0), quotient.hi.max(0.0)),
+            true => quotient.or_zero(),
             false => quotient,
         }
     }
@@ -452,7 +469,7 @@ impl Floats for Ways {
 
     fn root(&self, a: Near) -> Near {
         // Of what may be negative NaN, and so wild.
-        loose(a.v.sqrt(), a.lo.sqrt(), a.hi.sqrt(), SQRT)
+        loose(a.v.sqrt(), a.lo.sqrt(), a.hi.sqrt(), SQRT * SECOND)
     }
 
     fn total(&self, terms: &[Near]) -> Near {
@@ -481,7 +498,7 @@ impl Floats for Ways {
             };
         }
         // In any order each addition is off by U of no more than all terms together, or a subnormal.
-        let error = (count - 1) as f64 * (U * size + TINY);
+        let error = (count - 1) as f64 * SECOND * (U * size + TINY);
         within(v, lo - error, hi + error)
     }
 
@@ -655,7 +672,7 @@ impl Floats for Ways {
         let size = expanded(&Plain, &sizes, false);
         let error = match size {
             0.0 => 0.0,
-            size if size <= MOST => roundings * (U * size + TINY),
+            size if size <= MOST => roundings * SECOND * (U * size + TINY),
             _ => f64::NAN,
         };
         within(found.v, found.lo - error, found.hi + error)
@@ -707,7 +724,7 @@ impl Floats for Ways {
         let scaled = rounded(v, ldexp(a.lo, by), ldexp(a.hi, by));
         match by {
             129.. => Near::wild(v),
-            ..=-127 if !scaled.is_wild() => within(v, scaled.lo.min(0.0), scaled.hi.max(0.0)),
+            ..=-127 => scaled.or_zero(),
             _ => scaled,
         }
     }

@@ -304,3 +304,83 @@ fn comments_hide_functions() {
     assert_eq!(of("// fn main\nfn mains() {} fn\tmain ()"), Some(28..32));
     assert_eq!(of("xfn main"), None);
 }
+
+/// What is long or deep either passes everything or is refused at its place.
+#[test]
+fn long_texts_pass_and_deep_ones_are_refused() {
+    use crate::custom::derive::derive;
+    use crate::custom::emit::{checked, settled, text};
+    use crate::custom::interpret::Machine;
+    // As threads have it that somebody else made.
+    let small = std::thread::Builder::new().stack_size(2 << 20);
+    let all = || {
+        let body = |e: &str| format!("fn loss(x: f32, t: f32) -> f32 {{ return {e}; }}");
+        let chain = |n: usize, last: &str, call: &dyn Fn(usize) -> String| {
+            let one = |i: usize| format!("fn go{i}(x: f32) -> f32 {{ return {}; }}\n", call(i + 1));
+            let all: String = (0..n).map(one).collect();
+            format!(
+                "{all}fn go{n}(x: f32) -> f32 {{ return {last}; }}\n{}",
+                body("go0(x)")
+            )
+        };
+        let ones = |n: usize| ["x"].repeat(n).join("+");
+        let texts = [
+            body(&ones(30_000)),
+            body(&["x"].repeat(30_000).join("*")),
+            body(&format!("{}x{}", "sin(".repeat(80), ")".repeat(80))),
+            body(&format!("{}x{}", "(".repeat(90), ")".repeat(90))),
+            body(&format!("{}x", "- ".repeat(30_000))),
+            body(&(0..44).fold("x".to_owned(), |e, _| format!("tanh(x*({e}+t))"))),
+            // Of each variable it is found by one more look at the loop that it depends on an input.
+            {
+                let all: String = (0..500).map(|i| format!("var v{i} = 0.0;\n")).collect();
+                let moved: String = (0..499).map(|i| format!("v{i} = v{};\n", i + 1)).collect();
+                format!(
+                    "fn loss(x: f32, t: f32) -> f32 {{ {all} for (var i = 0; i < 9; i++) {{ {moved} v499 = x; }} return v490; }}"
+                )
+            },
+            chain(90, "x", &|i| format!("go{i}(x)")),
+            chain(90, "x", &|i| format!("go{i}(x)+sin(go{i}(x))")),
+        ];
+        for source in &texts {
+            let start = source.get(..60).unwrap_or(source);
+            let parsed = Parsed::new(source).unwrap_or_else(|e| panic!("{e}: {start}"));
+            let module = settled(&parsed.module);
+            let info = checked(&module).unwrap_or_else(|e| panic!("{e}: {start}"));
+            let made = derive(&module, &info, parsed.loss, &[true, true]);
+            let made = made.unwrap_or_else(|e| panic!("{e:?}: {start}"));
+            let text = text(&made.module, "user_", |k| format!("option{k}"));
+            let text = text.unwrap_or_else(|e| panic!("{e}: {start}"));
+            if let Err(e) = naga::front::wgsl::parse_str(&text) {
+                panic!("{}: {start}", e.message());
+            }
+            let machine = Machine::new(&parsed, &[]).expect("a machine");
+            // Two calls of each function of a chain are too many to go through.
+            if !source.contains("sin(go") {
+                let found = machine.loss(&[0.5, 0.25]);
+                found.unwrap_or_else(|e| panic!("{e}: {start}"));
+            }
+        }
+        for (source, message) in [
+            (
+                body(&format!("{}x{}", "(".repeat(30_000), ")".repeat(30_000))),
+                "1:131: more than 90 brackets within each other",
+            ),
+            (
+                body(&format!("{}x{}", "sin(".repeat(5_000), ")".repeat(5_000))),
+                "1:404: more than 90 brackets within each other",
+            ),
+            (
+                chain(1_000, "x", &|i| format!("go{i}(x)")),
+                "901:34: more than 200 blocks and calls within each other",
+            ),
+        ] {
+            let found = refused(&source);
+            assert_eq!(found, message, "{}", source.get(..60).unwrap_or(&source));
+        }
+    };
+    std::thread::scope(|scope| {
+        let thread = small.spawn_scoped(scope, all).expect("a thread");
+        thread.join().expect("no overflow");
+    });
+}
