@@ -69,8 +69,10 @@ impl Gpu {
 
     fn rounded(&self, v: f64) -> f64 {
         match self.below(4) {
+            _ if f64::from(v as f32) == v => self.kept(v),
             0 => self.kept(v),
-            _ => self.kept(f64::from(v as f32)),
+            1 => self.kept(f64::from(v as f32)),
+            _ => self.moved(v, U * v.abs()),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Bounds against the device itself.
 
 use super::bounds_tests::{Case, FUNCTIONS, LOSSES, points};
-use crate::custom::derive::tests as derived;
-use crate::custom::emit::text;
+use crate::custom::derive::{derive, tests as derived};
+use crate::custom::emit::{checked, settled, text};
+use crate::custom::parse::{Kind, Parsed};
 use crate::gpu::Gpu;
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
 
@@ -13,13 +14,22 @@ fn gpu() -> Option<Gpu> {
 }
 
 /// A kernel that writes the value and both derivatives at each point.
-fn kernel(case: &Case) -> String {
+fn kernel(case: &Case, source: &str) -> String {
+    let parsed = Parsed::new(source).expect("a loss");
+    let options = case.machine().settings();
     let option = |k: usize| {
-        let setting = case.parsed.settings.iter().find(|s| s.handle.index() == k);
-        let value = setting.and_then(|s| s.default).expect("a default");
-        format!("({value:?})")
+        let mut all = parsed.settings.iter().zip(&options);
+        let found = all.find(|(s, _)| s.handle.index() == k);
+        let (setting, value) = found.expect("an option");
+        match setting.kind {
+            Kind::F32 => format!("({value:?}f)"),
+            _ => format!("({value})"),
+        }
     };
-    let functions = text(&case.parsed.module, "user_", option).expect("a text");
+    let module = settled(&parsed.module);
+    let info = checked(&module).expect("a module");
+    let made = derive(&module, &info, parsed.loss, &[true, true]).expect("a derivative");
+    let functions = text(&made.module, "user_", option).expect("a text");
     let after = |what: &str| {
         let (_, rest) = functions.split_once(what).expect(what);
         rest
@@ -133,7 +143,7 @@ fn this_gpu_stays_within_the_bounds_of_losses_and_their_derivatives() {
     let (mut wrong, mut looked) = (Vec::new(), 0);
     for source in expressions.chain(functions).chain(own) {
         let case = Case::derived(&source);
-        let found = run(&gpu, kernel(&case), &points);
+        let found = run(&gpu, kernel(&case, &source), &points);
         let machine = case.machine();
         for (point, found) in points.iter().zip(found) {
             let bounds = machine.bounded(case.function, point).expect("bounds");

@@ -4,8 +4,9 @@
 //! [`bounds`](crate::bounds), and what exact arithmetic on the same operands would: a GPU may fuse an operation with the next one.
 //! So an exact result that is an f32 has no error of its own, and equal numbers differ by exactly 0.
 //!
-//! - `+ − ×` round to nearest, as every GPU does and as [`U`] means it; WGSL itself leaves the direction open. Terms are not taken to
-//!   be reordered, apart from those of one `dot`, matrix product or `determinant`.
+//! - `+ − ×` are off by [`U`] where the result is no f32, up or down. That the error of rounding to nearest is known would be of no
+//!   use: drivers make (x + x)·x of x·x + x·x. Those that reorder sums with larger terms than the result go beyond what is said here,
+//!   apart from those of one `dot`, matrix product or `determinant`, whose order is open.
 //! - What may be subnormal may be 0.
 //! - Beyond the largest f32 lies infinity, and infinities follow IEEE 754, as on every GPU; WGSL itself promises nothing there. So the
 //!   smaller of an overflow and 1 is 1, and the exponential of -∞ is 0.
@@ -136,10 +137,13 @@ fn within(v: f64, lo: f64, hi: f64) -> Near {
     }
 }
 
-/// Rounded to nearest, or not at all.
+/// Off by a rounding at either end, unless it is an f32.
 fn rounded(v: f64, lo: f64, hi: f64) -> Near {
-    let [low, high] = [lo, hi].map(|end| f64::from(end as f32));
-    within(v, lo.min(low), hi.max(high))
+    let error = |end: f64| match f64::from(end as f32) == end {
+        true => 0.0,
+        false => off(end, U),
+    };
+    within(v, lo - error(lo), hi + error(hi))
 }
 
 /// The error at `y` that comes with a relative one. The ulp of subnormals is that of the smallest normal number.
