@@ -128,7 +128,10 @@ fn run(gpu: &Gpu, text: String, points: &[[f64; 2]]) -> Vec<[f32; 4]> {
 #[test]
 fn this_gpu_stays_within_the_bounds_of_losses_and_their_derivatives() {
     let Some(gpu) = gpu() else { return };
-    let points = points(256);
+    // Where reordered products do not overflow.
+    let common = |v: &f64| *v == 0.0 || !v.is_finite() || (1e-9..1e9).contains(&v.abs());
+    let mut points = points(400);
+    points.retain(|point| point.iter().all(common));
     let whole = |e: &&str| format!("fn loss(x: f32, t: f32) -> f32 {{ return {e}; }}");
     let expressions = derived::EXPRESSIONS.iter().map(whole);
     let functions = (derived::FUNCTIONS.iter().chain(LOSSES)).map(|f| f.to_string());
