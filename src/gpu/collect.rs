@@ -279,8 +279,12 @@ impl Store {
         }
         let alignment = u64::from(gpu.limits.alignment);
         let room = gpu.limits.binding.saturating_sub(alignment);
-        let rows = there().map(|s| s.each * s.size);
-        let row = rows.max().unwrap_or(1);
+        // What is kept of each sample has to fit as well: of few halves it is more than what is read.
+        let kept = match self.bound {
+            Binding::Rows(words) => 4 * words as u64,
+            Binding::Whole | Binding::Halves => 1,
+        };
+        let row = there().map(|s| s.each * s.size).fold(kept, u64::max);
         let most = usize::try_from(room / row)
             .unwrap_or(usize::MAX)
             .min(1 << 30);

@@ -1,10 +1,10 @@
 //! Figures of several classes and of several labels that are collected on the device, against the reference.
 
 use crate::support::{self, Rng, bytes, stored};
-use wgloss::gpu::{Predictions, Tuning, View};
-use wgloss::metric::{InputKind, Multiclass, MulticlassFigures, Multilabel, Samples};
-use wgloss::verify::{check_multiclass, check_multilabel};
-use wgloss::{DType, Error, LabelType};
+use wgloss::gpu::{Gpu, Predictions, Tuning, View};
+use wgloss::metric::{Binary, InputKind, Multiclass, MulticlassFigures, Multilabel, Samples};
+use wgloss::verify::{check_binary, check_multiclass, check_multilabel};
+use wgloss::{DType, Error, LabelType, wgpu};
 
 const KINDS: [InputKind; 3] = [InputKind::Scores, InputKind::Probs, InputKind::Logits];
 
@@ -169,6 +169,39 @@ fn many_classes_are_all_looked_at() {
     }
 }
 
+/// What the logits of a row have in common takes 16 bytes, which two halves do not: a batch is cut so that a binding holds that, too.
+#[test]
+fn rows_of_few_halves_over_the_limit_of_a_binding() {
+    let Some(gpu) = support::gpu() else { return };
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let options = wgpu::RequestAdapterOptions::default();
+    let adapter = pollster::block_on(instance.request_adapter(&options)).expect("an adapter");
+    let limits = wgpu::Limits {
+        max_storage_buffer_binding_size: 1 << 16,
+        ..wgloss::gpu::required_limits(&adapter.limits())
+    };
+    let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        required_limits: limits,
+        ..Default::default()
+    }))
+    .expect("a device with lower limits");
+    let small = Gpu::from_device(device, queue);
+    let (n, classes) = (10_000, 2);
+    let mut rng = Rng::new("halves");
+    let (scores, labels) = data(&mut rng, InputKind::Logits, n, classes);
+    let labels: Vec<u32> = labels.iter().map(|&l| l as u32).collect();
+    let asked = Multiclass {
+        input: InputKind::Logits,
+        ignore_index: Some(u32::MAX.into()),
+        ..Default::default()
+    };
+    let scores = support::loaded(&stored(&scores, DType::F16), DType::F16);
+    let samples = Samples::new([n, classes], scores).labels(&labels);
+    let want = gpu.multiclass_figures(&asked, &samples).expect("figures");
+    let got = small.multiclass_figures(&asked, &samples);
+    assert_eq!(got.expect("figures"), want);
+}
+
 #[test]
 fn figures_of_labels_are_those_of_the_reference_in_any_batches() {
     let Some(gpu) = support::gpu() else { return };
@@ -269,6 +302,66 @@ fn figures_of_labels_are_those_of_the_reference_in_any_batches() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
+/// A label that is passed over may be one of the classes; one that only its lower half is like is another.
+#[test]
+fn an_ignored_label_may_be_a_class() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut rng = Rng::new("ignored classes");
+    let (n, classes) = (300, 3);
+    let labels: Vec<i64> = (0..n).map(|_| rng.below(classes) as i64).collect();
+    let bits: Vec<i64> = labels.iter().map(|l| l % 2).collect();
+    let predicted: Vec<i64> = (0..n).map(|_| rng.below(classes) as i64).collect();
+    for ignored in [0, 1, 2, 1 << 32, 1 << 32 | 1, -1 << 32 | 1] {
+        let ignore_index = Some(ignored);
+        for (kind, dtype) in KINDS.into_iter().zip(DType::ALL) {
+            let (scores, _) = data(&mut rng, kind, n, classes);
+            let scores = support::loaded(&stored(&scores, dtype), dtype);
+            let at = format!("{ignored} of {}, {dtype}", kind.name());
+            let asked = Multiclass {
+                input: kind,
+                top_k: vec![2],
+                ignore_index,
+                ..Default::default()
+            };
+            let samples = Samples::new([n, classes], scores.borrowed()).labels(&labels);
+            let want = asked.figures(&samples).expect("figures");
+            let got = gpu.multiclass_figures(&asked, &samples).expect("figures");
+            assert_eq!(check_multiclass(kind, &want, &got).complaint, None, "{at}");
+            let asked = Multilabel {
+                input: kind,
+                ignore_index,
+                ..Default::default()
+            };
+            let sets = bits.repeat(classes);
+            let samples = Samples::new([n, classes], scores.borrowed()).labels(&sets);
+            let want = asked.figures(&samples).expect("figures");
+            let got = gpu.multilabel_figures(&asked, &samples).expect("figures");
+            assert_eq!(check_multilabel(&want, &got).complaint, None, "{at}");
+            let asked = Binary {
+                input: kind,
+                ignore_index,
+                ..Default::default()
+            };
+            let samples = Samples::new([n * classes], scores).labels(&sets);
+            let want = asked.figures(&samples).expect("figures");
+            let got = gpu.binary_figures(&asked, &samples).expect("figures");
+            assert_eq!(check_binary(&want, &got).complaint, None, "{at}");
+        }
+        let asked = Multiclass {
+            input: InputKind::Labels,
+            classes: Some(classes),
+            ignore_index,
+            ..Default::default()
+        };
+        let samples = Samples::predicted([n], &predicted).labels(&labels);
+        let want = asked.figures(&samples).expect("figures");
+        let got = gpu.multiclass_figures(&asked, &samples).expect("figures");
+        assert_eq!(got, want, "{ignored} of predicted labels");
+        let counted = labels.iter().filter(|l| **l != ignored).count();
+        assert_eq!(got.n, counted as f64, "{ignored}");
+    }
+}
+
 #[test]
 fn states_without_room_for_scores_say_so() {
     let Some(gpu) = support::gpu() else { return };
@@ -301,6 +394,24 @@ fn states_without_room_for_scores_say_so() {
     };
     assert_eq!(reason("roc_auc_ovr.macro"), Some("no scores were kept"));
     assert_eq!(figures.accuracy, Some(1.0));
+    // Three labels are not four, though both take as much room.
+    let sets = |input, of, count| {
+        let asked = Multilabel {
+            input,
+            ..Default::default()
+        };
+        let state = gpu.multilabel(&asked, of, LabelType::I64, None, count, 0);
+        state.expect("a state")
+    };
+    let predicted = Predictions::Labels(LabelType::I64);
+    for (input, of) in [(InputKind::Labels, predicted), (InputKind::Scores, of)] {
+        let (mut three, four) = (sets(input, of, 3), sets(input, of, 4));
+        let error = three.merge(&mut encoder, &four).expect_err("other labels");
+        assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+        let saved = four.to_bytes().expect("bytes");
+        let error = three.load_bytes(&saved).expect_err("other labels");
+        assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    }
     // Nothing is made for more than there can be.
     let many = gpu.multiclass(&asked, of, LabelType::I64, None, usize::MAX / 2, 1);
     assert!(matches!(many, Err(Error::TooLarge { .. })));

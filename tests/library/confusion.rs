@@ -167,6 +167,41 @@ fn what_is_no_prediction_is_named() {
     ));
 }
 
+/// Of a label that is none and of a prediction that is none: each is still known where a state was loaded or merged.
+#[test]
+fn what_was_named_travels() {
+    let Some(gpu) = support::gpu() else { return };
+    let ty = LabelType::I32;
+    for (predicted, truth, said, at) in [
+        ([0i64, 1, 7, 0], [0i64, 1, 1, 0], "input", 2),
+        ([0, 1, 1, 0], [0, 5, 1, 0], "target", 1),
+    ] {
+        let of = |labels: &[i64]| support::upload(&gpu, &labelled(labels, ty));
+        let (p, t) = (of(&predicted), of(&truth));
+        let state = || {
+            gpu.confusion(Predictions::Labels(ty), ty, 2)
+                .expect("a state")
+        };
+        let [bad, merged, loaded] = [state(), state(), state()];
+        let batch = bad.bind(&View::whole(&p), &View::whole(&t), 4, None);
+        let batch = batch.expect("bound");
+        support::submit(&gpu, &mut |e| {
+            bad.update(e, &batch).expect("its own");
+            merged.merge(e, &bad).expect("the same kind");
+        });
+        let saved = bad.to_bytes().expect("bytes");
+        loaded.load_bytes(&saved).expect("a saved state");
+        for state in [&bad, &merged, &loaded] {
+            match state.compute() {
+                Err(Error::BadSample { what, index, .. }) => assert_eq!((what, index), (said, at)),
+                other => panic!("{other:?}"),
+            }
+        }
+        support::submit(&gpu, &mut |e| loaded.reset(e));
+        assert!(loaded.compute().is_ok());
+    }
+}
+
 #[test]
 fn states_merge_travel_and_count_past_32_bits() {
     let Some(gpu) = support::gpu() else { return };
@@ -232,6 +267,39 @@ fn states_merge_travel_and_count_past_32_bits() {
     ));
     gpu.queue().submit([encoder.finish()]);
     assert_eq!(c.compute().expect("counts").matrix, many);
+}
+
+/// 63 classes have 63 · 64 counts, and no room is left behind the last: samples of the last class, which all others go before.
+#[test]
+fn the_last_count_is_one_like_others() {
+    let Some(gpu) = support::gpu() else { return };
+    let (n, classes) = (3, 63);
+    let scores: Vec<f32> = (0..n * classes).map(|i| -((i % classes) as f32)).collect();
+    let scores = support::upload(&gpu, &stored(&scores, DType::F32));
+    let truth = support::upload(&gpu, &labelled(&vec![62; n], LabelType::I32));
+    let of = Predictions::Scores(DType::F32);
+    let state = || gpu.confusion(of, LabelType::I32, classes).expect("a state");
+    let [a, b, c] = [state(), state(), state()];
+    let batch = a.bind(&View::whole(&scores), &View::whole(&truth), n, None);
+    let batch = batch.expect("bound");
+    support::submit(&gpu, &mut |e| {
+        a.update(e, &batch).expect("its own");
+        b.merge(e, &a).expect("the same kind");
+        b.merge(e, &a).expect("the same kind");
+    });
+    c.load_bytes(&b.to_bytes().expect("bytes"))
+        .expect("a saved state");
+    for (state, times) in [(&a, 1), (&b, 2), (&c, 2)] {
+        let got = state.compute().expect("counts");
+        let samples = times * n as u64;
+        assert_eq!(got.matrix.get(62, 0), Some(samples as f64));
+        assert_eq!(got.ranks.last(), Some(&samples));
+        assert_eq!(got.ranks.iter().sum::<u64>(), samples);
+    }
+    // What is begun anew has nothing left of it, in any word.
+    let none = state().to_bytes().expect("bytes");
+    support::submit(&gpu, &mut |e| c.reset(e));
+    assert_eq!(c.to_bytes().expect("bytes"), none);
 }
 
 /// One more batch after a state that was loaded with counts of 2^32 - 1: of few classes, which a workgroup counts first, and

@@ -118,6 +118,10 @@ fn sums_go_on_past_32_bits() {
         .expect("bound");
     support::submit(&gpu, &mut |e| a.update(e, &batch).expect("its own"));
     let once = a.compute().expect("figures");
+    // A state that has seen nothing takes in everything.
+    let all: RegressionState = state();
+    support::submit(&gpu, &mut |e| all.merge(e, &a).expect("the same kind"));
+    assert_eq!(all.compute().expect("figures"), once);
     for _ in 0..40 {
         support::submit(&gpu, &mut |e| {
             b.reset(e);

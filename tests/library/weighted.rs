@@ -1,7 +1,7 @@
 //! Samples with weights on the device.
 
 use crate::support::{self, Rng, stored};
-use wgloss::gpu::{Gpu, Predictions, View};
+use wgloss::gpu::{BinaryState, Gpu, MulticlassState, Predictions, Tuning, View};
 use wgloss::metric::{
     Binary, BinaryFigures, InputKind, Multiclass, Multilabel, Regression, Samples,
 };
@@ -119,6 +119,110 @@ fn classes_may_be_far_apart() {
                 near("recall", Some(want.recall), Some(got.recall));
             }
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// 4,096 samples of the largest mantissa weigh as much as 63 bits say, and twice that 64: nothing is lost at the top. One sample of a class
+/// is above or below all of the other.
+#[test]
+fn masses_have_room() {
+    let Some(gpu) = support::gpu() else { return };
+    let n = 4096;
+    let x: Vec<f32> = (0..n).map(|i| i as f32).collect();
+    let weights = vec![f32::from_bits(0x3f7f_ffff); n];
+    for tuning in Tuning::ALL {
+        let gpu = gpu.with_tuning(tuning);
+        for (alone, label) in [(0, 1), (n - 1, 1), (0, 0), (n - 1, 0)] {
+            let of = |i: usize| if i == alone { label } else { 1 - label };
+            let y: Vec<i64> = (0..n).map(of).collect();
+            let samples = Samples::new([n], &x).labels(&y).weight(&weights);
+            let asked = Binary::default();
+            let want = asked.figures(&samples).expect("figures");
+            let got = gpu.binary_figures(&asked, &samples).expect("figures");
+            binary_near(&want, &got);
+        }
+    }
+}
+
+/// One positive sample that weighs little, under a negative one: its precision is a number of 2⁻⁶⁰, and an f32 before.
+#[test]
+fn precisions_of_light_samples_keep_their_digits() {
+    let Some(gpu) = support::gpu() else { return };
+    for k in [1, 20, 36, 37, 38, 45, 55, 59] {
+        let weights = [2f32.powi(-k), 1.0];
+        let samples = Samples::new([2], &[0.0f32, 1.0]).labels(&[1i64, 0]);
+        let figures = gpu.binary_figures(&Binary::default(), &samples.weight(&weights));
+        let found = figures.expect("figures").average_precision.expect("one");
+        let want = 1.0 / (1.0 + 2f64.powi(k));
+        // The quotient is within 2.5 ulp by the specification, and its sum within half of one: 3·2⁻²³ at most.
+        let most = 3.0 * 2f64.powi(-23) * want + 2f64.powi(-60);
+        assert!((found - want).abs() <= most, "2^-{k}: {found} for {want}");
+    }
+}
+
+/// Each class is counted in units of its largest weight: states that have met others of them become one, travel, and begin anew with
+/// small ones, and find what one batch does.
+#[test]
+fn largest_weights_merge_travel_and_are_forgotten() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut rng = Rng::new("largest");
+    let (x, y) = some(&mut rng);
+    // Later samples weigh more, and those of class 1 less than others; the last part next to nothing.
+    let weight = |(i, l): (usize, &i64)| {
+        let size = [1e-6, 1.0, 1e6, 1e-20][4 * i / N];
+        (rng.range(0.5, 2.0) * if *l == 1 { 1e-4 * size } else { size }) as f32
+    };
+    let weights: Vec<f32> = y.iter().enumerate().map(weight).collect();
+    let labels = support::bytes(y.iter().map(|l| l.to_le_bytes()));
+    let asked = Binary::default();
+    for dtype in [DType::F32, DType::Bf16] {
+        let of = Predictions::Scores(dtype);
+        let by = Some(DType::F32);
+        let state = || {
+            let state = gpu.binary(&asked, of, LabelType::I64, by, N);
+            state.expect("a state")
+        };
+        let input = support::upload(&gpu, &stored(&x, dtype));
+        let truth = support::upload(&gpu, &labels);
+        let weights = support::upload(&gpu, &stored(&weights, DType::F32));
+        let take = |state: &mut BinaryState, range: std::ops::Range<usize>| {
+            let view = |buffer, size: u64| View {
+                buffer,
+                offset: range.start as u64 * size,
+                size: range.len() as u64 * size,
+            };
+            let [p, t, w] = [
+                view(&input, dtype.size()),
+                view(&truth, 8),
+                view(&weights, 4),
+            ];
+            let batch = state.bind_weighted(&p, &t, &w, range.len());
+            let batch = batch.expect("bound");
+            submit(&gpu, |e| state.update(e, &batch).expect("room"));
+        };
+        let figures = |state: &BinaryState| state.compute().expect("figures");
+        let (mut whole, mut light) = (state(), state());
+        take(&mut whole, 0..N);
+        take(&mut light, 3 * N / 4..N);
+        let [want, want_light] = [&whole, &light].map(figures);
+        assert_ne!(want.average_precision, want_light.average_precision);
+        // In either order.
+        for order in [[0, 1, 2], [2, 0, 1]] {
+            let mut all = state();
+            for part in order {
+                let mut one = state();
+                take(&mut one, [0..N / 4, N / 4..N / 2, N / 2..N][part].clone());
+                submit(&gpu, |e| all.merge(e, &one).expect("room"));
+            }
+            assert_eq!(figures(&all), want, "{dtype} {order:?}");
+            let mut loaded = state();
+            let saved = all.to_bytes().expect("bytes");
+            loaded.load_bytes(&saved).expect("of such a state");
+            assert_eq!(figures(&loaded), want, "{dtype} {order:?}");
+            submit(&gpu, |e| loaded.reset(e));
+            take(&mut loaded, 3 * N / 4..N);
+            assert_eq!(figures(&loaded), want_light, "{dtype}");
         }
     }
 }
@@ -256,6 +360,75 @@ fn weights_add_up_without_end() {
     assert_eq!(pair[1].compute().expect("figures"), figures);
 }
 
+/// As many of the largest mantissa at one place as a workgroup takes, all in one cell: no slot may overflow before it is carried on,
+/// be that in one batch, in several, or in states that are merged. Of few classes, whose slots a workgroup adds up first, and of many.
+#[test]
+fn cells_hold_what_a_workgroup_adds() {
+    let Some(gpu) = support::gpu() else { return };
+    // A workgroup takes 32,768 predicted labels at most. So many times 0xffff is above 2³², so that a low word is carried on, too.
+    let (n, part) = (70_000, 32_768);
+    let ty = LabelType::U32;
+    let all = |of: [u8; 4]| support::upload(&gpu, &of.repeat(n));
+    let [predicted, truth] = [2u32, 1].map(|class| all(class.to_le_bytes()));
+    // 0x3f7f_ffff, and the same mantissa from each of the 16 bits of a slot on: one of its digits is always 0xffff.
+    for exponent in 111..127u32 {
+        let weight = f32::from_bits(exponent << 23 | 0x007f_ffff);
+        let weights = all(weight.to_le_bytes());
+        for (tuning, classes) in Tuning::ALL.into_iter().flat_map(|t| [(t, 3), (t, 60)]) {
+            let gpu = gpu.with_tuning(tuning);
+            let asked = Multiclass {
+                input: InputKind::Labels,
+                classes: Some(classes),
+                ..Default::default()
+            };
+            let of = Predictions::Labels(ty);
+            let state = || {
+                gpu.multiclass(&asked, of, ty, Some(DType::F32), classes, 0)
+                    .expect("a state")
+            };
+            let [mut one, mut other] = [state(), state()];
+            let bound = |state: &MulticlassState, n: usize| {
+                let [p, t, w] = [&predicted, &truth, &weights].map(|buffer| View {
+                    size: 4 * n as u64,
+                    ..View::whole(buffer)
+                });
+                state.bind_weighted(&p, &t, &w, n).expect("bound")
+            };
+            let batches = [n, part, 1].map(|n| bound(&one, n));
+            let another = bound(&other, part);
+            // Not rounded: a whole number of 24 and 18 bits, times a power of two.
+            let holds = |state: &MulticlassState, samples: usize| {
+                let figures = state.compute().expect("figures");
+                let total = samples as f64 * f64::from(weight);
+                let at = format!("{tuning:?}: {samples} of {weight:e} in one of {classes} classes");
+                assert_eq!(figures.confusion_matrix.get(1, 2), Some(total), "{at}");
+                assert_eq!((figures.n, figures.accuracy), (total, Some(0.0)), "{at}");
+            };
+            submit(&gpu, |e| one.update(e, &batches[0]).expect("its own"));
+            holds(&one, n);
+            submit(&gpu, |e| {
+                for batch in [&batches[1], &batches[2], &batches[1]] {
+                    one.update(e, batch).expect("its own");
+                }
+                other.update(e, &another).expect("its own");
+            });
+            holds(&one, n + 2 * part + 1);
+            holds(&other, part);
+            submit(&gpu, |e| {
+                for _ in 0..3 {
+                    one.merge(e, &other).expect("alike");
+                }
+            });
+            holds(&one, n + 5 * part + 1);
+            other
+                .load_bytes(&one.to_bytes().expect("bytes"))
+                .expect("alike");
+            submit(&gpu, |e| other.update(e, &another).expect("its own"));
+            holds(&other, n + 6 * part + 1);
+        }
+    }
+}
+
 #[test]
 fn bad_weights_are_said() {
     let Some(gpu) = support::gpu() else { return };
@@ -278,7 +451,23 @@ fn bad_weights_are_said() {
         let batch = numbers.bind_weighted(&scores, &scores, &weights, 4);
         let batch = batch.expect("bound");
         submit(gpu, |e| numbers.update(e, &batch).expect("its own"));
-        let errors = [binary.compute().err(), numbers.compute().err()];
+        // What was wrong with one state is so with one that takes it in, and with one that is loaded.
+        let mut merged = gpu.binary(&asked, scored, labels, by, 8).expect("a state");
+        let sums = gpu.regression(DType::F32, DType::F32, by).expect("a state");
+        submit(gpu, |e| {
+            merged.merge(e, &binary).expect("alike");
+            sums.merge(e, &numbers).expect("alike");
+        });
+        let loaded = gpu.regression(DType::F32, DType::F32, by).expect("a state");
+        let saved = numbers.to_bytes().expect("bytes");
+        loaded.load_bytes(&saved).expect("alike");
+        let errors = [
+            binary.compute().err(),
+            numbers.compute().err(),
+            merged.compute().err(),
+            sums.compute().err(),
+            loaded.compute().err(),
+        ];
         for error in errors {
             assert!(
                 matches!(
@@ -320,6 +509,19 @@ fn bad_weights_are_said() {
             with.merge(e, &without),
             Err(Error::Mismatch { .. })
         ));
+    });
+    let saved = without.to_bytes().expect("bytes");
+    assert!(matches!(
+        with.load_bytes(&saved),
+        Err(Error::Mismatch { .. })
+    ));
+    // Nor where nothing is kept but sums.
+    let sums = |by| gpu.regression(DType::F32, DType::F32, by).expect("a state");
+    let (with, without) = (sums(by), sums(None));
+    submit(gpu, |e| {
+        for (a, b) in [(&with, &without), (&without, &with)] {
+            assert!(matches!(a.merge(e, b), Err(Error::Mismatch { .. })));
+        }
     });
     let saved = without.to_bytes().expect("bytes");
     assert!(matches!(

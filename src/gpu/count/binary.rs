@@ -158,4 +158,8 @@ impl Sealed for BinaryState {
     }
 }
 
-ordered_state!(BinaryState);
+ordered_state!(
+    BinaryState,
+    "",
+    "[`Error::TooLarge`](crate::Error::TooLarge) for rows larger than a binding or 2³² numbers;"
+);

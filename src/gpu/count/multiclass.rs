@@ -30,7 +30,7 @@ pub struct MulticlassState {
 impl Gpu {
     /// Makes a state for what `asked` asks about predictions and labels of `classes` classes stored so. With room for `capacity` scores
     /// it keeps those of each class as [`Gpu::scores`] does, of logits in 4 bytes each; where the capacity is 0, there are no areas
-    /// under curves, and memory is constant.
+    /// under curves, and memory is constant. Of logits whose order is kept each batch takes 16 bytes a row besides, as long as it is bound.
     ///
     /// With `weights`, the type they are stored as, every sample counts by its own: then cells are exact sums of weights of 152 bytes
     /// each, other sums take twice the room, scores of any type are kept in 8 bytes, and areas count weights in units of 2⁻²⁴ of the
@@ -193,4 +193,11 @@ impl MulticlassState {
     }
 }
 
-ordered_state!(MulticlassState);
+ordered_state!(
+    MulticlassState,
+    "
+Of logits, for a state with room for scores, the batch makes a buffer of 16 bytes a row, for what the classes of the row have in
+common, and keeps it as long as it lives; every `update` writes it anew. No other batch makes any.",
+    "[`Error::TooLarge`](crate::Error::TooLarge) for rows larger than a binding or 2³² numbers, and for more rows than one buffer has room
+for at 16 bytes each, 2²⁹ at most, where such a one is made;"
+);

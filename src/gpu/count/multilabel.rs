@@ -152,4 +152,8 @@ impl MultilabelState {
     }
 }
 
-ordered_state!(MultilabelState);
+ordered_state!(
+    MultilabelState,
+    "",
+    "[`Error::TooLarge`](crate::Error::TooLarge) for rows larger than a binding or 2³² numbers;"
+);

@@ -240,16 +240,17 @@ impl Ordered {
     }
 }
 
-/// The methods that all such states share.
+/// The methods that all such states share. What a batch takes besides is said of each, and what is too large for one.
 macro_rules! ordered_state {
-    ($State:ident) => {
+    ($State:ident, $room:literal, $too_large:literal) => {
         impl $State {
             /// Attaches `n` samples: their predictions and labels.
+            #[doc = $room]
             ///
             /// # Errors
             /// [`Error::Mismatch`](crate::Error::Mismatch) for a view that is too small, off its alignment or of the wrong usage, and of
             /// a state with weights;
-            /// [`Error::TooLarge`](crate::Error::TooLarge) for rows larger than a binding or 2³² numbers;
+            #[doc = $too_large]
             /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) and [`Error::Device`](crate::Error::Device).
             #[cfg(not(target_arch = "wasm32"))]
             pub fn bind(
@@ -276,6 +277,7 @@ macro_rules! ordered_state {
             }
 
             /// As `bind`, of a state with weights: one number of at least 0 for each sample, stored as the state was told.
+            #[doc = $room]
             ///
             /// # Errors
             /// As `bind`; [`Error::Mismatch`](crate::Error::Mismatch) of a state without weights.
