@@ -55,7 +55,8 @@ pub(super) fn write(dir: &Path, files: &[Drawing], outputs: &mut Outputs) -> Res
         })
         .and_then(|()| std::mem::take(outputs).commit());
     if written.is_err() && made {
-        // It is empty again. If not even this works, the error that led here says more.
+        // Without what was about to be written it is empty again. If not even this works, the error that led here says more.
+        drop(std::mem::take(outputs));
         let _ = fs::remove_dir(dir);
     }
     Ok(written?)

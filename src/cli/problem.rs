@@ -199,14 +199,20 @@ pub fn custom(file: &str) -> Result<Custom, Failure> {
     };
     let handle = File::open(path).map_err(unread)?;
     let mut bytes = Vec::new();
-    // One more than what is refused by its length.
-    let mut some = handle.take(MOST_BYTES);
+    let mut some = handle.take(MOST_BYTES + 1);
     some.read_to_end(&mut bytes).map_err(unread)?;
     let refused = |expected: &str, found: String| Failure::usage(shown.clone(), expected, found);
+    // Not all of it was read, so that its length is unknown.
+    if bytes.len() as u64 > MOST_BYTES {
+        let found = format!("more than {MOST_BYTES}");
+        return Err(refused("WGSL of at most 65536 bytes", found));
+    }
     let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let byte = e.as_bytes().get(at).copied().unwrap_or_default();
         refused(
             "WGSL in UTF-8",
-            format!("another byte at {}", e.utf8_error().valid_up_to()),
+            format!("the byte {byte:#04x} at index {at}"),
         )
     })?;
     let stem = path.file_stem().map(|s| s.to_string_lossy());

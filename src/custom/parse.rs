@@ -7,8 +7,8 @@ use naga::common::wgsl::TypeContext;
 use naga::front::wgsl::{Frontend, Options};
 use naga::proc::GlobalCtx;
 use naga::valid::{
-    CallError, Capabilities, ExpressionError, FunctionError, ValidationError, ValidationFlags,
-    Validator,
+    CallError, Capabilities, ExpressionError, FunctionError, GlobalVariableError, OverrideError,
+    ValidationError, ValidationFlags, Validator,
 };
 use naga::{
     AddressSpace, ArraySize, Block, Expression, Function, GlobalVariable, Handle, Literal, Module,
@@ -180,7 +180,7 @@ impl Parsed {
         };
         let parsed = Frontend::new_with_options(options).parse(text);
         let module = parsed.map_err(|e| {
-            let message = one_line(e.message());
+            let message = told(&one_line(e.message()));
             match (e.labels().next(), e.notes().next()) {
                 (Some((span, _)), _) => at(span, message),
                 // Limits of naga's own stand in notes.
@@ -217,7 +217,7 @@ impl Parsed {
         }
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
         let (loss, parameters, rows) =
-            functions(&module).map_err(|(span, message)| at(span, message))?;
+            functions(&module, text).map_err(|(span, message)| at(span, message))?;
         Ok(Parsed {
             text: text.to_owned(),
             module,
@@ -255,7 +255,7 @@ fn foreign(module: &Module, text: &str) -> Option<Refusal> {
     };
     let entry = |e: &naga::EntryPoint| {
         let message = format!("`{}` is an entry point: a loss has functions only", e.name);
-        (function_name(text, &e.name), message)
+        (declared(text, "fn", &e.name), message)
     };
     let functions = || module.functions.iter().map(|(_, f)| f);
     let word = |span: Span| {
@@ -551,12 +551,17 @@ fn named(module: &Module, name: &str) -> Option<Handle<Function>> {
 type Functions = (Handle<Function>, Vec<String>, Option<RowParts>);
 
 /// The functions that make a loss, of elements or of rows.
-fn functions(module: &Module) -> Result<Functions, Refusal> {
+fn functions(module: &Module, text: &str) -> Result<Functions, Refusal> {
     const ELEMENT: &str = "expected `fn loss(x: f32, t: f32) -> f32`, or with more parameters";
     let [loss, terms, row_loss] = ["loss", "row_terms", "row_loss"].map(|n| named(module, n));
     let (terms, row_loss) = match (loss, terms, row_loss) {
         (Some(loss), None, None) => {
             let names = numbers(module, loss, "loss", ELEMENT)?;
+            if shift(module, text)? {
+                let message =
+                    format!("`{SHIFT}` is for losses of rows: expected `row_terms` and `row_loss`");
+                return Err((declared(text, "const", SHIFT), message));
+            }
             let span = module.functions.get_span(loss);
             return match result(module, loss) {
                 Some(ty) if is_f32(module, ty) => Ok((loss, names, None)),
@@ -621,31 +626,43 @@ fn functions(module: &Module) -> Result<Functions, Refusal> {
         terms,
         sums,
         count,
-        shift: shift(module)?,
+        shift: shift(module, text)?,
     };
     Ok((row_loss, names, Some(parts)))
 }
 
+/// The constant by which a file asks for inputs relative to their maxima.
+const SHIFT: &str = "shift_by_max";
+
 /// What `shift_by_max` says, if the file has it.
-fn shift(module: &Module) -> Result<bool, Refusal> {
-    const NAME: &str = "shift_by_max";
-    if let Some((handle, _)) = module
-        .overrides
-        .iter()
-        .find(|(_, o)| o.name.as_deref() == Some(NAME))
-    {
-        let message = format!("`{NAME}` is no option: expected `const {NAME} = true;`");
+fn shift(module: &Module, text: &str) -> Result<bool, Refusal> {
+    let is_it = |name: &Option<String>| name.as_deref() == Some(SHIFT);
+    if let Some((handle, _)) = module.overrides.iter().find(|(_, o)| is_it(&o.name)) {
+        let message = format!("`{SHIFT}` is no option: expected `const {SHIFT} = true;`");
         return Err((module.overrides.get_span(handle), message));
     }
-    let mut constants = module.constants.iter();
-    let Some((handle, found)) = constants.find(|(_, c)| c.name.as_deref() == Some(NAME)) else {
-        return Ok(false);
-    };
-    match module.global_expressions[found.init] {
-        Expression::Literal(Literal::Bool(v)) => Ok(v),
-        _ => Err((
+    let mut variables = module.global_variables.iter();
+    if let Some((handle, _)) = variables.find(|(_, v)| is_it(&v.name)) {
+        let message = format!("`{SHIFT}` is no variable: expected `const {SHIFT} = true;`");
+        return Err((module.global_variables.get_span(handle), message));
+    }
+    let found = module.constants.iter().find(|(_, c)| is_it(&c.name));
+    let (value, span) = match found {
+        Some((handle, found)) => (
+            module.global_expressions.try_get(found.init).ok(),
             module.constants.get_span(handle),
-            format!("`{NAME}` is no bool: expected `const {NAME} = true;`"),
+        ),
+        // A number without a type is no constant of the module.
+        None => match declared(text, "const", SHIFT) {
+            span if span.is_defined() => (None, span),
+            _ => return Ok(false),
+        },
+    };
+    match value {
+        Some(Expression::Literal(Literal::Bool(v))) => Ok(*v),
+        _ => Err((
+            span,
+            format!("`{SHIFT}` is no bool: expected `const {SHIFT} = true;`"),
         )),
     }
 }
@@ -693,16 +710,18 @@ fn numbers(
     Ok(names)
 }
 
-/// Where a function's name stands in its declaration.
-fn function_name(text: &str, name: &str) -> Span {
+/// Where a name stands in its declaration outside of functions, behind `fn` or `const`.
+fn declared(text: &str, keyword: &str, name: &str) -> Span {
     let plain = without_comments(text);
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let found = plain.match_indices("fn").find_map(|(i, _)| {
-        let (before, after) = (plain.get(..i)?, plain.get(i + 2..)?);
+    let found = plain.match_indices(keyword).find_map(|(i, _)| {
+        let end = i + keyword.len();
+        let (before, after) = (plain.get(..i)?, plain.get(end..)?);
         let rest = after.trim_start();
         let start = plain.len() - rest.len();
         let ends = !rest.strip_prefix(name)?.starts_with(is_word);
-        (!before.ends_with(is_word) && start > i + 2 && ends).then_some(start)
+        let outside = before.matches('{').count() == before.matches('}').count();
+        (!before.ends_with(is_word) && start > end && ends && outside).then_some(start)
     });
     found.map_or(Span::UNDEFINED, |start| {
         Span::from(start..start + name.len())
@@ -782,7 +801,20 @@ fn complaint(module: &Module, error: &ValidationError) -> String {
             _ => "a structure".to_owned(),
         }
     };
-    if let ValidationError::Function { source, .. } = error {
+    match error {
+        ValidationError::Override {
+            name,
+            source: OverrideError::TypeNotScalar | OverrideError::NonConstructibleType,
+            ..
+        } => return format!("`{name}` is no f32, i32, u32 or bool"),
+        ValidationError::GlobalVariable {
+            name,
+            source: GlobalVariableError::MissingTypeFlags { .. },
+            ..
+        } => return format!("`{name}` is of a type that private variables cannot have"),
+        _ => {}
+    }
+    if let ValidationError::Function { source, handle, .. } = error {
         match source {
             FunctionError::InvalidReturnType {
                 expression,
@@ -820,6 +852,33 @@ fn complaint(module: &Module, error: &ValidationError) -> String {
                 let (left, right) = (name(lhs_type), name(rhs_type));
                 return format!("no {op:?} of {left} and {right}");
             }
+            FunctionError::Expression {
+                source: ExpressionError::SelectConditionNotABool { actual },
+                ..
+            } => {
+                let found = name(actual);
+                return format!("the condition of `select` is {found}: expected bool");
+            }
+            FunctionError::Expression {
+                source: ExpressionError::SelectValuesTypeMismatch { accept, reject },
+                ..
+            } => {
+                let (reject, accept) = (name(reject), name(accept));
+                return format!("`select` of {reject} and {accept}: expected one type");
+            }
+            FunctionError::Expression {
+                handle: cast,
+                source: ExpressionError::InvalidCastArgument,
+            } => {
+                let function = module.functions.try_get(*handle);
+                let cast = function.and_then(|f| f.expressions.try_get(*cast));
+                return match cast {
+                    Ok(Expression::As {
+                        convert: Some(8), ..
+                    }) => "numbers of 64 bits are not possible in a loss".to_owned(),
+                    _ => "there is no such conversion".to_owned(),
+                };
+            }
             _ => {}
         }
     }
@@ -831,6 +890,29 @@ fn complaint(module: &Module, error: &ValidationError) -> String {
     match message.contains("FLOAT64") {
         true => "f64 is not possible in a loss".to_owned(),
         false => without_handles(&one_line(&message)),
+    }
+}
+
+/// What the parser found, where its own words would lead astray: extensions, which a loss cannot have, and the end of the text.
+fn told(message: &str) -> String {
+    let extension = message
+        .strip_prefix("the `")
+        .and_then(|m| m.split_once("` "));
+    match extension {
+        Some((name, "extension is not supported in the current environment"))
+        | Some((name, "enable extension is not enabled"))
+        | Some((name, "enable-extension is not yet supported")) => {
+            let more = if name == "f16" {
+                ", which computes in f32"
+            } else {
+                ""
+            };
+            format!("the extension `{name}` is not possible in a loss{more}")
+        }
+        _ => match message.strip_suffix(", found \"\"") {
+            Some(expected) => format!("{expected}, found the end of the text"),
+            None => message.to_owned(),
+        },
     }
 }
 

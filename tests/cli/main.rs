@@ -5,6 +5,7 @@
 mod arrays;
 mod bench;
 mod combined;
+mod custom;
 mod devices;
 mod errors;
 mod files;

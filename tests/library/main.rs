@@ -7,6 +7,7 @@ mod carried;
 mod classes;
 mod combined;
 mod confusion;
+mod custom;
 mod determinism;
 mod embedding;
 mod golden;

@@ -64,6 +64,9 @@ fn an_error_holds_the_line() {
 
 const LOSS: &str = "fn loss(x: f32, t: f32) -> f32 { return x - t; }";
 
+const ROWS: &str =
+    "fn row_terms(x: f32) -> f32 { return x; } fn row_loss(s: f32) -> f32 { return s; }";
+
 #[test]
 fn what_is_no_loss_is_refused_at_its_place() {
     let table = [
@@ -193,11 +196,19 @@ fn what_is_no_loss_is_refused_at_its_place() {
         ),
         (
             "enable f16;\nLOSS",
-            "1:8: the `f16` extension is not supported in the current environment",
+            "1:8: the extension `f16` is not possible in a loss, which computes in f32",
         ),
         (
             "enable subgroups;\nLOSS",
-            "1:8: the `subgroups` enable-extension is not yet supported",
+            "1:8: the extension `subgroups` is not possible in a loss",
+        ),
+        (
+            "fn loss(x: f32) -> f32 { return f32(f16(x)); }",
+            "1:37: the extension `f16` is not possible in a loss, which computes in f32",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  return x;\n",
+            "3:1: expected statement, found the end of the text",
         ),
         ("override gamma: f32;\nLOSS", "1:1: `gamma` has no default"),
         (
@@ -242,12 +253,44 @@ fn what_is_no_loss_is_refused_at_its_place() {
         ),
         (
             "fn loss(x: f32) -> f32 {\n  let y = f64(x);\n  return x;\n}",
-            "2:11: Unable to cast",
+            "2:11: numbers of 64 bits are not possible in a loss",
+        ),
+        (
+            "fn loss(x: f32) -> f32 {\n  return select(x, 1.0, 2.0);\n}",
+            "2:10: the condition of `select` is f32: expected bool",
+        ),
+        (
+            "LOSS\noverride two: vec2<f32> = vec2(1.0);",
+            "2:1: `two` is no f32, i32, u32 or bool",
+        ),
+        (
+            "LOSS\nvar<private> count: atomic<u32>;",
+            "2:1: `count` is of a type that private variables cannot have",
+        ),
+        (
+            "LOSS\nconst shift_by_max = true;",
+            "2:7: `shift_by_max` is for losses of rows: expected `row_terms` and `row_loss`",
+        ),
+        (
+            "/* const shift_by_max */ const shift_by_max = 1;\nROWS",
+            "1:32: `shift_by_max` is no bool: expected `const shift_by_max = true;`",
+        ),
+        (
+            "const shift_by_max: i32 = 1;\nROWS",
+            "1:1: `shift_by_max` is no bool: expected `const shift_by_max = true;`",
+        ),
+        (
+            "override shift_by_max = true;\nROWS",
+            "1:1: `shift_by_max` is no option: expected `const shift_by_max = true;`",
+        ),
+        (
+            "var<private> shift_by_max = true;\nROWS",
+            "1:1: `shift_by_max` is no variable: expected `const shift_by_max = true;`",
         ),
     ];
     let mut wrong = String::new();
     for (text, expected) in table {
-        let text = text.replace("LOSS", LOSS);
+        let text = text.replace("LOSS", LOSS).replace("ROWS", ROWS);
         let found = refused(&text);
         if found != expected {
             wrong += &format!("{text}\n    found    {found}\n    expected {expected}\n");
@@ -300,9 +343,14 @@ fn comments_hide_functions() {
         without_comments("a /* b /* c */ é */ d // e\nf"),
         "a                    d     \nf"
     );
-    let of = |text: &str| function_name(text, "main").to_range();
+    let of = |text: &str| declared(text, "fn", "main").to_range();
     assert_eq!(of("// fn main\nfn mains() {} fn\tmain ()"), Some(28..32));
     assert_eq!(of("xfn main"), None);
+    let of = |text: &str| declared(text, "const", "a").to_range();
+    assert_eq!(
+        of("fn f() { const a = 1; } const ab = 1; const a=1;"),
+        Some(44..45)
+    );
 }
 
 /// What is long or deep either passes everything or is refused at its place.
