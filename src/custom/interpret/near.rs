@@ -70,6 +70,15 @@ impl Near {
         rounded(v, v, v)
     }
 
+    /// A number that f32 arithmetic made, this near to what it should be; infinitely far is anything.
+    pub fn around(v: f64, bound: f64) -> Near {
+        match bound {
+            0.0 => Near::of(v),
+            _ if !bound.is_finite() => Near::wild(v),
+            _ => within(v, v - bound, v + bound),
+        }
+    }
+
     fn wild(v: f64) -> Near {
         let (lo, hi, terms) = (f64::NAN, f64::NAN, None);
         Near { v, lo, hi, terms }
