@@ -9,7 +9,7 @@ use super::expression::holds;
 use super::floats::{frexp, ldexp};
 use super::math::expanded;
 use super::*;
-use crate::bounds::{DIV, TINY, U};
+use crate::bounds::{TINY, U};
 use crate::custom::derive::{derive, tests as derived};
 use crate::custom::emit::checked;
 
@@ -563,7 +563,7 @@ pub(super) fn points(count: u64) -> Vec<[f64; 2]> {
         -88.0,
         104.0,
         -104.0,
-        3.1415927,
+        std::f32::consts::PI,
         16777216.0,
         2.5e38,
         -2.5e38,
@@ -768,7 +768,7 @@ fn bounds_of_well_conditioned_expressions_are_small() {
         // 2.5 ulp.
         ("x / t", |x, t| x / t, 5.1),
         // One of the products, one of the sum, and one of another order.
-        ("dot(vec2(x, t), vec2(t, x))", |x, t| 2.0 * x * t, 2.1),
+        ("dot(vec2(x, t), vec2(t, x))", |x, t| 2.0 * x * t, 3.1),
         // 3 + 2·3 ulp at most, and twice the error of the difference, of at most 3.
         ("exp(x - t)", |x, t| (x - t).exp(), 21.0 + 3.0),
         // 4.5 ulp, and half the errors of the sum below.
@@ -796,7 +796,6 @@ fn bounds_of_well_conditioned_expressions_are_small() {
             assert!(found.bound > 0.0);
         }
     }
-    assert!(DIV == 5.0 * U);
 }
 
 /// What f32 computes without an error has a bound of 0.
@@ -949,22 +948,4 @@ fn every_float_of_a_result_has_its_bound() {
     assert_eq!(found.value, 0.1);
     assert!(found.bound >= (f64::from(0.1f32) - 0.1).abs(), "{found:?}");
     assert!(machine.bounded(case.function, &[]).is_err());
-}
-
-#[test]
-#[ignore = "prints times"]
-fn times() {
-    let case = Case::of(LOSSES[0]);
-    let machine = case.machine();
-    let timed = |what: &str, f: &dyn Fn(f64) -> f64| {
-        let start = std::time::Instant::now();
-        let sum: f64 = (0..100_000).map(|i| f(f64::from(i) * 1e-5)).sum();
-        println!("{what}: {:?} ({sum})", start.elapsed());
-    };
-    for _ in 0..3 {
-        timed("loss", &|x| machine.loss(&[x, 1.0]).expect("a loss"));
-        timed("bounded", &|x| {
-            machine.bounded(case.function, &[x, 1.0]).expect("bounds")[0].bound
-        });
-    }
 }

@@ -284,10 +284,13 @@ fn element<N>(value: &Value<N>, index: u32) -> Outcome<&Value<N>> {
     found.ok_or_else(|| "this has no parts".to_owned())
 }
 
+/// A function of some scalars.
+type OfScalars<'a, T, const N: usize> = dyn Fn([&Value<T>; N]) -> Outcome<Value<T>> + 'a;
+
 /// A function of scalars over all components of its operands; a scalar operand goes with each of the others' components.
 pub(super) fn each<T, const N: usize>(
     operands: [&Value<T>; N],
-    function: &dyn Fn([&Value<T>; N]) -> Outcome<Value<T>>,
+    function: &OfScalars<'_, T, N>,
 ) -> Outcome<Value<T>> {
     let parts = operands.iter().find_map(|o| match o {
         Value::Parts(all) => Some(all.len()),

@@ -299,8 +299,7 @@ impl Ways {
         if steps == 0.0 {
             return own;
         }
-        // As many ways as there may be, or NaN.
-        if !(steps < MOST_WAYS as f64) {
+        if steps.is_nan() || steps >= MOST_WAYS as f64 {
             self.lose();
             return own;
         }
@@ -385,7 +384,7 @@ impl Ways {
     fn wave(&self, x: Near, wave: fn(f64) -> f64) -> Near {
         let v = wave(x.v);
         // As an f32, π is a little more.
-        if !(x.most() <= f64::from(std::f32::consts::PI)) {
+        if x.is_wild() || x.most() > f64::from(std::f32::consts::PI) {
             return Near::wild(v);
         }
         let (middle, radius) = (0.5 * (x.lo + x.hi), 0.5 * (x.hi - x.lo));
@@ -524,7 +523,8 @@ impl Floats for Ways {
         let count = some.clone().count();
         if count <= 2 {
             let [a, b] = [some.next(), some.next()].map(|t| t.copied().unwrap_or_default());
-            return self.sum(a, b).with(v);
+            let sum = self.sum(a, b);
+            return Near { v, ..sum };
         }
         let (mut lo, mut hi, mut size) = (0.0, 0.0, 0.0);
         for term in some {
@@ -533,7 +533,7 @@ impl Floats for Ways {
             size += term.most();
         }
         // A part of the sum may overflow.
-        if !(size <= MOST) {
+        if size.is_nan() || size > MOST {
             return match (
                 terms.iter().all(|t| t.lo >= 0.0),
                 terms.iter().all(|t| t.hi <= 0.0),
@@ -545,7 +545,11 @@ impl Floats for Ways {
         }
         // In any order each addition is off by U of no more than all terms together, or a subnormal.
         let error = (count - 1) as f64 * SECOND * (U * size + TINY);
-        within(v, lo - error, hi + error)
+        let weight = 3 * count as u32;
+        Near {
+            terms: Some(Terms { weight, size }),
+            ..within(v, lo - error, hi + error)
+        }
     }
 
     fn compared(&self, op: BinaryOperator, a: Near, b: Near) -> Option<bool> {
