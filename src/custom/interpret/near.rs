@@ -4,10 +4,8 @@
 //! [`bounds`](crate::bounds), and what exact arithmetic on the same operands would: a GPU may fuse an operation with the next one.
 //! So an exact result that is an f32 has no error of its own, and equal numbers differ by exactly 0.
 //!
-//! - `+ − ×` round to nearest, as every GPU does and as [`U`] means it; WGSL itself leaves the direction open. Sums and products of sums
-//!   and products may be factored and put into another order: each of them is off by one rounding, even if it is exact. Large terms
-//!   that cancel in another order than they are written in are not taken into account, apart from those of one `dot`, matrix
-//!   product or `determinant`.
+//! - `+ − ×` round to nearest, as every GPU does and as [`U`] means it; WGSL itself leaves the direction open. Terms are not taken to
+//!   be reordered, apart from those of one `dot`, matrix product or `determinant`.
 //! - What may be subnormal may be 0.
 //! - Beyond the largest f32 lies infinity, and infinities follow IEEE 754, as on every GPU; WGSL itself promises nothing there. So the
 //!   smaller of an overflow and 1 is 1, and the exponential of -∞ is 0.
@@ -49,19 +47,17 @@ pub(super) struct Near {
     /// NaN, as `hi`, if it may be anything.
     lo: f64,
     hi: f64,
-    /// Whether it is a sum or a product, which a compiler may put into another one.
-    made: bool,
 }
 
 impl Near {
     /// A number that is given to a GPU as an f32.
     pub fn of(v: f64) -> Near {
-        nearest(v, v, v)
+        rounded(v, v, v)
     }
 
     fn wild(v: f64) -> Near {
-        let (lo, hi, made) = (f64::NAN, f64::NAN, false);
-        Near { v, lo, hi, made }
+        let (lo, hi) = (f64::NAN, f64::NAN);
+        Near { v, lo, hi }
     }
 
     pub fn is_wild(&self) -> bool {
@@ -77,7 +73,6 @@ impl Near {
                 v: self.v,
                 lo: self.lo.min(other.lo),
                 hi: self.hi.max(other.hi),
-                made: self.made || other.made,
             },
         }
     }
@@ -120,11 +115,6 @@ impl Near {
     fn is_point(&self) -> bool {
         self.lo == self.hi
     }
-
-    fn is_power_of_two(&self) -> bool {
-        const FRACTION: u64 = (1 << 52) - 1;
-        self.is_point() && self.lo.is_normal() && self.lo.to_bits() & FRACTION == 0
-    }
 }
 
 /// A range with what f32 makes of its ends. Nothing else is done to them: they are what an operation may come to.
@@ -143,26 +133,13 @@ fn within(v: f64, lo: f64, hi: f64) -> Near {
         v,
         lo: if lo > 0.0 && lo < TINY { 0.0 } else { lo },
         hi: if hi < 0.0 && hi > -TINY { 0.0 } else { hi },
-        made: false,
     }
 }
 
 /// Rounded to nearest, or not at all.
-fn nearest(v: f64, lo: f64, hi: f64) -> Near {
+fn rounded(v: f64, lo: f64, hi: f64) -> Near {
     let [low, high] = [lo, hi].map(|end| f64::from(end as f32));
     within(v, lo.min(low), hi.max(high))
-}
-
-/// A sum or a product, rounded or not at all. If it is one of sums and products even an exact one is off by as much as any rounding may
-/// be, because compilers factor and reorder: of `a*b + a*c` they make `a*(b + c)`, and of `(a + b) + c` the sum in another order, which
-/// round in other places.
-fn rounded(v: f64, lo: f64, hi: f64, of: [Near; 2]) -> Near {
-    let made = of.iter().any(|n| n.made);
-    let near = match made {
-        true => loose(v, lo, hi, U),
-        false => nearest(v, lo, hi),
-    };
-    Near { made: true, ..near }
 }
 
 /// The error at `y` that comes with a relative one. The ulp of subnormals is that of the smallest normal number.
@@ -315,7 +292,6 @@ impl Ways {
             },
             lo: v.lo.max(low),
             hi: v.hi.min(high),
-            made: false,
         };
         (self.difference(here, within(k, k, k)), whole)
     }
@@ -410,8 +386,8 @@ impl Floats for Ways {
     }
 
     fn negated(&self, a: Near) -> Near {
-        let (v, lo, hi, made) = (-a.v, -a.hi, -a.lo, a.made);
-        Near { v, lo, hi, made }
+        let (v, lo, hi) = (-a.v, -a.hi, -a.lo);
+        Near { v, lo, hi }
     }
 
     fn sum(&self, a: Near, b: Near) -> Near {
@@ -419,7 +395,7 @@ impl Floats for Ways {
         let opposite = |a: Near, b: Near| a.hi == f64::INFINITY && b.lo == f64::NEG_INFINITY;
         match opposite(a, b) || opposite(b, a) {
             true => Near::wild(v),
-            false => rounded(v, a.lo + b.lo, a.hi + b.hi, [a, b]),
+            false => rounded(v, a.lo + b.lo, a.hi + b.hi),
         }
     }
 
@@ -434,14 +410,7 @@ impl Floats for Ways {
             return Near::wild(v);
         }
         let (lo, hi) = corners(a, b, |a, b| a * b);
-        // A power of two changes no digits, wherever it is multiplied with.
-        match a.is_power_of_two() || b.is_power_of_two() {
-            true => Near {
-                made: a.made || b.made,
-                ..nearest(v, lo, hi)
-            },
-            false => rounded(v, lo, hi, [a, b]),
-        }
+        rounded(v, lo, hi)
     }
 
     fn square(&self, a: Near) -> Near {
@@ -484,11 +453,7 @@ impl Floats for Ways {
         let count = some.clone().count();
         if count <= 2 {
             let [a, b] = [some.next(), some.next()].map(|t| t.copied().unwrap_or_default());
-            let made = true;
-            return Near {
-                made,
-                ..self.sum(a, b).with(v)
-            };
+            return self.sum(a, b).with(v);
         }
         let (mut lo, mut hi, mut size) = (0.0, 0.0, 0.0);
         for term in some {
@@ -509,11 +474,7 @@ impl Floats for Ways {
         }
         // In any order each addition is off by U of no more than all terms together, or a subnormal.
         let error = (count - 1) as f64 * SECOND * (U * size + TINY);
-        let made = true;
-        Near {
-            made,
-            ..within(v, lo - error, hi + error)
-        }
+        within(v, lo - error, hi + error)
     }
 
     fn compared(&self, op: BinaryOperator, a: Near, b: Near) -> Option<bool> {
@@ -632,8 +593,6 @@ impl Floats for Ways {
                     false => angle.or(loose(v, -std::f64::consts::PI, std::f64::consts::PI, ATAN)),
                 }
             }
-            // The logarithm is -∞, which not all GPUs bring to the end: lavapipe has 0 for all powers of 0.
-            MathFunction::Pow if a.holds_zero() && !(b.lo > 0.0) => Near::wild(v),
             MathFunction::Pow => {
                 let power = self.product(b, self.log(a, f64::log2));
                 self.exp(power, f64::exp2).with(v)
@@ -720,7 +679,6 @@ impl Floats for Ways {
             v: f64::from(own.1),
             lo,
             hi,
-            made: false,
         };
         let exponent = self.whole(range, lo, hi) as i32;
         // What has this exponent.
@@ -738,7 +696,7 @@ impl Floats for Ways {
     fn ldexp(&self, a: Near, by: i32) -> Near {
         let v = ldexp(a.v, by);
         // WGSL leaves open what comes of larger exponents, and whether 0 comes of those of subnormals.
-        let scaled = nearest(v, ldexp(a.lo, by), ldexp(a.hi, by));
+        let scaled = rounded(v, ldexp(a.lo, by), ldexp(a.hi, by));
         match by {
             129.. => Near::wild(v),
             ..=-127 => scaled.or_zero(),
@@ -778,7 +736,6 @@ impl Floats for Ways {
                 v: place(own),
                 lo,
                 hi,
-                made: false,
             },
             lo,
             hi,
