@@ -21,6 +21,8 @@ use super::parse::{Kind, MOST_NESTED, Parsed, SourceError};
 mod bounds_tests;
 mod expression;
 mod floats;
+#[cfg(test)]
+mod gpu_tests;
 mod math;
 mod near;
 #[cfg(test)]

@@ -68,9 +68,20 @@ impl Gpu {
     }
 
     fn rounded(&self, v: f64) -> f64 {
+        let near = v as f32;
+        let (down, up) = match f64::from(near) > v {
+            true => (near.next_down(), near),
+            false => (near, near.next_up()),
+        };
         match self.below(4) {
+            _ if f64::from(near) == v => self.kept(v),
             0 => self.kept(v),
-            _ => self.kept(f64::from(v as f32)),
+            1 => self.kept(f64::from(near)),
+            // Not beyond the next f32.
+            _ => self
+                .moved(v, U * v.abs())
+                .max(f64::from(down))
+                .min(f64::from(up)),
         }
     }
 
@@ -109,6 +120,7 @@ impl Gpu {
     fn log(&self, v: f64, log: fn(f64) -> f64) -> f64 {
         match v {
             v if v.is_nan() || v < 0.0 => self.garbage(),
+            0.0 if self.below(2) == 0 => log(0.5 * TINY),
             0.5..=2.0 => self.moved(log(v), 2f64.powi(-21)),
             _ => self.ulps(log(v), 3.0),
         }
@@ -309,7 +321,10 @@ impl Floats for Gpu {
             MathFunction::Max => a.max(b),
             MathFunction::Atan2 => match b.abs() {
                 size if nan || size < TINY && a.abs() < TINY => self.garbage(),
-                size if (size < TINY || size > 2f64.powi(126) || a.is_infinite())
+                size if (size < TINY
+                    || size > 2f64.powi(126)
+                    || a.is_infinite()
+                    || a.abs() < TINY)
                     && self.below(2) == 0 =>
                 {
                     (2.0 * self.unit() - 1.0) * PI
@@ -318,6 +333,7 @@ impl Floats for Gpu {
                 _ if a.abs() < TINY && b < 0.0 && self.below(2) == 0 => -self.angle(a, b),
                 _ => self.angle(a, b),
             },
+            MathFunction::Pow if a == 0.0 && b <= 0.0 => self.garbage(),
             MathFunction::Pow => self.exp(self.product(b, self.log(a, f64::log2)), f64::exp2),
             MathFunction::Step => {
                 let over = self.compared(BinaryOperator::LessEqual, a, b)?;
@@ -423,10 +439,10 @@ impl Floats for Gpu {
 }
 
 /// A function of a file, with its options at their defaults.
-struct Case {
+pub(super) struct Case {
     text: String,
-    parsed: Parsed,
-    function: Handle<Function>,
+    pub parsed: Parsed,
+    pub function: Handle<Function>,
 }
 
 impl Case {
@@ -446,7 +462,7 @@ impl Case {
     }
 
     /// Its value with the derivatives by both parameters.
-    fn derived(text: &str) -> Case {
+    pub fn derived(text: &str) -> Case {
         let parsed = Case::of(text).parsed;
         let info = checked(&parsed.module).expect("a module");
         let made = derive(&parsed.module, &info, parsed.loss, &[true, true]).expect("a derivative");
@@ -460,7 +476,7 @@ impl Case {
         }
     }
 
-    fn machine(&self) -> Machine<'_> {
+    pub fn machine(&self) -> Machine<'_> {
         let settings = self.parsed.settings.iter();
         let options: Vec<_> = settings.filter_map(|s| s.default).collect();
         Machine::new(&self.parsed, &options).expect("a machine")
@@ -529,7 +545,7 @@ fn flat(value: Value) -> Vec<f64> {
 }
 
 /// Pairs of f32: common ones, those of every magnitude, and special ones.
-fn points(count: u64) -> Vec<[f64; 2]> {
+pub(super) fn points(count: u64) -> Vec<[f64; 2]> {
     let special = [
         0.0,
         -0.0,
@@ -570,7 +586,7 @@ fn points(count: u64) -> Vec<[f64; 2]> {
 }
 
 /// Each function of floats, with the part of its bound that a bad GPU reaches at least: a half, unless something is given away.
-const FUNCTIONS: &[(&str, f64)] = &[
+pub(super) const FUNCTIONS: &[(&str, f64)] = &[
     ("x + t", 0.5),
     ("x - t", 0.5),
     ("x * t", 0.5),
@@ -686,7 +702,7 @@ fn bad_gpus_stay_within_the_bounds_of_each_function() {
 }
 
 /// Losses as users write them.
-const LOSSES: &[&str] = &[
+pub(super) const LOSSES: &[&str] = &[
     "fn loss(x: f32, t: f32) -> f32 { return max(x, 0.0) - x * t + log(1.0 + exp(-abs(x))); }",
     "fn loss(x: f32, t: f32) -> f32 { let d = abs(x - t); if (d < 1.5) { return 0.5 * d * d; } return 1.5 * (d - 0.75); }",
     "fn loss(x: f32, t: f32) -> f32 { return abs(x - t); }",
@@ -710,12 +726,12 @@ const LOSSES: &[&str] = &[
 
 #[test]
 fn bad_gpus_stay_within_the_bounds_of_losses_and_their_derivatives() {
-    let all = points(250);
+    let all = points(150);
     for text in LOSSES {
         for case in [Case::of(text), Case::derived(text)] {
-            let (reached, finite) = case.hold(&all, 60);
+            let (reached, finite) = case.hold(&all, 40);
             assert!(
-                finite > 80,
+                finite > 50,
                 "{}: only {finite} bounds are finite",
                 case.text
             );
@@ -728,12 +744,12 @@ fn bad_gpus_stay_within_the_bounds_of_losses_and_their_derivatives() {
         }
     }
     // Everything that derivatives are tested with.
-    let some = &all[..60];
+    let some = &all[..50];
     let whole = |e: &&str| format!("fn loss(x: f32, t: f32) -> f32 {{ return {e}; }}");
     let expressions = derived::EXPRESSIONS.iter().map(whole);
     let functions = derived::FUNCTIONS.iter().map(|f| f.to_string());
     for text in expressions.chain(functions) {
-        let (_, finite) = Case::derived(&text).hold(some, 20);
+        let (_, finite) = Case::derived(&text).hold(some, 15);
         assert!(finite > 5, "{text}: only {finite} bounds are finite");
     }
 }
@@ -751,21 +767,21 @@ fn bounds_of_well_conditioned_expressions_are_small() {
         ),
         // 2.5 ulp.
         ("x / t", |x, t| x / t, 5.1),
-        // 1 + 0.5 of products, 1 of the sum.
+        // One of the products, one of the sum, and one of another order.
         ("dot(vec2(x, t), vec2(t, x))", |x, t| 2.0 * x * t, 2.1),
         // 3 + 2·3 ulp at most, and twice the error of the difference, of at most 3.
         ("exp(x - t)", |x, t| (x - t).exp(), 21.0 + 3.0),
-        // 4.5 ulp, and half the errors of three operations below.
+        // 4.5 ulp, and half the errors of the sum below.
         (
             "sqrt(x * x + t * t)",
             |x, t| (x * x + t * t).sqrt(),
-            9.0 + 1.1,
+            9.0 + 1.6,
         ),
-        // The exponential is at most 1 and off by 3 + 2·4 ulp, the logarithm by 2^-21, products and sums by the rest.
+        // The exponential is at most 1 and off by 3 + 2·4 ulp, the logarithm by 2^-21, products, sums and their order by the rest.
         (
             "max(x, 0.0) - x * t + log(1.0 + exp(-abs(x)))",
             |x, t| x * t + x + 1.0,
-            22.0 + 8.0 + 5.0,
+            22.0 + 8.0 + 6.0,
         ),
     ] {
         let case = Case::expression(text);
@@ -806,7 +822,7 @@ fn exact_results_have_no_bounds() {
         ("modf(x).fract + modf(x).whole", 2.75, 0.0),
         ("frexp(x).fract", 2.75, 0.0),
         ("ldexp(x, 4)", 0.3, 0.0),
-        ("max(log(x), -100.0)", 0.0, 0.0),
+        ("max(log(x), -80.0)", 0.0, 0.0),
         ("exp(x)", f64::NEG_INFINITY, 0.0),
         ("min(exp(x), 1.0)", 200.0, 0.0),
         ("select(x / t, 7.0, t == 0.0)", 1.0, 0.0),
@@ -890,6 +906,8 @@ fn overflow_and_what_is_undefined_have_no_bounds() {
         ("sin(x)", 4.0, 0.0),
         ("pow(x, t)", -2.0, 2.0),
         ("pow(x, t)", 0.0, 0.0),
+        ("pow(x, t)", 0.0, -1.0),
+        ("log(x)", 0.0, 0.0),
         ("acos(x)", 1.5, 0.0),
         ("atan2(x, t)", 0.0, 0.0),
         ("normalize(vec2(x, t)).x", 0.0, 0.0),

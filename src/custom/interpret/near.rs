@@ -4,8 +4,9 @@
 //! [`bounds`](crate::bounds), and what exact arithmetic on the same operands would: a GPU may fuse an operation with the next one.
 //! So an exact result that is an f32 has no error of its own, and equal numbers differ by exactly 0.
 //!
-//! - `+ − ×` round to nearest, as every GPU does and as [`U`] means it; WGSL itself leaves the direction open. Terms are not taken to
-//!   be reordered, apart from those of one `dot`, matrix product or `determinant`.
+//! - `+ − ×` are off by [`U`] where the result is no f32, up or down. That the error of rounding to nearest is known would be of no
+//!   use: drivers make (x + x)·x of x·x + x·x. So a sum of three numbers or more, or of two products, is off by `U` of all its terms
+//!   even if it is exact. Products whose factors are reordered until they overflow go beyond what is said here.
 //! - What may be subnormal may be 0.
 //! - Beyond the largest f32 lies infinity, and infinities follow IEEE 754, as on every GPU; WGSL itself promises nothing there. So the
 //!   smaller of an overflow and 1 is 1, and the exponential of -∞ is 0.
@@ -47,7 +48,21 @@ pub(super) struct Near {
     /// NaN, as `hi`, if it may be anything.
     lo: f64,
     hi: f64,
+    /// What it is a sum of, that a driver may reorder: none of a number that stands for itself.
+    terms: Option<Terms>,
 }
+
+/// The terms of a sum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Terms {
+    /// A number counts as 2, a product as 3.
+    weight: u32,
+    /// The magnitudes of all, together.
+    size: f64,
+}
+
+/// Sums of this weight may be reordered: three numbers, or two products, whose common factor may be taken out.
+const REORDERED: u32 = 6;
 
 impl Near {
     /// A number that is given to a GPU as an f32.
@@ -56,8 +71,8 @@ impl Near {
     }
 
     fn wild(v: f64) -> Near {
-        let (lo, hi) = (f64::NAN, f64::NAN);
-        Near { v, lo, hi }
+        let (lo, hi, terms) = (f64::NAN, f64::NAN, None);
+        Near { v, lo, hi, terms }
     }
 
     pub fn is_wild(&self) -> bool {
@@ -73,6 +88,7 @@ impl Near {
                 v: self.v,
                 lo: self.lo.min(other.lo),
                 hi: self.hi.max(other.hi),
+                terms: None,
             },
         }
     }
@@ -98,6 +114,13 @@ impl Near {
         within(v, self.lo, self.hi)
     }
 
+    fn terms(&self) -> Terms {
+        self.terms.unwrap_or(Terms {
+            weight: 2,
+            size: self.most(),
+        })
+    }
+
     /// The largest magnitude.
     fn most(&self) -> f64 {
         self.lo.abs().max(self.hi.abs())
@@ -110,6 +133,10 @@ impl Near {
     /// Whether it may be 0, or become it where subnormals do.
     fn holds_zero(&self) -> bool {
         self.lo < TINY && self.hi > -TINY
+    }
+
+    fn is_zero(&self) -> bool {
+        self.lo == 0.0 && self.hi == 0.0
     }
 
     fn is_point(&self) -> bool {
@@ -133,13 +160,17 @@ fn within(v: f64, lo: f64, hi: f64) -> Near {
         v,
         lo: if lo > 0.0 && lo < TINY { 0.0 } else { lo },
         hi: if hi < 0.0 && hi > -TINY { 0.0 } else { hi },
+        terms: None,
     }
 }
 
-/// Rounded to nearest, or not at all.
+/// Off by a rounding at either end, unless it is an f32.
 fn rounded(v: f64, lo: f64, hi: f64) -> Near {
-    let [low, high] = [lo, hi].map(|end| f64::from(end as f32));
-    within(v, lo.min(low), hi.max(high))
+    let error = |end: f64| match f64::from(end as f32) == end {
+        true => 0.0,
+        false => off(end, U),
+    };
+    within(v, lo - error(lo), hi + error(hi))
 }
 
 /// The error at `y` that comes with a relative one. The ulp of subnormals is that of the smallest normal number.
@@ -292,8 +323,10 @@ impl Ways {
             },
             lo: v.lo.max(low),
             hi: v.hi.min(high),
+            terms: None,
         };
-        (self.difference(here, within(k, k, k)), whole)
+        let fraction = self.difference(here, within(k, k, k));
+        (fraction.with(fraction.v), whole)
     }
 
     /// The least and the greatest angle, with the error of an arc tangent.
@@ -315,7 +348,12 @@ impl Ways {
         let low = (lo - off(lo, exp(x.lo))).max(0.0);
         // `max` forgets a NaN.
         let low = if lo.is_nan() { lo } else { low };
-        within(power(x.v), low, hi + off(hi, exp(x.hi)))
+        // Among subnormals, the error grows where the number falls; but no more comes than a subnormal.
+        let small = match x.lo < x.hi && lo < TINY {
+            true => TINY * exp(x.lo).min(1.0),
+            false => 0.0,
+        };
+        within(power(x.v), low, hi + off(hi, exp(x.hi)).max(small))
     }
 
     fn log(&self, x: Near, log: fn(f64) -> f64) -> Near {
@@ -329,6 +367,8 @@ impl Ways {
             0.0
         };
         let error = near_1.max(off(lo, LOG)).max(off(hi, LOG));
+        // That of 0 is -∞, or as if 0 were subnormal.
+        let hi = if x.hi < TINY { log(TINY) } else { hi };
         within(v, lo - error, hi + error)
     }
 
@@ -387,16 +427,30 @@ impl Floats for Ways {
 
     fn negated(&self, a: Near) -> Near {
         let (v, lo, hi) = (-a.v, -a.hi, -a.lo);
-        Near { v, lo, hi }
+        Near { v, lo, hi, ..a }
     }
 
     fn sum(&self, a: Near, b: Near) -> Near {
         let v = a.v + b.v;
         let opposite = |a: Near, b: Near| a.hi == f64::INFINITY && b.lo == f64::NEG_INFINITY;
-        match opposite(a, b) || opposite(b, a) {
-            true => Near::wild(v),
-            false => rounded(v, a.lo + b.lo, a.hi + b.hi),
+        if opposite(a, b) || opposite(b, a) {
+            return Near::wild(v);
         }
+        let sum = rounded(v, a.lo + b.lo, a.hi + b.hi);
+        // Nothing is reordered around a 0.
+        if a.is_zero() || b.is_zero() {
+            let terms = if a.is_zero() { b.terms } else { a.terms };
+            return Near { terms, ..sum };
+        }
+        let (a, b) = (a.terms(), b.terms());
+        let weight = a.weight.saturating_add(b.weight);
+        let size = a.size + b.size;
+        let sum = match weight >= REORDERED && size.is_finite() && !sum.is_wild() {
+            true => within(v, sum.lo - U * size, sum.hi + U * size),
+            false => sum,
+        };
+        let terms = Some(Terms { weight, size });
+        Near { terms, ..sum }
     }
 
     fn difference(&self, a: Near, b: Near) -> Near {
@@ -410,7 +464,14 @@ impl Floats for Ways {
             return Near::wild(v);
         }
         let (lo, hi) = corners(a, b, |a, b| a * b);
-        rounded(v, lo, hi)
+        let terms = Some(Terms {
+            weight: 3,
+            size: a.terms().size * b.terms().size,
+        });
+        Near {
+            terms,
+            ..rounded(v, lo, hi)
+        }
     }
 
     fn square(&self, a: Near) -> Near {
@@ -439,7 +500,8 @@ impl Floats for Ways {
         let ratio = self.quotient(a, b);
         let [own, lo, hi] = [ratio.v, ratio.lo, ratio.hi].map(f64::trunc);
         let times = self.stepped(own, lo, hi);
-        self.difference(a, self.product(b, times))
+        let rest = self.difference(a, self.product(b, times));
+        rest.with(rest.v)
     }
 
     fn root(&self, a: Near) -> Near {
@@ -449,7 +511,7 @@ impl Floats for Ways {
 
     fn total(&self, terms: &[Near]) -> Near {
         let v = terms.iter().map(|t| t.v).sum();
-        let mut some = terms.iter().filter(|t| !(t.lo == 0.0 && t.hi == 0.0));
+        let mut some = terms.iter().filter(|t| !t.is_zero());
         let count = some.clone().count();
         if count <= 2 {
             let [a, b] = [some.next(), some.next()].map(|t| t.copied().unwrap_or_default());
@@ -587,12 +649,15 @@ impl Floats for Ways {
             MathFunction::Max => within(v, a.lo.max(b.lo), a.hi.max(b.hi)),
             MathFunction::Atan2 => {
                 let angle = self.angle(v, a, b);
-                let covered = !b.holds_zero() && b.most() <= MOST_DIVISOR && !a.holds_infinity();
+                let normal = !(a.holds_zero() || a.holds_infinity());
+                let covered = normal && !b.holds_zero() && b.most() <= MOST_DIVISOR;
                 match covered {
                     true => angle,
                     false => angle.or(loose(v, -std::f64::consts::PI, std::f64::consts::PI, ATAN)),
                 }
             }
+            // Some find 0 for all powers of 0.
+            MathFunction::Pow if a.holds_zero() && b.lo <= 0.0 => Near::wild(v),
             MathFunction::Pow => {
                 let power = self.product(b, self.log(a, f64::log2));
                 self.exp(power, f64::exp2).with(v)
@@ -645,6 +710,12 @@ impl Floats for Ways {
         let sizes = |c: &Vec<Near>| c.iter().map(Near::most).collect();
         let sizes: Vec<Vec<f64>> = columns.iter().map(sizes).collect();
         let size = expanded(&Plain, &sizes, false);
+        // Products that zeros take out may overflow before that.
+        let most = sizes.iter().flatten().fold(0.0, |a: f64, b| a.max(*b));
+        let size = match most.powi(columns.len() as i32) <= MOST {
+            true => size,
+            false => f64::INFINITY,
+        };
         let error = match size {
             0.0 => 0.0,
             size if size <= MOST => roundings * SECOND * (U * size + TINY),
@@ -665,7 +736,7 @@ impl Floats for Ways {
     }
 
     fn frexp(&self, a: Near) -> (Near, i32) {
-        if a.lo == 0.0 && a.hi == 0.0 {
+        if a.is_zero() {
             return (a, 0);
         }
         let own = frexp(a.v);
@@ -679,6 +750,7 @@ impl Floats for Ways {
             v: f64::from(own.1),
             lo,
             hi,
+            terms: None,
         };
         let exponent = self.whole(range, lo, hi) as i32;
         // What has this exponent.
@@ -736,6 +808,7 @@ impl Floats for Ways {
                 v: place(own),
                 lo,
                 hi,
+                terms: None,
             },
             lo,
             hi,
