@@ -430,7 +430,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ),
     (MSE, "--out-grad g.npy --out-loss g.npy", &["g.npy"]),
     // Pictures.
-    ("", "plot", &["requires a subcommand"]),
+    ("", "plot", &["required", "<WHAT>", "--out"]),
     ("", "plot metrics", &["metrics"]),
     ("", "plot losses", &["--out"]),
     (
