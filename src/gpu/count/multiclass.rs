@@ -198,6 +198,6 @@ ordered_state!(
     "
 Of logits, for a state with room for scores, the batch makes a buffer of 16 bytes a row, for what the classes of the row have in
 common, and keeps it as long as it lives; every `update` writes it anew. No other batch makes any.",
-    "[`Error::TooLarge`](crate::Error::TooLarge) for rows larger than a binding or 2³² numbers, and for more rows than one buffer has room
-for at 16 bytes each, 2²⁹ at most, where such a one is made;"
+    "[`Error::TooLarge`](crate::Error::TooLarge) for rows larger than a binding or 2³² numbers, and, where such a buffer is made, for more
+rows than it can hold: 2²⁹ are always too many;"
 );
