@@ -1,6 +1,7 @@
 //! Kernels that say the written gradient and the derived one, side by side or one of them.
 
 use super::{Derived, NUMERICS, PIECES, Points, column, plain, prune};
+use crate::custom::derive::change_name;
 use crate::gpu::Gpu;
 use crate::loss::{Info, OptionKind, OptionValue};
 use naga::compact::KeepUnused;
@@ -94,7 +95,7 @@ pub(super) fn kernel(info: &'static Info, written: bool, own: Option<&Derived>) 
         text += &format!("    let o = {}({});\n", own.name, names.join(", "));
         text += &number(1, "o.v".into());
         for k in 0..inputs {
-            text += &number(2 + inputs + k, format!("o.d{k}_"));
+            text += &number(2 + inputs + k, format!("o.{}", change_name(k)));
         }
     }
     text + "}\n"

@@ -2,6 +2,7 @@
 
 use super::tree::{Case, Cases};
 use super::{Both, runner};
+use crate::custom::derive::change_name;
 use crate::custom::derive::tests::{EXPRESSIONS, FUNCTIONS};
 use crate::custom::interpret::Machine;
 use crate::gpu::Gpu;
@@ -68,7 +69,7 @@ fn held(gpu: &Gpu, all: &[Asked<'_>]) -> Result<Seen, (usize, String)> {
         let arguments: Vec<_> = ["p.x", "p.y", "p.z"].into_iter().take(count).collect();
         let call = format!("{prefix}loss_change({})", arguments.join(", "));
         let by = asked.inputs.iter().filter(|by| **by).count();
-        let derivatives = (0..by).map(|i| format!("r.d{i}_"));
+        let derivatives = (0..by).map(|i| format!("r.{}", change_name(i)));
         let numbers = std::iter::once("r.v".to_owned()).chain(derivatives);
         functions.calls.push((call, numbers.collect()));
         let point = |p: &[f64; 3]| {
