@@ -59,6 +59,8 @@ struct Terms {
     weight: u32,
     /// The magnitudes of all, together.
     size: f64,
+    /// What the range has been widened by for other orders.
+    extra: f64,
 }
 
 /// Sums of this weight may be reordered: three numbers, or two products, whose common factor may be taken out.
@@ -127,6 +129,7 @@ impl Near {
         self.terms.unwrap_or(Terms {
             weight: 2,
             size: self.most(),
+            extra: 0.0,
         })
     }
 
@@ -453,11 +456,23 @@ impl Floats for Ways {
         let (a, b) = (a.terms(), b.terms());
         let weight = a.weight.saturating_add(b.weight);
         let size = a.size + b.size;
-        let sum = match weight >= REORDERED && size.is_finite() && !sum.is_wild() {
-            true => within(v, sum.lo - U * size, sum.hi + U * size),
+        let mut extra = a.extra + b.extra;
+        let reordered = weight >= REORDERED && size.is_finite() && !sum.is_wild();
+        let sum = match reordered {
+            true => {
+                // In any order every addition, one fewer than there are terms, is off by U of no more than all terms together.
+                let all = f64::from(weight.div_ceil(2) - 1) * U * size;
+                let more = (all - extra).max(0.0);
+                extra += more;
+                within(v, sum.lo - more, sum.hi + more)
+            }
             false => sum,
         };
-        let terms = Some(Terms { weight, size });
+        let terms = Some(Terms {
+            weight,
+            size,
+            extra,
+        });
         Near { terms, ..sum }
     }
 
@@ -475,6 +490,7 @@ impl Floats for Ways {
         let terms = Some(Terms {
             weight: 3,
             size: a.terms().size * b.terms().size,
+            extra: 0.0,
         });
         Near {
             terms,
@@ -547,7 +563,11 @@ impl Floats for Ways {
         let error = (count - 1) as f64 * SECOND * (U * size + TINY);
         let weight = 3 * count as u32;
         Near {
-            terms: Some(Terms { weight, size }),
+            terms: Some(Terms {
+                weight,
+                size,
+                extra: 0.0,
+            }),
             ..within(v, lo - error, hi + error)
         }
     }
