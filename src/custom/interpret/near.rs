@@ -5,7 +5,7 @@
 //! So an exact result that is an f32 has no error of its own, and equal numbers differ by exactly 0.
 //!
 //! - `+ − ×` are off by [`U`] where the result is no f32, up or down. That the error of rounding to nearest is known would be of no
-//!   use: drivers make (x + x)·x of x·x + x·x. So a sum of three numbers or more, or of two products, is off by `U` of all its terms
+//!   use: drivers make (x + x)·x of x·x + x·x. So a sum of three numbers or more, or of two products, may be off by `U` of all its terms
 //!   even if it is exact. Products whose factors are reordered until they overflow go beyond what is said here.
 //! - What may be subnormal may be 0.
 //! - Beyond the largest f32 lies infinity, and infinities follow IEEE 754, as on every GPU; WGSL itself promises nothing there. So the
@@ -59,8 +59,9 @@ struct Terms {
     weight: u32,
     /// The magnitudes of all, together.
     size: f64,
-    /// What the range has been widened by for other orders.
-    extra: f64,
+    /// Their exact sum, each term with the range that it has.
+    lo: f64,
+    hi: f64,
 }
 
 /// Sums of this weight may be reordered: three numbers, or two products, whose common factor may be taken out.
@@ -129,7 +130,8 @@ impl Near {
         self.terms.unwrap_or(Terms {
             weight: 2,
             size: self.most(),
-            extra: 0.0,
+            lo: self.lo,
+            hi: self.hi,
         })
     }
 
@@ -438,7 +440,13 @@ impl Floats for Ways {
 
     fn negated(&self, a: Near) -> Near {
         let (v, lo, hi) = (-a.v, -a.hi, -a.lo);
-        Near { v, lo, hi, ..a }
+        let turned = |t: Terms| Terms {
+            lo: -t.hi,
+            hi: -t.lo,
+            ..t
+        };
+        let terms = a.terms.map(turned);
+        Near { v, lo, hi, terms }
     }
 
     fn sum(&self, a: Near, b: Near) -> Near {
@@ -456,22 +464,21 @@ impl Floats for Ways {
         let (a, b) = (a.terms(), b.terms());
         let weight = a.weight.saturating_add(b.weight);
         let size = a.size + b.size;
-        let mut extra = a.extra + b.extra;
+        let (lo, hi) = (a.lo + b.lo, a.hi + b.hi);
         let reordered = weight >= REORDERED && size.is_finite() && !sum.is_wild();
         let sum = match reordered {
             true => {
                 // In any order every addition, one fewer than there are terms, is off by U of no more than all terms together.
-                let all = f64::from(weight.div_ceil(2) - 1) * U * size;
-                let more = (all - extra).max(0.0);
-                extra += more;
-                within(v, sum.lo - more, sum.hi + more)
+                let error = f64::from(weight.div_ceil(2) - 1) * U * size;
+                within(v, sum.lo.min(lo - error), sum.hi.max(hi + error))
             }
             false => sum,
         };
         let terms = Some(Terms {
             weight,
             size,
-            extra,
+            lo,
+            hi,
         });
         Near { terms, ..sum }
     }
@@ -490,7 +497,8 @@ impl Floats for Ways {
         let terms = Some(Terms {
             weight: 3,
             size: a.terms().size * b.terms().size,
-            extra: 0.0,
+            lo,
+            hi,
         });
         Near {
             terms,
@@ -566,7 +574,8 @@ impl Floats for Ways {
             terms: Some(Terms {
                 weight,
                 size,
-                extra: 0.0,
+                lo,
+                hi,
             }),
             ..within(v, lo - error, hi + error)
         }
