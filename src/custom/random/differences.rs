@@ -130,7 +130,8 @@ fn held(case: &Case, both: &Both) -> Result<Seen, String> {
                 .any(|f| both.source.text.contains(f));
             let share = if rounded { 1.0 } else { 0.0 };
             let noise = worst * (2f64.powi(-29) / (WIDTH / 4.0) + share);
-            if !((got - slope).abs() <= room + noise) {
+            let error = (got - slope).abs();
+            if error.is_nan() || error > room + noise {
                 return Err(format!(
                     "at {here:?} the derivative by {} is {got:e}, expected {slope:e} ± {room:e} and {noise:e}",
                     case.parameters[i]
