@@ -27,7 +27,7 @@ use parse::Kind;
 use source::{Shape, describe};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A loss that a user wrote.
 ///
@@ -56,6 +56,8 @@ pub struct Custom {
     values: Vec<OptionValue>,
     /// The derived function with the options as they are.
     machine: Result<Machine<'static>, SourceError>,
+    /// The first thing that could not be evaluated, as a loop that does not end: nothing is tried after it.
+    fault: OnceLock<SourceError>,
 }
 
 impl Custom {
@@ -101,6 +103,18 @@ impl Custom {
             source,
             machine: source.machine(&source.defaults),
             values: source.defaults.clone(),
+            fault: OnceLock::new(),
+        }
+    }
+
+    /// What the reference could not evaluate, if it came to that with these options.
+    pub(crate) fn check_fault(&self) -> Result<()> {
+        match (self.fault.get(), &self.machine) {
+            (Some(error), _) | (None, Err(error)) => Err(Error::Source {
+                name: self.info.name.into(),
+                error: Box::new(error.clone()),
+            }),
+            (None, Ok(_)) => Ok(()),
         }
     }
 
@@ -141,9 +155,10 @@ impl Loss for Custom {
         };
         check_value(self.info.name, option, &value)?;
         let before = std::mem::replace(slot, value);
-        match self.source.machine(&self.values) {
+        match self.source.finite_machine(&self.values) {
             Ok(machine) => {
                 self.machine = Ok(machine);
+                self.fault = OnceLock::new();
                 Ok(())
             }
             // What follows from this option cannot be worked out.

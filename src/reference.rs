@@ -26,7 +26,8 @@ pub fn loss(loss: &dyn Loss, batch: &Batch<'_>) -> Result<Outcome<f64>> {
 /// As [`loss`], but bad labels stay in the status, as they do on a device.
 ///
 /// # Errors
-/// Whatever [`Batch::layout`] refuses.
+/// Whatever [`Batch::layout`] refuses; [`Error::Source`](crate::Error::Source) where a custom loss cannot be evaluated, as a loop that does
+/// not end.
 pub fn evaluate(loss: &dyn Loss, batch: &Batch<'_>) -> Result<Outcome<f64>> {
     Ok(run(loss, batch, false, 0.0)?.0)
 }
@@ -189,6 +190,9 @@ fn run(
             |x| math.admits(x),
         ),
     };
+    if let Some(custom) = loss.custom() {
+        custom.check_fault()?;
+    }
     if total.status.valid == 0 {
         // No row counts: everything is 0 by definition.
         for out in [&mut total, &mut limit] {

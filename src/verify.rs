@@ -87,7 +87,11 @@ pub async fn run_async(
     let mut summary = Summary::default();
     for (info, corners, cases) in &work {
         if info.is_custom() {
-            for row in custom::checks(info, corners) {
+            let rows = custom::checks(info, corners);
+            for custom in corners.iter().filter_map(|loss| loss.custom()) {
+                custom.check_fault()?;
+            }
+            for row in rows {
                 summary.cases += 1;
                 summary.failed += usize::from(!row.check.pass);
                 each(&row, summary.cases, total);
@@ -145,6 +149,8 @@ pub struct Check {
     pub bound: f64,
     /// That proportion: at most 1 where the check passes.
     pub worst: f64,
+    /// How many numbers have no finite bound: those of a custom loss whose arithmetic may overflow there, or is not defined.
+    pub unbounded: usize,
     /// Whether every number is within its own bound, and the status is the reference's.
     pub pass: bool,
     /// The first thing that was wrong.
@@ -254,6 +260,7 @@ impl Check {
             grad_err: 0.0,
             bound: 0.0,
             worst: 0.0,
+            unbounded: 0,
             pass: true,
             complaint: None,
         }
@@ -284,6 +291,7 @@ impl Check {
         }
         for (i, ((&got, &want), &bound)) in found.iter().zip(expected).zip(bounds).enumerate() {
             let got = f64::from(got);
+            self.unbounded += usize::from(bound == f64::INFINITY);
             let near_overflow = want.abs() + bound >= dtype.overflow();
             let right = if want.is_nan() || (want.is_infinite() && !kind_matters) {
                 if kind_matters {
@@ -313,9 +321,13 @@ impl Check {
                 if !(got.is_finite() && want.is_finite()) {
                     *err = f64::INFINITY;
                 }
-                self.complain(format!(
-                    "{what}[{i}]: expected {want:e} ± {bound:.1e}, found {got:e}"
-                ));
+                self.complain(match bound.is_finite() {
+                    true => format!("{what}[{i}]: expected {want:e} ± {bound:.1e}, found {got:e}"),
+                    // Of f64, where f32 has no bound.
+                    false => format!(
+                        "{what}[{i}]: expected {want:e}, found {got:e}: the arithmetic overflows in f32, or is not defined there"
+                    ),
+                });
             }
         }
     }

@@ -189,9 +189,15 @@ pub fn check_json(check: &Check) -> Value {
 /// The same as a line.
 pub fn check_text(check: &Check) -> String {
     let verdict = if check.pass { "pass" } else { "FAIL" };
+    let unbounded = match check.unbounded {
+        0 => String::new(),
+        n => format!(
+            "; {n} numbers have none, since f32 may overflow there or WGSL promises nothing"
+        ),
+    };
     format!(
         "check: {verdict}  loss error {:.1e}, gradient error {:.1e}; every number has its own bound, the worst is at \
-         {:.0} % of it",
+         {:.0} % of it{unbounded}",
         check.loss_err,
         check.grad_err,
         100.0 * check.worst

@@ -55,6 +55,8 @@ fn parse(info: &'static Info, option: &'static OptionInfo, text: &str) -> Result
         OptionKind::Number | OptionKind::NumberOrColumns => text
             .parse::<f64>()
             .ok()
+            // A whole number that f32 does not have would become another one.
+            .filter(|v| !option.range.is_whole() || f64::from(*v as f32) == *v)
             .map(|v| v as f32)
             // Here, because the loss would name the infinity that a large number has become.
             .filter(|v| v.is_finite())

@@ -37,6 +37,7 @@ struct Origin {
     weight: Option<String>,
     class_weight: Option<String>,
     options: options::Files,
+    wgsl: Option<String>,
 }
 
 impl Problem {
@@ -51,6 +52,7 @@ impl Problem {
         check_outputs(args)?;
         let mut origin = Origin {
             options: options::set(&mut *loss, &args.set)?,
+            wgsl: args.wgsl.as_deref().map(one_line),
             target: args.target.clone(),
             weight: args.weight.clone(),
             class_weight: args.class_weight.clone().filter(|f| f != BALANCED),
@@ -160,6 +162,12 @@ impl Problem {
 
 impl Origin {
     fn blame(&self, error: Error) -> Failure {
+        if let (Error::Source { error, .. }, Some(file)) = (&error, &self.wgsl) {
+            return Failure::Source {
+                file: file.clone(),
+                error: error.clone(),
+            };
+        }
         let file = match &error {
             Error::BadLabels { .. } | Error::BadTargets { .. } => self.target.as_ref(),
             Error::BadWeight { what: "weight", .. } => self.weight.as_ref(),
@@ -215,9 +223,11 @@ pub fn custom(file: &str) -> Result<Custom, Failure> {
             format!("the byte {byte:#04x} at index {at}"),
         )
     })?;
+    // Which some editors put in front.
+    let text = text.trim_start_matches('\u{feff}');
     let stem = path.file_stem().map(|s| s.to_string_lossy());
     let name = one_line(&stem.unwrap_or_default());
-    Custom::new(&name, &text).map_err(|error| match error {
+    Custom::new(&name, text).map_err(|error| match error {
         // By the file's name, as compilers do it.
         Error::Source { error, .. } => Failure::Source {
             file: shown.clone(),

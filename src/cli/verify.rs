@@ -105,7 +105,13 @@ pub fn select(names: &[String], files: &[String]) -> Result<Vec<&'static Info>, 
         }
     }
     for file in files {
-        losses.push(custom(file)?.info());
+        let info = custom(file)?.info();
+        // Reports tell losses by their names.
+        if losses.iter().any(|l| l.name == info.name) {
+            let expected = "files of different names, which no other loss asked for has";
+            return Err(Failure::usage("--wgsl", expected, info.name));
+        }
+        losses.push(info);
     }
     Ok(losses)
 }

@@ -32,7 +32,7 @@ mod tests;
 pub(crate) type Fault = SourceError;
 
 /// Statements and expressions, and parts of values, after which a loop is taken for endless.
-const MOST_STEPS: u64 = 10_000_000;
+const MOST_STEPS: u64 = 1_000_000;
 
 /// Blocks and calls within each other: the interpreter follows them on its own stack. The front door lets no more in.
 const MOST_LEVELS: u32 = MOST_NESTED;

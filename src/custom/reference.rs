@@ -37,17 +37,25 @@ impl Custom {
         let Ok(machine) = &self.machine else {
             return Vec::new();
         };
-        if bounds {
-            return machine
-                .bounded_near(function, arguments)
-                .unwrap_or_default();
+        if self.fault.get().is_some() {
+            return Vec::new();
         }
-        let arguments: Vec<_> = arguments.iter().map(|n| Value::F32(n.value)).collect();
-        let mut out = Vec::new();
-        if let Ok(value) = machine.call(function, &arguments) {
-            flat(&value, &mut out);
-        }
-        out
+        let found = match bounds {
+            true => machine.bounded_near(function, arguments),
+            false => {
+                let arguments: Vec<_> = arguments.iter().map(|n| Value::F32(n.value)).collect();
+                machine.call(function, &arguments).map(|value| {
+                    let mut out = Vec::new();
+                    flat(&value, &mut out);
+                    out
+                })
+            }
+        };
+        found.unwrap_or_else(|error| {
+            // The first is kept.
+            let _ = self.fault.set(error);
+            Vec::new()
+        })
     }
 
     /// The value of a derived function, of `count` numbers, and its derivatives by each input.
@@ -200,9 +208,6 @@ impl Custom {
                 let mut size = 0.0;
                 for (k, d) in by.iter().enumerate() {
                     let s = slope(k);
-                    if (s.value == 0.0 && s.bound == 0.0) || (d.value == 0.0 && d.bound == 0.0) {
-                        continue;
-                    }
                     sum.value += s.value * d.value;
                     sum.bound +=
                         s.bound * d.value.abs() + s.value.abs() * d.bound + s.bound * d.bound;

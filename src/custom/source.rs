@@ -50,6 +50,20 @@ pub(crate) struct Change {
 }
 
 impl Source {
+    /// The same, if all that follows from the options is finite too.
+    pub fn finite_machine(&self, values: &[OptionValue]) -> Result<Machine<'_>, SourceError> {
+        let machine = self.machine(values)?;
+        let settings = self.parsed.settings.iter().zip(machine.settings());
+        for (setting, v) in settings {
+            if !v.is_finite() {
+                let span = self.parsed.module.overrides.get_span(setting.handle);
+                let message = format!("`{}` comes to {v}: expected a finite number", setting.name);
+                return Err(self.parsed.error(span, message));
+            }
+        }
+        Ok(machine)
+    }
+
     /// The functions with options of these values.
     pub fn machine(&self, values: &[OptionValue]) -> Result<Machine<'_>, SourceError> {
         let number = |v: &OptionValue| match v {
@@ -208,7 +222,7 @@ pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
         text: text.clone(),
         defaults,
     };
-    source.machine(&source.defaults)?;
+    source.finite_machine(&source.defaults)?;
     Ok(Info {
         name: kept(name),
         summary: "A loss of one's own.",
@@ -241,11 +255,17 @@ fn kept(text: &str) -> &'static str {
 
 /// What the front door does not know of: how much kernels can carry.
 fn check(parsed: &Parsed, inputs: usize) -> Result<(), SourceError> {
-    if inputs > MOST_INPUTS {
+    // Kernels bind eight buffers: inputs and gradients, target, weights, losses (which those of rows can do without) and their own.
+    let target = usize::from(parsed.parameters.len() > inputs);
+    let most = match parsed.rows {
+        Some(_) => MOST_INPUTS - target,
+        None => MOST_INPUTS - 1,
+    };
+    if inputs > most {
+        let beside = if target == 1 { " and a target" } else { "" };
         let function = parsed.rows.map_or(parsed.loss, |rows| rows.terms);
         let span = parsed.module.functions.get_span(function);
-        let message =
-            format!("expected at most {MOST_INPUTS} inputs and a target, found {inputs} inputs");
+        let message = format!("expected at most {most} inputs{beside}, found {inputs} inputs");
         return Err(parsed.error(span, message));
     }
     if let Some(rows) = parsed.rows.filter(|rows| rows.count > MOST_SUMS) {

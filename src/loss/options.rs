@@ -49,6 +49,11 @@ impl Range {
             }
     }
 
+    /// Whether it has whole numbers alone.
+    pub const fn is_whole(self) -> bool {
+        matches!(self, Range::Whole | Range::Count)
+    }
+
     /// The sentence for people.
     pub const fn name(self) -> &'static str {
         match self {

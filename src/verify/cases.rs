@@ -54,7 +54,12 @@ pub fn corners(info: &'static Info, cols: usize) -> Vec<Box<dyn Loss>> {
     let all: Vec<_> = (0..info.options.len())
         .map(|index| option_values(info, index, cols))
         .collect();
-    if all.iter().map(Vec::len).product::<usize>() > MOST_CORNERS {
+    let most = if info.is_custom() {
+        MOST_CUSTOM_CORNERS
+    } else {
+        MOST_CORNERS
+    };
+    if all.iter().map(Vec::len).product::<usize>() > most {
         return one_at_a_time(info, &all);
     }
     for values in all {
@@ -87,6 +92,9 @@ pub fn corners(info: &'static Info, cols: usize) -> Vec<Box<dyn Loss>> {
 
 /// More combinations of option values than any registered loss has. Past it each option is tried by itself.
 const MOST_CORNERS: usize = 400;
+
+/// The same of custom losses, of which nobody knows which options have to do with each other.
+const MOST_CUSTOM_CORNERS: usize = 27;
 
 fn one_at_a_time(info: &'static Info, all: &[Vec<OptionValue>]) -> Vec<Box<dyn Loss>> {
     let mut losses = vec![info.make()];

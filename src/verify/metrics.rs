@@ -99,12 +99,8 @@ impl Figures {
 
     fn check(self) -> Check {
         let mut check = Check {
-            loss_err: 0.0,
-            grad_err: 0.0,
-            bound: 0.0,
-            worst: 0.0,
-            pass: true,
             complaint: self.1.into_iter().next(),
+            ..Check::good()
         };
         for f in self.0 {
             let (error, bound) = match (f.want, f.got) {

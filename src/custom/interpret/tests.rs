@@ -854,7 +854,7 @@ fn faults_name_the_construct_and_its_place() {
     let endless = "fn loss(x: f32) -> f32 {\n  var y = x;\n  loop { y += 1.0; if y < 0.0 { break; } }\n  return y;\n}";
     assert_eq!(
         fault(endless, &[1.0]),
-        "3:3: this loop takes more than 10000000 steps"
+        "3:3: this loop takes more than 1000000 steps"
     );
     assert_eq!(loss(endless, &[-5.0]), -4.0);
     // No loop, and no end for all that.
@@ -867,7 +867,7 @@ fn faults_name_the_construct_and_its_place() {
     }
     calls += "fn loss(x: f32) -> f32 { return g39(x); }";
     assert!(
-        fault(&calls, &[1.0]).ends_with("this call takes more than 10000000 steps"),
+        fault(&calls, &[1.0]).ends_with("this call takes more than 1000000 steps"),
         "{}",
         fault(&calls, &[1.0])
     );
