@@ -568,3 +568,25 @@ fn verify_finds_what_is_wrong() {
     // Its gradient knows nothing of the maxima, and the loss is another one without them; the kernels are what the text says.
     assert_eq!(failed, ["differences", "shift by maximum"]);
 }
+
+/// What a row that is not finite, or has nothing but masks, does to loss and gradient is the reference's too.
+#[test]
+fn rows_that_are_not_finite_are_those_of_the_reference() {
+    let Some(gpu) = support::gpu() else { return };
+    let loss = custom("cool_cross_entropy", ROWS);
+    const INF: f32 = f32::INFINITY;
+    let rows = [
+        [INF, 1.0, 2.0],
+        [-INF, -INF, -INF],
+        [INF, INF, 1.0],
+        [-INF, 1.0, 2.0],
+        [f32::NAN, 1.0, 2.0],
+        [3e38, -3e38, 0.0],
+    ];
+    for row in rows {
+        let batch = Batch::new([1, 3], &row)
+            .labels(&[1i64])
+            .reduction(Reduction::None);
+        right(&gpu, &loss, &batch);
+    }
+}

@@ -836,6 +836,18 @@ fn exact_results_have_no_bounds() {
     }
 }
 
+/// lavapipe makes t + (t + 1.75) of (t + t) + 1.75, which rounds twice where this is exact.
+#[test]
+fn three_numbers_are_added_in_any_order() {
+    let t = f64::from(0.857_37_f32);
+    let found = Case::expression("(t + t) + 1.75").one(&[0.0, t]);
+    assert_eq!(found.value, 2.0 * t + 1.75);
+    let f32 = |v: f64| f64::from(v as f32);
+    let other = f32(t + f32(t + 1.75));
+    assert!(other != found.value);
+    assert!((other - found.value).abs() <= found.bound, "{found:?}");
+}
+
 /// A bound on a jump is a little more than the jump.
 fn close(bound: f64, jump: f64) -> bool {
     bound >= jump && bound <= jump * (1.0 + 1e-5)
