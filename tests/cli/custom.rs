@@ -733,7 +733,7 @@ fn a_loss_of_ones_own_has_a_picture() {
     let line = "plot --wgsl pinball.wgsl --wgsl other/pinball.wgsl --out twice";
     let ran = bench.run(line);
     assert_eq!(ran.code, 2, "{}", ran.stdout);
-    let wanted = "error: twice/pinball.svg: expected a path of its own for every output, found it given twice\n";
+    let wanted = "error: --wgsl: expected files of different names, which no other loss asked for has, found pinball\n";
     assert_eq!(ran.stderr, wanted);
     assert!(!bench.files().contains(&"twice".to_string()));
 }
