@@ -42,10 +42,15 @@ type Change = Vec<Option<Handle<Expression>>>;
 /// The inputs that a value depends on.
 type Inputs = Vec<bool>;
 
-/// What the derivative by input `k` is called: `d_a`, `d_b`, … In letters, since naga changes names that end with a number.
-pub(crate) fn change_name(k: usize) -> String {
+/// `a`, `b`, … for numbers from 0 on: naga changes names that end with a number.
+pub(crate) fn letters(k: usize) -> String {
     let letter = char::from(b'a' + (k % 26) as u8);
-    format!("d_{}", letter.to_string().repeat(k / 26 + 1))
+    letter.to_string().repeat(k / 26 + 1)
+}
+
+/// What the derivative by input `k` is called: `d_a`, `d_b`, …
+pub(crate) fn change_name(k: usize) -> String {
+    format!("d_{}", letters(k))
 }
 
 /// A module with the derivative of one of its functions.
@@ -93,10 +98,7 @@ pub(crate) fn derive(
     let made = all.function(function, &seeds, true)?;
     let (mut module, function) = (all.module, made.function);
     let own = module.functions[function].name.clone();
-    let mut name = own.unwrap_or_else(|| "change".into());
-    while is_taken(&module, function, &name) {
-        name.push_str("_own");
-    }
+    let name = free_name(&module, function, own.unwrap_or_else(|| "change".into()));
     module.functions[function].name = Some(name.clone());
     Ok(Derived {
         module,
@@ -106,15 +108,19 @@ pub(crate) fn derive(
     })
 }
 
-/// Whether something other than `function` has a name.
-fn is_taken(module: &Module, function: Handle<Function>, name: &str) -> bool {
+/// A name for `function`, longer until nothing else in the module has it.
+pub(crate) fn free_name(module: &Module, function: Handle<Function>, mut name: String) -> String {
     let functions = module.functions.iter().filter(|(h, _)| *h != function);
     let functions = functions.map(|(_, f)| &f.name);
     let types = module.types.iter().map(|(_, ty)| &ty.name);
     let constants = module.constants.iter().map(|(_, c)| &c.name);
     let variables = module.global_variables.iter().map(|(_, v)| &v.name);
-    let mut all = functions.chain(types).chain(constants).chain(variables);
-    all.any(|own| own.as_deref() == Some(name))
+    let all = functions.chain(types).chain(constants).chain(variables);
+    let taken: Vec<&str> = all.flatten().map(String::as_str).collect();
+    while taken.contains(&name.as_str()) {
+        name.push_str("_own");
+    }
+    name
 }
 
 /// A function, the inputs that each of its arguments depends on, and whether these are the inputs themselves.

@@ -133,7 +133,7 @@ pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
     let at_loss = parsed.module.functions.get_span(parsed.loss);
     let mut settled = emit::settled(&module);
     let reset = emit::reset(&mut settled).map(|h| {
-        let name = free_name(&settled, "reset_private");
+        let name = derive::free_name(&settled, h, "reset_private".into());
         settled.functions[h].name = Some(name.clone());
         format!("{PREFIX}{name}();\n    ")
     });
@@ -291,19 +291,6 @@ fn check(parsed: &Parsed, inputs: usize) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// A name that no function of a module has.
-fn free_name(module: &Module, wanted: &str) -> String {
-    let mut name = wanted.to_string();
-    while module
-        .functions
-        .iter()
-        .any(|(_, f)| f.name.as_ref() == Some(&name))
-    {
-        name.push('x');
-    }
-    name
-}
-
 /// A module that derivatives are added to.
 struct Differentiated<'a> {
     parsed: &'a Parsed,
@@ -403,8 +390,7 @@ impl Differentiated<'_> {
 
 /// What sum `k` is called.
 fn sum_name(k: usize) -> String {
-    let letter = char::from(b'a' + (k % 26) as u8);
-    format!("s_{letter}")
+    format!("s_{}", derive::letters(k))
 }
 
 /// What stands between a skeleton and a user's functions.

@@ -590,3 +590,23 @@ fn rows_that_are_not_finite_are_those_of_the_reference() {
         right(&gpu, &loss, &batch);
     }
 }
+
+/// What sets private variables back has a name that nothing of the user's has.
+#[test]
+fn private_variables_are_set_back_whatever_else_is_called_so() {
+    let Some(gpu) = support::gpu() else { return };
+    let text = "
+        struct reset_private { a: f32 }
+        const reset_private_own = 2.0;
+        var<private> seen: f32 = 1.0;
+        fn loss(x: f32, t: f32) -> f32 {
+            seen += 1.0;
+            return reset_private(x - t).a * reset_private_own * seen;
+        }";
+    let loss = custom("names", text);
+    let batch = Batch::new([5000], &[3.0f32; 5000])
+        .target(&[1.0f32; 5000])
+        .reduction(Reduction::None);
+    let out = right(&gpu, &loss, &batch);
+    assert!(out.losses.iter().all(|l| *l == 8.0));
+}
