@@ -1,0 +1,117 @@
+//! What a text may hold, so that nobody who goes through it later runs out of stack or memory.
+
+use super::*;
+
+/// The first variable that is one too many, or a value that is too large for any variable.
+pub(super) fn too_large(module: &Module) -> Option<Refusal> {
+    let bytes = |ty: Handle<naga::Type>| match module.types[ty].inner {
+        // Pointers take no place.
+        TypeInner::Pointer { .. } | TypeInner::ValuePointer { .. } => 0,
+        ref inner => inner.try_size(module.to_ctx()).map_or(u64::MAX, u64::from),
+    };
+    let value = module.types.iter().find_map(|(ty, _)| {
+        (bytes(ty) > MOST_VARIABLES).then(|| {
+            let message = format!("a value of more than {MOST_VARIABLES} bytes");
+            (user_span(module, ty), message)
+        })
+    });
+    let full = |all: Vec<(Handle<naga::Type>, Span)>, whose: &str| {
+        let mut sum = 0u64;
+        let (_, span) = all.into_iter().find(|(ty, _)| {
+            sum = sum.saturating_add(bytes(*ty));
+            sum > MOST_VARIABLES
+        })?;
+        let message = format!("the variables {whose} take more than {MOST_VARIABLES} bytes");
+        Some((span, message))
+    };
+    let private = || {
+        let all = module.global_variables.iter();
+        let all = all.map(|(h, v)| (v.ty, module.global_variables.get_span(h)));
+        full(all.collect(), "of the file")
+    };
+    let local = |f: &Function| {
+        let all = f.local_variables.iter();
+        let all = all.map(|(h, v)| (v.ty, f.local_variables.get_span(h)));
+        full(all.collect(), "of the function")
+    };
+    let locals = || module.functions.iter().find_map(|(_, f)| local(f));
+    value.or_else(private).or_else(locals)
+}
+
+/// The first statement that stands in too many others.
+pub(super) fn too_deep(block: &Block, levels: u32) -> Option<Span> {
+    block.span_iter().find_map(|(statement, span)| {
+        let inner = |b: &Block| match levels + 1 > MOST_LEVELS {
+            true => Some(*span),
+            false => too_deep(b, levels + 1),
+        };
+        match statement {
+            Statement::Block(block) => inner(block),
+            Statement::If { accept, reject, .. } => inner(accept).or_else(|| inner(reject)),
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| inner(&c.body)),
+            Statement::Loop {
+                body, continuing, ..
+            } => inner(body).or_else(|| inner(continuing)),
+            _ => None,
+        }
+    })
+}
+
+/// The call that leads too deep.
+pub(super) fn too_nested(module: &Module) -> Option<Span> {
+    /// The levels below a block, or where they are too many.
+    fn below(block: &Block, known: &[u32], around: u32) -> Result<u32, Span> {
+        let mut most = 0;
+        for (statement, span) in block.span_iter() {
+            let inner = |b: &Block| below(b, known, around + 1);
+            let here = match statement {
+                Statement::Block(b) => inner(b)?,
+                Statement::If { accept, reject, .. } => inner(accept)?.max(inner(reject)?),
+                Statement::Switch { cases, .. } => {
+                    let mut all = 0;
+                    for case in cases {
+                        all = inner(&case.body)?.max(all);
+                    }
+                    all
+                }
+                Statement::Loop {
+                    body, continuing, ..
+                } => inner(body)?.max(inner(continuing)?),
+                // Functions stand behind those that they call.
+                Statement::Call { function, .. } => {
+                    let called = known.get(function.index()).copied().unwrap_or(0);
+                    if around + 1 + called > MOST_NESTED {
+                        return Err(*span);
+                    }
+                    called
+                }
+                _ => 0,
+            };
+            most = most.max(here);
+        }
+        Ok(most + 1)
+    }
+    let mut known: Vec<u32> = Vec::new();
+    for (_, function) in module.functions.iter() {
+        match below(&function.body, &known, 1) {
+            Ok(levels) => known.push(levels + 1),
+            Err(span) => return Some(span),
+        }
+    }
+    None
+}
+
+/// The first bracket that stands in too many others.
+pub(super) fn bracket_too_many(text: &str) -> Option<Span> {
+    let plain = without_comments(text);
+    let mut depth = 0usize;
+    let found = plain.bytes().position(|byte| {
+        match byte {
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MOST_BRACKETS
+    });
+    found.map(|at| Span::from(at..at + 1))
+}
