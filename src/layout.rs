@@ -127,6 +127,9 @@ pub struct Layout {
     pub reduction: Reduction,
     /// Whether gradients are computed, or the loss alone.
     pub gradient: bool,
+    /// Whether gradients are added to what their buffers hold, as over micro-batches, instead of written over it. Each is
+    /// rounded to the storage type as it is added.
+    pub accumulate: bool,
     /// The upstream gradient known on the host: it multiplies every gradient and no loss.
     pub grad_scale: f32,
 }
@@ -143,6 +146,7 @@ impl Layout {
             class_weight: false,
             reduction: Reduction::Mean,
             gradient: true,
+            accumulate: false,
             grad_scale: 1.0,
         }
     }
@@ -208,6 +212,13 @@ impl Layout {
                 "class weights",
             ));
         }
+        if self.accumulate && !self.gradient {
+            return Err(Error::mismatch(
+                format!("accumulated gradients of {}", info.name),
+                "a layout with gradient",
+                "one without",
+            ));
+        }
         if !self.grad_scale.is_finite() {
             return Err(Error::mismatch(
                 "grad_scale",
@@ -233,7 +244,7 @@ impl Layout {
     }
 
     /// The least bytes that an evaluation of `loss` has to move, without weights and with its losses reduced: each input
-    /// and target read once, each gradient written once. A set ratio reads its inputs twice for a gradient, which needs the
+    /// and target read once, each gradient written once, and read where it is added to. A set ratio reads its inputs twice for a gradient, which needs the
     /// finished sums.
     ///
     /// # Errors
@@ -249,10 +260,11 @@ impl Layout {
             TargetLayout::PerRow(dtype) => rows * dtype.size(),
         };
         let reads = tensors + target;
+        let grads = tensors * (1 + u64::from(self.accumulate));
         Ok(match self.gradient {
             false => reads,
-            true if loss.whole() => 2 * reads + tensors,
-            true => reads + tensors,
+            true if loss.whole() => 2 * reads + grads,
+            true => reads + grads,
         })
     }
 

@@ -88,6 +88,11 @@ impl Stage {
         )
     }
 
+    /// Whether it counts what a mean divides by.
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, Stage::Count | Stage::Fold)
+    }
+
     /// Whether an invocation takes a row at class axis 1.
     pub(crate) fn is_strided(self) -> bool {
         matches!(
@@ -480,10 +485,8 @@ pub(crate) const HEAD: usize = 16;
 pub(crate) const COUNTED_SUM: u32 = 1;
 pub(crate) const COUNTED_VALID: u32 = 2;
 
-/// Which word of the status the divisor, the upstream gradient (of the first loss), the loss and (of the first) the
-/// weighted sum of all losses are.
+/// Which word of the status the divisor, the loss and (of the first loss) the weighted sum of all losses are.
 pub(crate) const DIVISOR: usize = 10;
-pub(crate) const UPSTREAM: usize = 12;
 pub(crate) const LOSS: usize = 13;
 pub(crate) const TOTAL: usize = 14;
 
@@ -592,9 +595,11 @@ impl TermParams {
     }
 }
 
-const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
+pub(super) const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
 const PIECES: &str = include_str!("../../shaders/common/pieces.wgsl");
 const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
+/// What the first words of the work buffer are.
+pub(super) const HEAD_WORDS: &str = include_str!("../../shaders/skeleton/head.wgsl");
 const STATUS: &str = include_str!("../../shaders/skeleton/status.wgsl");
 const TREE: &str = include_str!("../../shaders/skeleton/tree.wgsl");
 const GATHER: &str = include_str!("../../shaders/skeleton/gather.wgsl");
@@ -671,7 +676,7 @@ pub(crate) fn compose(v: &Variant) -> String {
     if v.stage.is_main() {
         text.push_str(PIECES);
     }
-    for part in [NUMERICS, STORAGE, STATUS]
+    for part in [NUMERICS, STORAGE, HEAD_WORDS, STATUS]
         .into_iter()
         .chain(parts.iter().copied())
     {

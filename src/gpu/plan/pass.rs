@@ -279,8 +279,9 @@ pub(super) fn passes(gpu: &Gpu, parts: &[Part]) -> Result<Vec<Pass>> {
     // An input that an earlier pass has a gradient for is added to.
     let mut seen = Vec::new();
     for pass in &mut passes {
+        let always = parts[pass.parts[0]].layout.accumulate;
         for (slot, accumulate) in pass.slots.iter().zip(&mut pass.accumulate) {
-            *accumulate = seen.contains(slot);
+            *accumulate = always || seen.contains(slot);
             seen.push(*slot);
         }
     }
