@@ -108,6 +108,17 @@ pub enum WeightLayout {
     Row,
 }
 
+/// What kind of upstream gradient a plan is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum UpstreamLayout {
+    /// One number for all gradients, or none.
+    #[default]
+    Scalar,
+    /// One number for each row's gradients (of the input seen as rows, as `none` has a loss for each), f32: what automatic differentiation
+    /// hands to a loss that was not reduced. With another reduction it still multiplies what that makes of the gradient.
+    Row,
+}
+
 /// Everything that a plan depends on besides the loss: shape, storage, reduction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
@@ -132,6 +143,8 @@ pub struct Layout {
     pub accumulate: bool,
     /// The upstream gradient known on the host: it multiplies every gradient and no loss.
     pub grad_scale: f32,
+    /// The upstream gradient on the device, which multiplies them too.
+    pub upstream: UpstreamLayout,
 }
 
 impl Layout {
@@ -148,6 +161,7 @@ impl Layout {
             gradient: true,
             accumulate: false,
             grad_scale: 1.0,
+            upstream: UpstreamLayout::Scalar,
         }
     }
 
@@ -217,6 +231,16 @@ impl Layout {
                 format!("accumulated gradients of {}", info.name),
                 "a layout with gradient",
                 "one without",
+            ));
+        }
+        if self.upstream == UpstreamLayout::Row && (!self.gradient || loss.whole()) {
+            return Err(Error::mismatch(
+                format!("upstream gradients of {}", info.name),
+                "a gradient of rows",
+                match self.gradient {
+                    true => "one loss over everything",
+                    false => "a layout without gradient",
+                },
             ));
         }
         if !self.grad_scale.is_finite() {

@@ -8,7 +8,7 @@ use super::plan::{Part, Plan, RANK_WORDS, Range, Tensor};
 use super::source::{COUNTED_SUM, DIVISOR, HEAD, LOSS, PACK, Role, Stage, TOTAL, TermParams};
 use crate::batch::Status;
 use crate::error::{Error, Result};
-use crate::layout::{TargetLayout, WeightLayout};
+use crate::layout::{TargetLayout, UpstreamLayout, WeightLayout};
 use crate::loss::Family;
 
 /// A part of a buffer that holds one tensor.
@@ -98,7 +98,7 @@ pub struct Io<'a> {
     /// The losses with [`Reduction::None`](crate::Reduction::None) (f32, needed); else one f32 that the loss is written to, if
     /// given.
     pub loss: Option<View<'a>>,
-    /// One f32 that all gradients are multiplied by, if given.
+    /// One f32 that all gradients are multiplied by, if given; where the layout says so one of each row, needed.
     pub upstream: Option<View<'a>>,
     /// What this micro-batch shares with others, if it is one of several.
     pub normalizer: Option<&'a Normalizer>,
@@ -137,6 +137,7 @@ impl<'a> Views<'a> {
             Tensor::Weight(k) => term(k)?.weight,
             Tensor::Columns(k) => term(k)?.class_weight,
             Tensor::Loss(_) => self.loss,
+            Tensor::Upstream => self.upstream,
         }
     }
 }
@@ -212,6 +213,8 @@ impl Plan {
     pub(crate) async fn bind_views(&self, views: &Views<'_>) -> Result<Bound> {
         let aliased = self.check(views)?;
         let gpu = &self.gpu;
+        let by_row = self.layout().upstream == UpstreamLayout::Row;
+        let scalar = views.upstream.filter(|_| !by_row);
         let totals = match views.normalizer {
             Some(normalizer) => Some(normalizer.totals(self)?),
             None => None,
@@ -221,7 +224,7 @@ impl Plan {
         let mut bindings = Vec::new();
         for step in &self.steps {
             let mut params = step.params;
-            params.has_upstream = u32::from(views.upstream.is_some());
+            params.has_upstream = u32::from(scalar.is_some());
             let mut terms = step.terms.clone();
             if totals.is_some() && !step.variant.stage.counts() {
                 for (_, term) in &mut terms {
@@ -281,7 +284,7 @@ impl Plan {
             bindings.push((bound, start as u64, size as u64));
         }
         let open = gpu.edge(Edge::Open {
-            upstream: views.upstream.is_some(),
+            upstream: scalar.is_some(),
             shared: totals.is_some(),
         });
         let open = open.await?;
@@ -354,7 +357,7 @@ impl Plan {
             };
             let mut params = edge;
             let mut buffers = vec![Span::whole(&work)];
-            if let Some(view) = &views.upstream {
+            if let Some(view) = &scalar {
                 let (span, skip) = view.span(gpu, 0, 1, 4);
                 params.off_upstream = skip;
                 buffers.push(span);
@@ -480,8 +483,16 @@ impl Plan {
             }
             (None, None) => {}
         }
-        if let Some(view) = &views.upstream {
-            checker.begin("upstream", name, view)?;
+        match (&views.upstream, self.layout().upstream) {
+            (None, UpstreamLayout::Scalar) => {}
+            (Some(view), UpstreamLayout::Scalar) => checker.begin("upstream", name, view)?,
+            (found, UpstreamLayout::Row) => {
+                number("upstream gradients", name, 1, some(found))?;
+                if let Some(view) = found {
+                    let rows = self.parts[0].units.rows;
+                    checker.read("upstream gradients", name, Tensor::Upstream, view, rows)?;
+                }
+            }
         }
         checker.overlaps(name)
     }

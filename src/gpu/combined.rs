@@ -5,7 +5,7 @@ use super::plan::Part;
 use super::{Bound, Gpu, Normalizer, Plan};
 use crate::combined::{TermOutcome, check_terms};
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::layout::{Layout, UpstreamLayout};
 use crate::loss::Loss;
 
 /// One loss of a sum, and what its tensors look like.
@@ -82,6 +82,10 @@ impl Gpu {
                     found,
                 ))
             };
+            if layout.upstream != UpstreamLayout::Scalar {
+                let found = "one of each row".to_string();
+                return fail("upstream gradient", "one of the sum".into(), found);
+            }
             if term.inputs.len() != info.inputs.len() {
                 let (expected, found) = (info.inputs.len(), term.inputs.len());
                 return fail("inputs", expected.to_string(), found.to_string());

@@ -229,6 +229,8 @@ pub(crate) enum Tensor {
     Weight(usize),
     Columns(usize),
     Loss(usize),
+    /// The upstream gradient of each row.
+    Upstream,
 }
 
 /// One dispatch.
@@ -421,6 +423,6 @@ fn number_size(parts: &[Part], tensor: Tensor) -> u64 {
             TargetLayout::Values(d) | TargetLayout::PerRow(d) => d.size(),
             TargetLayout::None => 4,
         },
-        Tensor::Weight(_) | Tensor::Columns(_) | Tensor::Loss(_) => 4,
+        Tensor::Weight(_) | Tensor::Columns(_) | Tensor::Loss(_) | Tensor::Upstream => 4,
     }
 }

@@ -7,7 +7,7 @@ use wgloss::gpu::{Bound, CombinedIo, Io, Normalizer, Plan, TermIo, TermLayout, V
 use wgloss::loss::{self, Loss};
 use wgloss::{
     Batch, ClassAxis, CrossEntropy, DType, Gpu, LabelType, Labels, Layout, Mse, Outcome, Reduction,
-    Status, Target, TargetLayout, Values, WeightLayout, verify, wgpu,
+    Status, Target, TargetLayout, UpstreamLayout, Values, WeightLayout, reference, verify, wgpu,
 };
 
 fn cut_values(values: &Values<'_>, of: Range<usize>) -> Values<'static> {
@@ -625,5 +625,132 @@ fn micro_batches_add_up_to_the_gradient_of_one_input() {
     for (a, b) in found.iter().zip(&grads) {
         let bound = 8.0 * 4.0 * 2f64.powi(-24) * 8.0 * 8.0 / 2400.0;
         assert!((f64::from(*a) - b).abs() <= bound, "{a} {b}");
+    }
+}
+
+/// Every loss of rows or elements with an upstream gradient for each row, as automatic differentiation hands it to one that
+/// was not reduced.
+#[test]
+fn each_row_may_have_an_upstream_gradient() {
+    let Some(gpu) = support::gpu() else { return };
+    // In chunks too.
+    let small = gpu.with_limits((1 << 14) + 1024, 64);
+    let mut wrong = Vec::new();
+    for (turn, info) in loss::all().iter().enumerate() {
+        let mut rng = Rng::new(info.name);
+        for (k, (shape, axis)) in [
+            (vec![7, 41], ClassAxis::Last),
+            (vec![600, 8], ClassAxis::Last),
+            (vec![2, 2100], ClassAxis::Last),
+            (vec![12, 5, 70], ClassAxis::One),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            // Each loss meets one of them.
+            if (turn / 2) % 4 != k {
+                continue;
+            }
+            let targets = support::targets(info);
+            let weights = support::weights(info);
+            let recipe = Recipe {
+                class_axis: axis,
+                labels: targets[rng.below(targets.len())].map(|_| LabelType::ALL[rng.below(3)]),
+                weight: weights[rng.below(weights.len())],
+                reduction: [Reduction::None, Reduction::Mean][turn % 2],
+                dtype: DType::ALL[turn % 3],
+                ..Recipe::new(shape)
+            };
+            let mut loss = info.make();
+            if loss.whole() {
+                loss.set("per_row", loss::OptionValue::Flag(true))
+                    .expect("an option of sets");
+            }
+            let batch = support::batch(&*loss, &recipe, &mut rng);
+            let on = [&gpu, &small][usize::from(k != 0)];
+            let result = by_rows(on, &*loss, &batch, &mut rng);
+            wrong.extend(
+                result
+                    .err()
+                    .map(|e| format!("{}, {recipe:?}: {e}", info.name)),
+            );
+        }
+    }
+    let all = wrong.join("\n");
+    assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
+}
+
+fn by_rows(
+    gpu: &Gpu,
+    loss: &dyn Loss,
+    batch: &Batch<'static>,
+    rng: &mut Rng,
+) -> Result<(), String> {
+    let dtype = batch.dtype;
+    let pool = Pool::new(loss, batch, 1);
+    let buffer = support::upload(gpu, &pool.bytes);
+    let layout = Layout {
+        upstream: UpstreamLayout::Row,
+        ..batch.layout(loss).expect("good")
+    };
+    let geometry = layout.check(loss).map_err(|e| e.to_string())?;
+    let upstream: Vec<f32> = (0..geometry.rows)
+        .map(|_| rng.below(17) as f32 / 4.0 - 2.0)
+        .collect();
+    // Behind a number that is none of its business.
+    let mut placed = vec![f32::NAN];
+    placed.extend(&upstream);
+    let placed = support::upload(gpu, bytemuck::cast_slice(&placed));
+    let plan = gpu.plan(loss, &layout).map_err(|e| e.to_string())?;
+    let io = Io {
+        upstream: Some(View {
+            buffer: &placed,
+            offset: 4,
+            size: 4 * geometry.rows as u64,
+        }),
+        ..pool.io(&buffer)
+    };
+    let missing = plan.bind(&Io {
+        upstream: None,
+        ..io.clone()
+    });
+    assert!(refusal(missing).contains("upstream gradients"));
+    let bound = plan.bind(&io).map_err(|e| e.to_string())?;
+    run(gpu, &bound);
+    let (same, bounds) =
+        reference::evaluate_with_bounds(loss, &batch.rounded()).map_err(|e| e.to_string())?;
+    let bytes = support::download(gpu, &buffer);
+    // Half a unit of the storage type, of the product instead of the gradient, and two multiplications in f32.
+    let unit = match dtype {
+        DType::F32 => 2f64.powi(-24),
+        DType::F16 => 2f64.powi(-11),
+        DType::Bf16 => 2f64.powi(-8),
+    };
+    let least = match dtype {
+        DType::F16 => 2f64.powi(-25),
+        _ => 2f64.powi(-126),
+    };
+    let mut looked = 0;
+    for ((place, same), bounds) in pool.grads.iter().zip(&same.grads).zip(&bounds.grads) {
+        let found = numbers(&bytes[place.offset..place.offset + place.len], dtype);
+        for (i, ((f, g), b)) in found.iter().zip(same).zip(bounds).enumerate() {
+            let u = f64::from(upstream[geometry.row_col(i).0]);
+            let want = g * u;
+            let bound = b * u.abs() + want.abs() * (unit + 2f64.powi(-22)) + least;
+            if !want.is_finite() {
+                continue;
+            }
+            looked += usize::from(want != 0.0);
+            if (f64::from(*f) - want).abs() > bound {
+                return Err(format!(
+                    "number {i}: {f}, expected {want} ± {bound}, {}",
+                    plan.name()
+                ));
+            }
+        }
+    }
+    match looked > 10 {
+        true => Ok(()),
+        false => Err(format!("{looked} gradients are not 0")),
     }
 }

@@ -138,6 +138,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                 aliased,
                 in_place: random(4) == 0,
                 ranked: false,
+                row_upstream: random(4) == 0,
                 counted: None,
                 wide,
                 terms: vec![Term {
@@ -230,6 +231,7 @@ fn pairs() -> Vec<Variant> {
                     in_place: false,
                     wide: (i + turn) % 2 == 0 && !stage.is_strided(),
                     ranked: false,
+                    row_upstream: false,
                     counted: None,
                     terms: vec![last(a, i + turn), last(b, i + turn)],
                 };
