@@ -14,7 +14,8 @@ use crate::loss::Family;
 /// A part of a buffer that holds one tensor.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// The buffer; usage `STORAGE`.
+    /// The buffer; usage `STORAGE`. Of the plan's device: one of another device of the same wgpu instance is refused, but what belongs to another
+    /// instance wgpu itself cannot tell from its own.
     pub buffer: &'a wgpu::Buffer,
     /// Where the tensor begins, in bytes: a multiple of its number's size, of 4 for gradients and losses.
     pub offset: u64,
