@@ -136,6 +136,9 @@ pub struct Layout {
     pub class_weight: bool,
     /// The reduction.
     pub reduction: Reduction,
+    /// Whether the losses `wℓ` of elements or rows are written one by one too ([`Io::losses`](crate::gpu::Io::losses)), as `none`
+    /// writes them, in the same pass.
+    pub losses: bool,
     /// Whether gradients are computed, or the loss alone.
     pub gradient: bool,
     /// Whether gradients are added to what their buffers hold, as over micro-batches, instead of written over it. Each is
@@ -158,6 +161,7 @@ impl Layout {
             weight: WeightLayout::None,
             class_weight: false,
             reduction: Reduction::Mean,
+            losses: false,
             gradient: true,
             accumulate: false,
             grad_scale: 1.0,
@@ -224,6 +228,13 @@ impl Layout {
                 format!("class_weight of {}", info.name),
                 "none: this loss takes no class weights",
                 "class weights",
+            ));
+        }
+        if self.losses && loss.whole() {
+            return Err(Error::mismatch(
+                format!("losses of {}", info.name),
+                "losses of rows or elements",
+                "one loss over everything",
             ));
         }
         if self.accumulate && !self.gradient {

@@ -96,9 +96,11 @@ pub struct Io<'a> {
     /// The gradient by each input, if the layout wants them: of the input's type. Never read, but for the other
     /// half of a last word.
     pub grads: Vec<View<'a>>,
-    /// The losses with [`Reduction::None`](crate::Reduction::None) (f32, needed); else one f32 that the loss is written to, if
-    /// given.
+    /// One f32 that the reduced loss is written to, if given.
     pub loss: Option<View<'a>>,
+    /// The losses of elements or rows, f32: needed with [`Reduction::None`](crate::Reduction::None), and where the layout wants them
+    /// besides.
+    pub losses: Option<View<'a>>,
     /// One f32 that all gradients are multiplied by, if given; where the layout says so one of each row, needed.
     pub upstream: Option<View<'a>>,
     /// What this micro-batch shares with others, if it is one of several.
@@ -122,8 +124,10 @@ pub(crate) struct Views<'a> {
     pub inputs: Vec<View<'a>>,
     pub grads: Vec<View<'a>>,
     pub terms: Vec<TermIo<'a>>,
-    /// The losses one by one, or where to write the reduced one.
+    /// Where to write the reduced loss.
     pub loss: Option<View<'a>>,
+    /// Those of a plan of one loss, one by one.
+    pub losses: Option<View<'a>>,
     pub upstream: Option<View<'a>>,
     pub normalizer: Option<&'a Normalizer>,
 }
@@ -137,7 +141,7 @@ impl<'a> Views<'a> {
             Tensor::Target(k) => term(k)?.target,
             Tensor::Weight(k) => term(k)?.weight,
             Tensor::Columns(k) => term(k)?.class_weight,
-            Tensor::Loss(_) => self.loss,
+            Tensor::Loss(_) => self.losses,
             Tensor::Upstream => self.upstream,
         }
     }
@@ -205,6 +209,7 @@ impl Plan {
                 class_weight: io.class_weight,
             }],
             loss: io.loss,
+            losses: io.losses,
             upstream: io.upstream,
             normalizer: io.normalizer,
         };
@@ -297,8 +302,7 @@ impl Plan {
             )),
             None => None,
         };
-        let each = self.parts.iter().any(|p| p.each);
-        let close = match views.loss.filter(|_| !each) {
+        let close = match views.loss {
             Some(view) => Some((view, gpu.edge(Edge::Close).await?)),
             None => None,
         };
@@ -470,19 +474,17 @@ impl Plan {
                 checker.read("class weights", of, Tensor::Columns(k), view, g.cols)?;
             }
         }
-        let each = self.parts.iter().position(|p| p.each);
-        match (&views.loss, each) {
-            (found, Some(k)) => {
-                number("losses", name, 1, some(found))?;
-                if let Some(view) = found {
-                    let count = self.parts[k].losses();
-                    checker.write("losses", name, Tensor::Loss(k), view, count)?;
-                }
-            }
-            (Some(view), None) => {
-                checker.end("the loss", name, view)?;
-            }
-            (None, None) => {}
+        let stored = self.parts.iter().position(|p| p.each || p.layout.losses);
+        let wanted = usize::from(stored.is_some());
+        number("losses", name, wanted, some(&views.losses))?;
+        if let (Some(k), Some(view)) = (stored, &views.losses) {
+            let count = self.parts[k].losses();
+            checker.write("losses", name, Tensor::Loss(k), view, count)?;
+        }
+        if let Some(view) = &views.loss {
+            let reduced = usize::from(!self.parts.iter().any(|p| p.each));
+            number("a reduced loss", name, reduced, 1)?;
+            checker.end("the loss", name, view)?;
         }
         match (&views.upstream, self.layout().upstream) {
             (None, UpstreamLayout::Scalar) => {}

@@ -82,6 +82,9 @@ impl Gpu {
                     found,
                 ))
             };
+            if layout.losses {
+                return fail("losses", "those of the sum".into(), "each besides".into());
+            }
             if layout.upstream != UpstreamLayout::Scalar {
                 let found = "one of each row".to_string();
                 return fail("upstream gradient", "one of the sum".into(), found);
@@ -148,6 +151,7 @@ impl CombinedPlan {
             grads: io.grads.clone(),
             terms: io.terms.clone(),
             loss: io.loss,
+            losses: None,
             upstream: io.upstream,
             normalizer: io.normalizer,
         };

@@ -181,7 +181,8 @@ impl Gpu {
                     class_weight: held.class_weight.as_ref().map(View::whole),
                 })
                 .collect(),
-            loss: losses.as_ref().map(View::whole),
+            loss: None,
+            losses: losses.as_ref().map(View::whole),
             upstream: None,
             normalizer: None,
         };

@@ -26,6 +26,8 @@ pub struct InPlaceIo<'a> {
     /// As in [`Io`](super::Io).
     pub loss: Option<View<'a>>,
     /// As in [`Io`](super::Io).
+    pub losses: Option<View<'a>>,
+    /// As in [`Io`](super::Io).
     pub upstream: Option<View<'a>>,
     /// As in [`Io`](super::Io).
     pub normalizer: Option<&'a Normalizer>,
@@ -150,6 +152,7 @@ impl InPlacePlan {
                 class_weight: io.class_weight,
             }],
             loss: io.loss,
+            losses: io.losses,
             upstream: io.upstream,
             normalizer: io.normalizer,
         };

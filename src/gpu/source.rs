@@ -182,6 +182,20 @@ pub(crate) enum Losses {
     Stored,
     /// The same by way of the leaves, where there is no binding left.
     Kept,
+    /// They are summed and stored.
+    Both,
+}
+
+impl Losses {
+    /// Whether each is stored.
+    pub(crate) fn stores(self) -> bool {
+        matches!(self, Losses::Stored | Losses::Both)
+    }
+
+    /// Whether they are summed.
+    pub(crate) fn sums(self) -> bool {
+        matches!(self, Losses::Summed | Losses::Both)
+    }
 }
 
 /// Everything that changes the text of a kernel. Values of options do not, but for all of them being the default.
@@ -318,7 +332,7 @@ impl Variant {
 
     /// Whether an invocation adds the losses of its rows up; everything else leaves one leaf a row.
     pub(crate) fn adds_rows_up(&self) -> bool {
-        self.keeps_rows() && self.terms.iter().all(|t| t.losses == Losses::Summed)
+        self.keeps_rows() && self.terms.iter().all(|t| t.losses.sums())
     }
 
     /// The rows that a workgroup takes.
@@ -452,7 +466,7 @@ impl Variant {
         }
         let stores = self.stage.says_losses() || self.stage == Stage::Spread;
         for (k, term) in self.terms.iter().enumerate() {
-            if term.losses == Losses::Stored && stores {
+            if term.losses.stores() && stores {
                 roles.push(Role::Loss(k));
             }
         }

@@ -7,8 +7,8 @@ use wgloss::gpu::{Bound, InPlaceIo, Io, Plan, PlanKind, View};
 use wgloss::loss::{Loss, OptionKind, OptionValue};
 use wgloss::wgpu;
 use wgloss::{
-    Batch, ClassAxis, CrossEntropy, DType, Error, Family, Gpu, LabelType, Labels, Mse, Outcome,
-    Reduction, Status, Target, Values, WeightLayout,
+    Batch, ClassAxis, CrossEntropy, DType, Error, Family, Gpu, LabelType, Labels, Layout, Mse,
+    Outcome, Reduction, Status, Target, Values, WeightLayout,
 };
 
 /// The bytes of numbers as `dtype` holds them.
@@ -124,7 +124,8 @@ impl Pool {
             weight: self.weight.as_ref().map(view),
             class_weight: self.class_weight.as_ref().map(view),
             grads: self.grads.iter().map(view).collect(),
-            loss: self.losses.as_ref().map(view),
+            loss: None,
+            losses: self.losses.as_ref().map(view),
             upstream: None,
             normalizer: None,
         }
@@ -286,7 +287,7 @@ fn over_inputs(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>) -> Result<(),
         target,
         weight,
         class_weight,
-        loss: losses,
+        losses,
         ..
     } = pool.io(&buffer);
     let io = InPlaceIo {
@@ -294,7 +295,8 @@ fn over_inputs(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>) -> Result<(),
         target,
         weight,
         class_weight,
-        loss: losses,
+        loss: None,
+        losses,
         upstream: None,
         normalizer: None,
     };
@@ -542,6 +544,96 @@ fn the_loss_is_copied_to_a_buffer() {
     assert_eq!(after, [7.0, loss.expect("a mean"), 7.0]);
 }
 
+/// Losses one by one beside the reduced one: those of `none`, and everything else as without them.
+#[test]
+fn each_loss_may_be_written_too() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut wrong = Vec::new();
+    let mut refused = Vec::new();
+    for (turn, info) in wgloss::loss::all().iter().enumerate() {
+        let mut rng = Rng::new(info.name);
+        let loss = &*info.make();
+        let (shape, axis) = [
+            (vec![9, 37], ClassAxis::Last),
+            (vec![40, 10], ClassAxis::Last),
+            (vec![2, 4200], ClassAxis::Last),
+            (vec![3, 5, 7], ClassAxis::One),
+        ][turn % 4]
+            .clone();
+        let targets = support::targets(info);
+        let weights = support::weights(info);
+        let recipe = Recipe {
+            class_axis: axis,
+            labels: targets[rng.below(targets.len())].map(|_| LabelType::ALL[rng.below(3)]),
+            weight: weights[rng.below(weights.len())],
+            dtype: DType::ALL[turn % 3],
+            ..Recipe::new(shape)
+        };
+        let batch = support::batch(loss, &recipe, &mut rng);
+        let layout = Layout {
+            losses: true,
+            ..batch.layout(loss).expect("good")
+        };
+        if loss.whole() {
+            assert!(gpu.plan(loss, &layout).is_err(), "{}", info.name);
+            continue;
+        }
+        let result = both(&gpu, loss, &batch, &layout);
+        match result {
+            Err(e) if e.contains("storage buffers") => refused.push(info.name),
+            result => wrong.extend(result.err().map(|e| format!("{loss:?}, {recipe:?}: {e}"))),
+        }
+    }
+    let all = wrong.join("\n");
+    assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
+    // Three inputs with their gradients, weights and losses are too many buffers.
+    assert!(refused.iter().all(|n| *n == "triplet"), "{refused:?}");
+}
+
+fn both(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, layout: &Layout) -> Result<(), String> {
+    let text = |e: Error| e.to_string();
+    let pool = Pool::new(loss, &batch.clone().reduction(Reduction::None), 1);
+    let buffer = support::upload(gpu, &pool.bytes);
+    let plan = gpu.plan(loss, layout).map_err(text)?;
+    let missing = refusal(plan.bind(&Io {
+        losses: None,
+        ..pool.io(&buffer)
+    }));
+    assert!(missing.contains("losses"), "{missing}");
+    let bound = plan.bind(&pool.io(&buffer)).map_err(text)?;
+    let (reduced, status) = run(gpu, &bound);
+    let bytes = support::download(gpu, &buffer);
+    let at = |p: &Place, dtype| numbers(&bytes[p.offset..p.offset + p.len], dtype);
+    let grads: Vec<_> = pool.grads.iter().map(|p| at(p, batch.dtype)).collect();
+    let out = Outcome {
+        loss: reduced,
+        losses: Vec::new(),
+        grads: grads.clone(),
+        status,
+    };
+    let check = wgloss::verify::check(loss, batch, &out).map_err(text)?;
+    if !check.pass {
+        return Err(format!("reduced: {check:?}"));
+    }
+    let each = batch.clone().reduction(Reduction::None);
+    let (expected, bounds) =
+        wgloss::reference::evaluate_with_bounds(loss, &each.rounded()).map_err(text)?;
+    let place = pool.losses.as_ref().ok_or("no place for losses")?;
+    let found = at(place, DType::F32);
+    let wrong = found
+        .iter()
+        .zip(expected.losses.iter().zip(&bounds.losses))
+        .position(|(f, (e, b))| (f64::from(*f) - e).abs() > *b);
+    match wrong {
+        None if found.len() == expected.losses.len() => Ok(()),
+        None => Err(format!("{} losses", found.len())),
+        Some(i) => Err(format!(
+            "loss {i} is {}, expected {} ± {}",
+            found[i], expected.losses[i], bounds.losses[i]
+        )),
+    }
+}
+
 #[test]
 fn one_binding_is_encoded_many_times() {
     let Some(gpu) = support::gpu() else { return };
@@ -754,7 +846,7 @@ fn two_writes_to_one_place_are_a_typed_error() {
         .expect("planned");
     let setup = Setup::new(&gpu);
     let text = refusal(plan.bind(&Io {
-        loss: Some(View::whole(&setup.grad)),
+        losses: Some(View::whole(&setup.grad)),
         ..setup.io()
     }));
     assert!(text.contains("apart from every other view"), "{text}");

@@ -257,9 +257,10 @@ pub(super) fn term(part: &Part, inputs: Vec<usize>) -> Term {
         weight: part.layout.weight,
         columns: part.layout.class_weight || part.list.is_some(),
         plain: part.plain,
-        losses: match part.each {
-            true => Losses::Stored,
-            false => Losses::Summed,
+        losses: match (part.each, part.layout.losses) {
+            (true, _) => Losses::Stored,
+            (false, true) => Losses::Both,
+            (false, false) => Losses::Summed,
         },
     }
 }

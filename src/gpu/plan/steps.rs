@@ -73,6 +73,14 @@ impl<'a> Planner<'a> {
                     _ => Stage::Rows,
                 };
                 let v = pass.variant(gpu, parts, stage);
+                if v.roles().len() > BUFFERS {
+                    let name = parts[k].info.name;
+                    return Err(Error::TooLarge {
+                        what: format!("storage buffers of {name} with these extras"),
+                        limit: BUFFERS as u64,
+                        found: v.roles().len() as u64,
+                    });
+                }
                 let stored = v.terms.iter().all(|t| t.losses == Losses::Stored);
                 let leaves = match pass.kind {
                     _ if parts[k].each && stored => 0,
@@ -518,16 +526,6 @@ impl<'a> Planner<'a> {
     fn elementwise(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
         let part = &self.parts[pass.parts[0]];
         let v = pass.variant(self.gpu, self.parts, Stage::Elementwise);
-        if v.roles().len() > BUFFERS {
-            let name = part.info.name;
-            return Err(Error::TooLarge {
-                what: format!(
-                    "storage buffers of {name} with these extras and a state to count into"
-                ),
-                limit: BUFFERS as u64,
-                found: v.roles().len() as u64,
-            });
-        }
         let most = self.elements_in(pass, &v)?;
         for chunk in chunks(part.geometry.elements, most) {
             let (ranges, r0) = self.element_ranges(pass, &v, chunk)?;

@@ -104,10 +104,10 @@ fn variants(info: &'static Info) -> Vec<Variant> {
             let mut coin = || random(2) == 1;
             let term = Term {
                 plain: coin(),
-                losses: if coin() {
-                    Losses::Summed
-                } else {
-                    Losses::Stored
+                losses: match (coin(), coin()) {
+                    (true, _) => Losses::Summed,
+                    (false, true) => Losses::Stored,
+                    (false, false) => Losses::Both,
                 },
                 columns: lists && coin(),
                 ..term(
@@ -176,11 +176,15 @@ fn variants(info: &'static Info) -> Vec<Variant> {
 fn made(mut v: Variant) -> Option<Variant> {
     if v.stage == Stage::StridedGrad && !v.gradient
         || matches!(v.stage, Stage::SplitStat2 | Stage::StridedPart2) && !v.second()
-        || v.stage == Stage::Spread && v.terms[0].losses == Losses::Summed
+        || v.stage == Stage::Spread && v.terms[0].losses != Losses::Stored
     {
         return None;
     }
     if v.roles().len() > 8 {
+        // What is summed and stored is refused then.
+        if v.terms[0].losses == Losses::Both {
+            return None;
+        }
         v.terms[0].losses = Losses::Kept;
     }
     Some(v.shared())

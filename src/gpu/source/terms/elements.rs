@@ -4,7 +4,7 @@
 
 use super::access::{bad_weights, chosen, losses as losses_of_pack, unpacked, weight};
 use super::{Part, add_sums, close_sums, factor, maximum, open_sums, tree};
-use crate::gpu::source::{Losses, PACK, Role, Variant, line};
+use crate::gpu::source::{PACK, Role, Variant, line};
 use std::fmt::Write;
 
 /// What the derivatives of an element are multiplied by.
@@ -52,7 +52,7 @@ pub(super) fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             p.s
         ))
     );
-    for part in parts.iter().filter(|p| p.term.losses != Losses::Summed) {
+    for part in parts.iter().filter(|p| p.term.losses.stores()) {
         losses_of_pack(text, v, part.k, &part.s);
     }
     careful(text, v, parts);
@@ -82,7 +82,7 @@ pub(super) fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         if bad_weights(v, part).is_some() {
             line!(text, "    count(mine.head{s}, BAD_WEIGHTS, sums.bad{s});");
         }
-        if part.term.losses == Losses::Summed {
+        if part.term.losses.sums() {
             line!(text, "    note(mine.head{s}, sums.seen{s});");
             line!(text, "    let total{s} = tree_sum(tid, sums.l{s});");
             line!(
@@ -156,13 +156,15 @@ fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     line!(text, "        let v = visit(in, {place}, f);");
     for part in parts {
         let s = &part.s;
-        match part.term.losses {
-            Losses::Summed => line!(
+        if part.term.losses.sums() {
+            line!(
                 text,
                 "        sums.l{s} += finite_of(v.l{s});\n        \
                  sums.seen{s} |= seen_of(v.l{s});"
-            ),
-            _ => line!(text, "        store_loss{s}(k, v.l{s});"),
+            );
+        }
+        if part.term.losses.stores() {
+            line!(text, "        store_loss{s}(k, v.l{s});");
         }
         line!(text, "        sums.odd{s} += odd{s}(in);");
         line!(text, "        sums.bad{s} += v.bad{s};");
@@ -284,17 +286,16 @@ fn sum_pack(text: &mut String, v: &Variant, part: &Part<'_>, u: u32) {
     let all = |f: &dyn Fn(String) -> String| -> Vec<_> {
         (0..PACK).map(|k| f(format!("v{u}_{k}"))).collect()
     };
-    match part.term.losses {
-        Losses::Summed => line!(
-            text,
-            "    sums.l{s} += {};",
-            tree(&all(&|v| format!("{v}.l")), "+")
-        ),
-        _ => line!(
+    if part.term.losses.sums() {
+        let sum = tree(&all(&|v| format!("{v}.l")), "+");
+        line!(text, "    sums.l{s} += {sum};");
+    }
+    if part.term.losses.stores() {
+        line!(
             text,
             "    store_losses{s}(i{u}, mine.n, array<u32, PACK>({}));",
             all(&|v| format!("bitcast<u32>({v}.l)")).join(", ")
-        ),
+        );
     }
     line!(
         text,

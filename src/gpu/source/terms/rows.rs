@@ -524,13 +524,16 @@ pub(super) fn row_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             text,
             "            bits = loss_bits(special, c.w, row_loss{s}(c.r, {stats}));\n        }}"
         );
+        if part.term.losses.stores() {
+            line!(text, "        store_loss{s}(row, bits);");
+        }
         match part.term.losses {
-            Losses::Stored => line!(text, "        store_loss{s}(row, bits);"),
+            Losses::Stored => {}
             Losses::Kept => line!(text, "        work.leaves[mine.leaf0{s} + row] = bits;"),
-            Losses::Summed if v.adds_rows_up() => {
+            Losses::Summed | Losses::Both if v.adds_rows_up() => {
                 line!(text, "        said{s} += finite_part(mine.head{s}, bits);")
             }
-            Losses::Summed => line!(
+            Losses::Summed | Losses::Both => line!(
                 text,
                 "        put_leaf(mine.head{s}, mine.leaf0{s} + row, bits);"
             ),
