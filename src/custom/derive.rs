@@ -53,15 +53,21 @@ pub(crate) fn change_name(k: usize) -> String {
     format!("d_{}", letters(k))
 }
 
+/// The sign before the names of what is made here and read by others. No name of a file has it, so that nothing in a file is one of them.
+pub(crate) const MADE: char = ':';
+
+/// A name that is nobody else's: in a text it stands as it is.
+pub(crate) fn made_name(name: &str) -> String {
+    format!("{MADE}{name}")
+}
+
 /// A module with the derivative of one of its functions.
 #[derive(Debug)]
 pub(crate) struct Derived {
     pub module: Module,
-    /// Takes what the function took, and gives a struct: its value `v`, then `d_a`, `d_b`, … by each input that was asked for.
+    /// Takes what the function took, and gives a struct: its value `v`, then `d_a`, `d_b`, … by each input that was asked for. It is
+    /// called as the function was, with `_change` behind: these names are made here.
     pub function: Handle<Function>,
-    /// What that is called: `_change` behind the name of what it was, and more where that is the name of something else.
-    #[cfg(test)]
-    pub name: String,
 }
 
 /// Differentiates `function` by those of its arguments that are `inputs`, each an f32.
@@ -95,32 +101,11 @@ pub(crate) fn derive(
     let mut first = deriver(HashMap::new());
     first.function(function, &seeds, true)?;
     let mut all = deriver(first.known);
-    let made = all.function(function, &seeds, true)?;
-    let (mut module, function) = (all.module, made.function);
-    let own = module.functions[function].name.clone();
-    let name = free_name(&module, function, own.unwrap_or_else(|| "change".into()));
-    module.functions[function].name = Some(name.clone());
-    Ok(Derived {
-        module,
-        function,
-        #[cfg(test)]
-        name,
-    })
-}
-
-/// A name for `function`, longer until nothing else in the module has it.
-pub(crate) fn free_name(module: &Module, function: Handle<Function>, mut name: String) -> String {
-    let functions = module.functions.iter().filter(|(h, _)| *h != function);
-    let functions = functions.map(|(_, f)| &f.name);
-    let types = module.types.iter().map(|(_, ty)| &ty.name);
-    let constants = module.constants.iter().map(|(_, c)| &c.name);
-    let variables = module.global_variables.iter().map(|(_, v)| &v.name);
-    let all = functions.chain(types).chain(constants).chain(variables);
-    let taken: Vec<&str> = all.flatten().map(String::as_str).collect();
-    while taken.contains(&name.as_str()) {
-        name.push_str("_own");
-    }
-    name
+    let function = all.function(function, &seeds, true)?.function;
+    let mut module = all.module;
+    let name = &mut module.functions[function].name;
+    *name = Some(made_name(name.as_deref().unwrap_or("change")));
+    Ok(Derived { module, function })
 }
 
 /// A function, the inputs that each of its arguments depends on, and whether these are the inputs themselves.
@@ -218,6 +203,7 @@ impl Deriver<'_> {
         let step = size.next_multiple_of(16);
         let changes = by.iter().enumerate().filter(|(_, by)| **by);
         let names = std::iter::once("v".to_string()).chain(changes.map(|(k, _)| change_name(k)));
+        let names = names.map(|name| made_name(&name));
         let members: Vec<_> = names
             .enumerate()
             .map(|(i, name)| StructMember {

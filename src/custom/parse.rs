@@ -217,7 +217,9 @@ impl Parsed {
             let message = format!("more than {MOST_LEVELS} statements within each other");
             return Err(at(span, message));
         }
-        unsettled(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
+        unsettled(&module)
+            .or_else(|| part_passed(&module))
+            .map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
         if let Some(span) = too_nested(&module) {
             let message = format!("more than {MOST_NESTED} blocks and calls within each other");
             return Err(at(span, message));
@@ -315,8 +317,8 @@ fn unsettled(module: &Module) -> Option<Refusal> {
 
 /// The first statement that concerns other invocations, or the fragment.
 fn shared_statement(block: &Block) -> Option<Span> {
-    first(block, &|statement| {
-        !matches!(
+    first(block, &|statement, span| {
+        let own = matches!(
             statement,
             Statement::Block(_)
                 | Statement::If { .. }
@@ -328,27 +330,54 @@ fn shared_statement(block: &Block) -> Option<Span> {
                 | Statement::Return { .. }
                 | Statement::Store { .. }
                 | Statement::Call { .. }
-        )
+        );
+        (!own).then_some(span)
     })
 }
 
-/// The first statement of a kind, in the order of the text.
-fn first(block: &Block, is_it: &dyn Fn(&Statement) -> bool) -> Option<Span> {
+/// What is found first in statements, in the order of the text.
+fn first<T>(block: &Block, find: &dyn Fn(&Statement, Span) -> Option<T>) -> Option<T> {
     block.span_iter().find_map(|(statement, span)| {
-        if is_it(statement) {
-            return Some(*span);
-        }
-        match statement {
-            Statement::Block(inner) => first(inner, is_it),
+        let within = || match statement {
+            Statement::Block(inner) => first(inner, find),
             Statement::If { accept, reject, .. } => {
-                first(accept, is_it).or_else(|| first(reject, is_it))
+                first(accept, find).or_else(|| first(reject, find))
             }
-            Statement::Switch { cases, .. } => cases.iter().find_map(|c| first(&c.body, is_it)),
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| first(&c.body, find)),
             Statement::Loop {
                 body, continuing, ..
-            } => first(body, is_it).or_else(|| first(continuing, is_it)),
+            } => first(body, find).or_else(|| first(continuing, find)),
             _ => None,
-        }
+        };
+        find(statement, *span).or_else(within)
+    })
+}
+
+/// The first pointer to a part of a variable that is passed to a function, which takes an extension of WGSL that naga does not ask for.
+fn part_passed(module: &Module) -> Option<Refusal> {
+    module.functions.iter().find_map(|(_, f)| {
+        first(&f.body, &|statement, _| {
+            let Statement::Call {
+                function,
+                arguments,
+                ..
+            } = statement
+            else {
+                return None;
+            };
+            let taken = &module.functions[*function].arguments;
+            let part = |(h, taken): (&Handle<Expression>, &naga::FunctionArgument)| {
+                let pointer = module.types[taken.ty].inner.pointer_space().is_some();
+                let part = matches!(
+                    f.expressions[*h],
+                    Expression::Access { .. } | Expression::AccessIndex { .. }
+                );
+                (pointer && part).then(|| f.expressions.get_span(*h))
+            };
+            let span = arguments.iter().zip(taken).find_map(part)?;
+            let message = "a pointer to a part of a variable cannot be passed: pass one to the whole, or to a copy";
+            Some((span, message.into()))
+        })
     })
 }
 

@@ -1,7 +1,7 @@
 //! Statements of a function, with what they do to changes.
 
 use super::body::Body;
-use super::{Change, Inputs, Made, Result, change_name};
+use super::{Change, Inputs, Made, Result, change_name, made_name};
 use naga::{Block, Expression, Function, Handle, Statement, TypeInner};
 
 impl Body<'_, '_> {
@@ -107,7 +107,7 @@ impl Body<'_, '_> {
         };
         let mut components = vec![own];
         for (k, change) in change.into_iter().enumerate() {
-            let name = change_name(k);
+            let name = made_name(&change_name(k));
             if said.iter().any(|m| m.name.as_ref() == Some(&name)) {
                 components.push(match change {
                     Some(change) => change,

@@ -357,7 +357,7 @@ fn comments_hide_functions() {
 #[test]
 fn long_texts_pass_and_deep_ones_are_refused() {
     use crate::custom::derive::derive;
-    use crate::custom::emit::{checked, settled, text};
+    use crate::custom::emit::{checked, text};
     use crate::custom::interpret::Machine;
     // As threads have it that somebody else made.
     let small = std::thread::Builder::new().stack_size(2 << 20);
@@ -393,9 +393,8 @@ fn long_texts_pass_and_deep_ones_are_refused() {
         for source in &texts {
             let start = source.get(..60).unwrap_or(source);
             let parsed = Parsed::new(source).unwrap_or_else(|e| panic!("{e}: {start}"));
-            let module = settled(&parsed.module);
-            let info = checked(&module).unwrap_or_else(|e| panic!("{e}: {start}"));
-            let made = derive(&module, &info, parsed.loss, &[true, true]);
+            let info = checked(&parsed.module).unwrap_or_else(|e| panic!("{e}: {start}"));
+            let made = derive(&parsed.module, &info, parsed.loss, &[true, true]);
             let made = made.unwrap_or_else(|e| panic!("{e:?}: {start}"));
             let text = text(&made.module, "user_", |k| format!("option{k}"));
             let text = text.unwrap_or_else(|e| panic!("{e}: {start}"));
