@@ -4,7 +4,9 @@
 use super::derive::{MADE, made_name};
 use naga::back::wgsl::{WriterFlags, write_string};
 use naga::valid::{Capabilities, FunctionInfo, ModuleInfo, ValidationFlags, Validator};
-use naga::{Block, Expression, Function, Handle, Module, Span, Statement, Type, TypeInner, UniqueArena};
+use naga::{
+    Block, Expression, Function, Handle, Module, Span, Statement, Type, TypeInner, UniqueArena,
+};
 use std::collections::HashMap;
 
 /// What every name of a user's file begins with in a text, and so no other name there.
@@ -187,7 +189,10 @@ pub(crate) fn text(
         if !given.contains(&handle) {
             ty.name.iter_mut().for_each(named);
             if let TypeInner::Struct { members, .. } = &mut ty.inner {
-                members.iter_mut().filter_map(|m| m.name.as_mut()).for_each(named);
+                members
+                    .iter_mut()
+                    .filter_map(|m| m.name.as_mut())
+                    .for_each(named);
             }
         }
         types.insert(ty, module.types.get_span(handle));
@@ -299,7 +304,10 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
-        assert!(!text.contains("option_") && !text.contains("override"), "{text}");
+        assert!(
+            !text.contains("option_") && !text.contains("override"),
+            "{text}"
+        );
         let whole = format!(
             "struct P {{ option0: f32, option1: f32 }}\n@group(0) @binding(0) var<uniform> params: P;\n{text}"
         );
@@ -321,7 +329,8 @@ mod tests {
             }";
         let parsed = crate::custom::parse::Parsed::new(source).expect("a loss");
         let info = checked(&parsed.module).expect("a module");
-        let made = derive(&parsed.module, &info, parsed.loss, &[true, false]).expect("its derivative");
+        let made =
+            derive(&parsed.module, &info, parsed.loss, &[true, false]).expect("its derivative");
         let text = text(&made.module, "user_", |_| "params.option".into()).expect("its text");
         let whole = format!(
             "struct P {{ option: f32 }}\n@group(0) @binding(0) var<uniform> params: P;\n\

@@ -405,7 +405,9 @@ struct Glue<'a> {
 impl Glue<'_> {
     fn name(&self, change: &Change) -> String {
         let name = self.module.functions[change.function].name.as_deref();
-        name.unwrap_or_default().trim_start_matches(derive::MADE).into()
+        name.unwrap_or_default()
+            .trim_start_matches(derive::MADE)
+            .into()
     }
 
     /// The arguments at an element `e`, of which input `k` is `x(k)`.
