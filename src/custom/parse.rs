@@ -21,7 +21,7 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use limits::{bracket_too_many, too_deep, too_large, too_nested};
+use limits::{bracket_too_many, too_deep, too_large, too_long, too_nested};
 use messages::{complaint, one_line, told, wrong_statement};
 use signature::functions;
 
@@ -37,6 +37,10 @@ const MOST_LEVELS: u32 = 100;
 /// Blocks and calls within each other, of all functions together: the interpreter follows them on its own stack, and a GPU's compiler
 /// puts one into the other.
 pub(super) const MOST_NESTED: u32 = 200;
+
+/// Expressions and statements of a function with those of all functions in the place of their calls, which is how a GPU's compiler
+/// has them: about as many as the longest text holds without calls, where an operator and what it is for take two bytes.
+const MOST_LENGTH: usize = MOST_BYTES / 2;
 
 /// Brackets within each other. naga itself stops at 200 of its own steps, some of which are brackets, and does not say where.
 const MOST_BRACKETS: usize = 90;
@@ -222,6 +226,12 @@ impl Parsed {
             .map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
         if let Some(span) = too_nested(&module) {
             let message = format!("more than {MOST_NESTED} blocks and calls within each other");
+            return Err(at(span, message));
+        }
+        if let Some(span) = too_long(&module) {
+            let message = format!(
+                "more than {MOST_LENGTH} expressions and statements, with functions in the place of their calls"
+            );
             return Err(at(span, message));
         }
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;

@@ -101,6 +101,39 @@ pub(super) fn too_nested(module: &Module) -> Option<Span> {
     None
 }
 
+/// The call by which a function gets too long, with all that it calls in the place of calls. This bounds too in how many ways a function
+/// can be differentiated: each has a call of its own there.
+pub(super) fn too_long(module: &Module) -> Option<Span> {
+    /// Adds a block to what is there already.
+    fn add(block: &Block, known: &[usize], sum: &mut usize) -> Option<Span> {
+        *sum += block.len();
+        block.span_iter().find_map(|(statement, span)| {
+            let mut inner = |b: &Block| add(b, known, sum);
+            match statement {
+                Statement::Block(b) => inner(b),
+                Statement::If { accept, reject, .. } => inner(accept).or_else(|| inner(reject)),
+                Statement::Switch { cases, .. } => cases.iter().find_map(|c| inner(&c.body)),
+                Statement::Loop {
+                    body, continuing, ..
+                } => inner(body).or_else(|| inner(continuing)),
+                // Functions stand behind those that they call.
+                Statement::Call { function, .. } => {
+                    *sum += known.get(function.index()).copied().unwrap_or(0);
+                    (*sum > MOST_LENGTH).then_some(*span)
+                }
+                _ => None,
+            }
+        })
+    }
+    let mut known: Vec<usize> = Vec::new();
+    module.functions.iter().find_map(|(_, function)| {
+        let mut sum = function.expressions.len();
+        let span = add(&function.body, &known, &mut sum);
+        known.push(sum);
+        span
+    })
+}
+
 /// The first bracket that stands in too many others.
 pub(super) fn bracket_too_many(text: &str) -> Option<Span> {
     let plain = without_comments(text);
