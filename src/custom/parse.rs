@@ -21,7 +21,7 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use limits::{bracket_too_many, too_deep, too_large, too_long, too_nested};
+use limits::{bracket_too_many, stack_for, too_deep, too_large, too_long, too_nested};
 use messages::{complaint, one_line, told, wrong_statement};
 use signature::functions;
 
@@ -30,6 +30,9 @@ const MOST_BYTES: usize = 65_536;
 
 /// A stack on which no text of [`MOST_BYTES`] is too deep; of most texts, next to nothing is touched.
 const STACK: usize = 512 << 20;
+
+/// What may be taken of the stack of whoever calls, where there are no threads: half of what wasm32 has.
+const CALLERS: usize = 512 << 10;
 
 /// Blocks within each other in a function, for all who go through them later on stacks of the usual size.
 const MOST_LEVELS: u32 = 100;
@@ -158,20 +161,32 @@ impl Parsed {
     /// extensions, statements about other invocations, overrides by number or without default; and a missing `loss`, or one of
     /// another signature.
     pub fn new(text: &str) -> Result<Parsed, SourceError> {
-        std::thread::scope(|scope| {
-            let reader = std::thread::Builder::new().stack_size(STACK);
-            match reader.spawn_scoped(scope, || Parsed::read(text)) {
-                Ok(reading) => reading.join().unwrap_or_else(|_| {
-                    Err(SourceError::new(
-                        text,
-                        Span::UNDEFINED,
-                        "naga fails on this text",
-                    ))
-                }),
-                // Where there are no threads.
-                Err(_) => Parsed::read(text),
+        let (least, _) = stack_for(text);
+        Parsed::on(text, &[STACK, least])
+    }
+
+    /// Reads on the first of these stacks that there is, or else on the caller's, if that is enough.
+    fn on(text: &str, stacks: &[usize]) -> Result<Parsed, SourceError> {
+        for stack in stacks {
+            let read = std::thread::scope(|scope| {
+                let reader = std::thread::Builder::new().stack_size(*stack);
+                let reading = reader.spawn_scoped(scope, || Parsed::read(text)).ok()?;
+                Some(reading.join().unwrap_or_else(|_| {
+                    let message = "naga fails on this text";
+                    Err(SourceError::new(text, Span::UNDEFINED, message))
+                }))
+            });
+            if let Some(read) = read {
+                return read;
             }
-        })
+        }
+        match stack_for(text) {
+            (least, span) if least > CALLERS => {
+                let message = "too much within each other for the stack that there is";
+                Err(SourceError::new(text, span, message))
+            }
+            _ => Parsed::read(text),
+        }
     }
 
     fn read(text: &str) -> Result<Parsed, SourceError> {

@@ -337,6 +337,78 @@ fn depth_is_refused_and_not_followed() {
     );
 }
 
+/// On the stack that is said to be enough nothing overflows, which would end the process.
+#[test]
+fn a_stack_is_enough_for_what_is_read_on_it() {
+    let body = |body: String| format!("fn loss(x: f32, t: f32) -> f32 {{ {body} return x; }}");
+    let chain = |n: usize, one: &dyn Fn(usize) -> String| -> String { (0..n).map(one).collect() };
+    let within =
+        |n: usize, open: &str, close: &str| body(format!("{}{}", open.repeat(n), close.repeat(n)));
+    let texts = [
+        LOSS.into(),
+        body(format!("let y = {}x;", "- ".repeat(30_000))),
+        body(format!("let y = {}0i;", "~".repeat(60_000))),
+        body(format!("let y = x{};", "+x".repeat(30_000))),
+        body(format!("let y = vec2(x){};", ".xy".repeat(20_000))),
+        body(format!("var y = x; let z = {}y;", "*&".repeat(30_000))),
+        body(format!(
+            "let b = x>t; if b {{}} {}",
+            "else if b {}".repeat(5_000)
+        )),
+        body(format!("let y = {}x{};", "sin(".repeat(89), ")".repeat(89))),
+        body(format!(
+            "var y: {}f32{};",
+            "array<".repeat(50),
+            ",1>".repeat(50)
+        )),
+        within(120, "{", "}"),
+        within(60, "for (;;) { if x>t {break;}", "}"),
+        within(60, "switch 1 { default {", "}}"),
+        chain(2_500, &|i| format!("const c{i} = c{};\n", i + 1)) + "const c2500 = 1.0;\n" + LOSS,
+        chain(1_200, &|i| {
+            format!("fn go{i}(x:f32)->f32{{return go{}(x);}}\n", i + 1)
+        }) + "fn go1200(x:f32)->f32{return x;}\n"
+            + LOSS,
+    ];
+    for text in texts {
+        assert!(text.len() < MOST_BYTES);
+        let (stack, _) = stack_for(&text);
+        assert!(
+            stack <= STACK,
+            "{stack}: {}",
+            text.get(..60).unwrap_or(&text)
+        );
+        // Some pass, and some have too much within each other for those who come later.
+        let _ = Parsed::on(&text, &[stack]);
+    }
+}
+
+/// Without threads there is the caller's stack, and what it does not carry is refused where it takes the most.
+#[test]
+fn the_callers_stack_is_not_overflowed() {
+    let here = |text: &str| Parsed::on(text, &[]).map_err(|e| e.to_string());
+    assert!(here(LOSS).is_ok());
+    let message = "too much within each other for the stack that there is";
+    for (text, place) in [
+        (
+            format!(
+                "fn loss(x: f32) -> f32 {{\n  return {}x;\n}}",
+                "- ".repeat(30_000)
+            ),
+            "2:60008",
+        ),
+        (
+            format!(
+                "fn loss(x: f32) -> f32 {{\n  return x{};\n}}",
+                "+x".repeat(20_000)
+            ),
+            "2:40009",
+        ),
+    ] {
+        assert_eq!(here(&text).err(), Some(format!("{place}: {message}")));
+    }
+}
+
 #[test]
 fn comments_hide_functions() {
     assert_eq!(
