@@ -175,7 +175,7 @@ pub(crate) fn text(
     let variables = variables.map(|(_, v)| &mut v.name);
     let constants = module.constants.iter_mut().map(|(_, c)| &mut c.name);
     variables.chain(constants).flatten().for_each(named);
-    // What an option is by default is not known here; it stands in the text as a word, which a call of naga's writer cannot take apart.
+    // An option stands in naga's text as a word, whatever it is by default.
     for (handle, o) in module.overrides.iter_mut() {
         o.name = Some(placeholder(handle.index()));
         o.init = None;
@@ -312,6 +312,21 @@ mod tests {
             "struct P {{ option0: f32, option1: f32 }}\n@group(0) @binding(0) var<uniform> params: P;\n{text}"
         );
         naga::front::wgsl::parse_str(&whole).expect("a whole text");
+    }
+
+    #[test]
+    fn words_are_whole() {
+        let found = |text: &str| reworded(text, |out, word| *out += &format!("<{word}>"));
+        let text = "a1=_e5.x+1u*0x1fu/1e-5f;e\u{301}(b_c)";
+        assert_eq!(
+            found(text),
+            "<a1>=<_e5>.<x>+1u*0x1fu/1e-5f;<e\u{301}>(<b_c>)"
+        );
+        assert_eq!(found("1.5f"), "1.5f");
+        assert!(ends_with_member_of("a + params.", "params"));
+        assert!(ends_with_member_of("params.", "params"));
+        assert!(!ends_with_member_of("my_params.", "params"));
+        assert!(!ends_with_member_of("params", "params"));
     }
 
     /// Whatever names a user likes: a variable, a parameter and values may be called as what stands beside them.

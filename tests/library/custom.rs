@@ -205,16 +205,20 @@ const NAMES: &[&str] = &[
          let d = A(x).v - user_A(t).v;
          return d * d + pair(x * t).d_a.x + pair_change(x).y;
      }",
-    // Private variables, and options by which whole numbers are divided.
-    "override n: u32 = 4u;
-     override m: i32 = 3;
-     var<private> acc: f32 = 1.0;
+    // Private variables.
+    "var<private> acc: f32 = 1.0;
      var<private> reset_private_: f32;
      fn add(t: f32) { acc += t; reset_private_ += acc; }
      fn loss(x: f32, t: f32) -> f32 {
          add(t);
+         return x * x * acc + reset_private_ * x;
+     }",
+    // Options by which whole numbers are divided.
+    "override n: u32 = 4u;
+     override m: i32 = 3;
+     fn loss(x: f32, t: f32) -> f32 {
          let bucket = u32(abs(t) * 8.0) % n + 100u / n + (1u << n);
-         return x * x * acc + reset_private_ * f32(bucket) * x + f32(7 / m % m) * x;
+         return x * x * f32(bucket) + f32(7 / m % m) * x;
      }",
     // Sums are called as kernels call them.
     "struct Sums { s_a: f32, s_b: f32 }

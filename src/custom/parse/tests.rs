@@ -364,6 +364,9 @@ fn a_stack_is_enough_for_what_is_read_on_it() {
         within(120, "{", "}"),
         within(60, "for (;;) { if x>t {break;}", "}"),
         within(60, "switch 1 { default {", "}}"),
+        "alias A0=f32;".to_string()
+            + &chain(2_000, &|i| format!("alias A{}=array<A{i},1>;\n", i + 1))
+            + LOSS,
         chain(2_500, &|i| format!("const c{i} = c{};\n", i + 1)) + "const c2500 = 1.0;\n" + LOSS,
         chain(1_200, &|i| {
             format!("fn go{i}(x:f32)->f32{{return go{}(x);}}\n", i + 1)
