@@ -118,8 +118,9 @@ impl Custom {
         }
     }
 
-    /// The WGSL of loss and derivative as kernels contain it: `user_loss_change` gives the loss `v`, and the derivatives by the first
-    /// input `d_a`, the second `d_b` and so on, as far as it depends on them. Options are read from `params`.
+    /// The WGSL of loss and derivative as kernels contain it: `loss_change` gives the loss `v`, and the derivatives by the first input
+    /// `d_a`, the second `d_b` and so on; of a loss of rows `row_terms_change` does so by the inputs, and `row_loss_change` by
+    /// the sums. The file's own names begin with `user_`, and options are read from `params`.
     pub fn derivative(&self) -> &'static str {
         &self.source.text
     }

@@ -6,7 +6,7 @@
 //! derivative: of such a loss the place is recorded, and a form of it is derived that has plain arithmetic in the place of bits.
 
 use super::derive::derive;
-use super::emit::{checked, settled, text};
+use super::emit::{checked, text};
 use super::interpret::{Machine, Value};
 use super::parse::{Parsed, SourceError};
 use crate::bounds::{U, slack};
@@ -155,8 +155,7 @@ fn place(info: &'static Info, e: &SourceError) -> String {
 struct Derived {
     parsed: Parsed,
     function: Handle<naga::Function>,
-    /// What it is called beside the loss's own text, and its text: names begin with `own_`, and options are read from `mine`.
-    name: String,
+    /// Its text beside the loss's own: `loss_change`, other names begin with `own_`, and options are read from `mine`.
     text: String,
 }
 
@@ -170,24 +169,19 @@ fn derived(info: &'static Info, plainly: bool) -> Result<Derived, SourceError> {
     let fails = |e: super::derive::Undefined| parsed.error(e.span, e.what);
     let valid = checked(&parsed.module).expect("a module");
     let made = derive(&parsed.module, &valid, parsed.loss, &by).map_err(fails)?;
-    let known = settled(&parsed.module);
-    let valid = checked(&known).expect("a settled module");
-    let written = derive(&known, &valid, parsed.loss, &by).map_err(fails)?;
     let name = |k: usize| {
         let mut all = parsed.settings.iter();
         let found = all.find(|s| s.handle.index() == k);
         match found.map(|s| s.name.as_str()) {
             Some("mine_n") => "mine.n".to_string(),
             Some(name) => format!("mine.{name}"),
-            // Constants are counted too.
-            None => String::new(),
+            None => panic!("no option {k}"),
         }
     };
-    let text = text(&written.module, "own_", name).expect("a text");
+    let text = text(&made.module, "own_", name).expect("a text");
     parsed.module = made.module;
     Ok(Derived {
         function: made.function,
-        name: format!("own_{}", written.name),
         text,
         parsed,
     })

@@ -1,9 +1,8 @@
 //! Derivatives of functions in naga's IR, in forward mode: every value that depends on an input carries what it changes by, one
 //! number for each input that is asked for. What does not depend on one carries nothing, and costs nothing.
 //!
-//! A function is differentiated once for each way in which its arguments depend on the inputs. What its variables and its result depend
-//! on is not known before its body was gone through, because of loops: it begins with "on nothing", and a body is gone through again
-//! until nothing is found that depends on more than was assumed.
+//! A function is differentiated once for each way in which its arguments depend on the inputs. What its variables and its result then
+//! depend on is found first, from what hands its changes to what.
 //!
 //! Where a function has no derivative one rule decides: of `min`, `max` and `clamp` equal arguments have equal shares, `abs`, `sign`,
 //! `length` and `distance` have the derivative 0 at 0, and what makes whole numbers (`floor`, `step`, conversions to integers, comparisons)
@@ -13,6 +12,7 @@
 //! of `1/(1 + exp(-x))` is 0·inf where exp(-x) overflows.
 
 mod body;
+mod depends;
 mod expressions;
 mod functions;
 mod statements;
@@ -20,10 +20,9 @@ mod statements;
 pub(super) mod tests;
 
 use body::Body;
+use depends::{Flow, flows};
 use naga::valid::ModuleInfo;
-use naga::{
-    Expression, Function, Handle, LocalVariable, Module, Span, StructMember, Type, TypeInner,
-};
+use naga::{Expression, Function, Handle, Module, Span, StructMember, Type, TypeInner};
 use std::collections::HashMap;
 
 /// What cannot be differentiated, and where it stands in the source.
@@ -53,15 +52,21 @@ pub(crate) fn change_name(k: usize) -> String {
     format!("d_{}", letters(k))
 }
 
+/// The sign before the names of what is made here and read by others. No name of a file has it, so that nothing in a file is one of them.
+pub(crate) const MADE: char = ':';
+
+/// A name that is nobody else's: in a text it stands as it is.
+pub(crate) fn made_name(name: &str) -> String {
+    format!("{MADE}{name}")
+}
+
 /// A module with the derivative of one of its functions.
 #[derive(Debug)]
 pub(crate) struct Derived {
     pub module: Module,
-    /// Takes what the function took, and gives a struct: its value `v`, then `d_a`, `d_b`, … by each input that was asked for.
+    /// Takes what the function took, and gives a struct: its value `v`, then `d_a`, `d_b`, … by each input that was asked for. It is
+    /// called as the function was, with `_change` behind: these names are made here.
     pub function: Handle<Function>,
-    /// What that is called: `_change` behind the name of what it was, and more where that is the name of something else.
-    #[cfg(test)]
-    pub name: String,
 }
 
 /// Differentiates `function` by those of its arguments that are `inputs`, each an f32.
@@ -83,44 +88,19 @@ pub(crate) fn derive(
         own
     });
     let seeds: Vec<Inputs> = seeds.collect();
-    let deriver = |known| Deriver {
+    let mut all = Deriver {
         source: module,
         info,
+        flows: flows(module, info),
         module: module.clone(),
         count,
         done: HashMap::new(),
-        known,
     };
-    // What is made while it is still being found out what depends on what is left behind; then everything is made once.
-    let mut first = deriver(HashMap::new());
-    first.function(function, &seeds, true)?;
-    let mut all = deriver(first.known);
-    let made = all.function(function, &seeds, true)?;
-    let (mut module, function) = (all.module, made.function);
-    let own = module.functions[function].name.clone();
-    let name = free_name(&module, function, own.unwrap_or_else(|| "change".into()));
-    module.functions[function].name = Some(name.clone());
-    Ok(Derived {
-        module,
-        function,
-        #[cfg(test)]
-        name,
-    })
-}
-
-/// A name for `function`, longer until nothing else in the module has it.
-pub(crate) fn free_name(module: &Module, function: Handle<Function>, mut name: String) -> String {
-    let functions = module.functions.iter().filter(|(h, _)| *h != function);
-    let functions = functions.map(|(_, f)| &f.name);
-    let types = module.types.iter().map(|(_, ty)| &ty.name);
-    let constants = module.constants.iter().map(|(_, c)| &c.name);
-    let variables = module.global_variables.iter().map(|(_, v)| &v.name);
-    let all = functions.chain(types).chain(constants).chain(variables);
-    let taken: Vec<&str> = all.flatten().map(String::as_str).collect();
-    while taken.contains(&name.as_str()) {
-        name.push_str("_own");
-    }
-    name
+    let function = all.function(function, &seeds, true)?.function;
+    let mut module = all.module;
+    let name = &mut module.functions[function].name;
+    *name = Some(made_name(name.as_deref().unwrap_or("change")));
+    Ok(Derived { module, function })
 }
 
 /// A function, the inputs that each of its arguments depends on, and whether these are the inputs themselves.
@@ -129,13 +109,13 @@ type Key = (Handle<Function>, Vec<Inputs>, bool);
 struct Deriver<'a> {
     source: &'a Module,
     info: &'a ModuleInfo,
+    /// Of each function of the source.
+    flows: Vec<Flow>,
     /// What is made: the source, and behind it the derivatives.
     module: Module,
     /// Inputs that derivatives are taken by.
     count: usize,
     done: HashMap<Key, Made>,
-    /// What turned out to be true of functions.
-    known: HashMap<Key, Assumed>,
 }
 
 /// A function with its derivative.
@@ -144,16 +124,26 @@ struct Made {
     function: Handle<Function>,
     /// What its result depends on.
     result: Inputs,
-    /// What is behind its arguments afterwards, where those are pointers, besides what was said before: an argument and an input.
-    more: Vec<(usize, usize)>,
 }
 
-/// What is assumed of a function's body until more is found.
-#[derive(Debug, Clone, PartialEq, Default)]
-struct Assumed {
-    variables: HashMap<Handle<LocalVariable>, Inputs>,
+/// What in a function depends on the inputs.
+#[derive(Debug, Default)]
+struct Depending {
+    /// By the number of the variable.
+    variables: Vec<Inputs>,
     result: Inputs,
-    more: Vec<(usize, usize)>,
+}
+
+/// The variable or argument behind a pointer.
+fn root(function: &Function, mut pointer: Handle<Expression>) -> &Expression {
+    loop {
+        match &function.expressions[pointer] {
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => {
+                pointer = *base;
+            }
+            other => return other,
+        }
+    }
 }
 
 impl Deriver<'_> {
@@ -169,28 +159,32 @@ impl Deriver<'_> {
         if let Some(made) = self.done.get(&key) {
             return Ok(made.clone());
         }
-        let mut assumed = self.known.get(&key).cloned().unwrap_or(Assumed {
-            result: vec![false; self.count],
-            ..Assumed::default()
-        });
-        let body = loop {
-            let before = assumed.clone();
-            let mut body = Body::new(self, function, arguments, seeded, assumed)?;
-            body.all()?;
-            let out = body.out;
-            assumed = body.assumed;
-            if assumed == before {
-                break out;
-            }
-        };
-        self.known.insert(key.clone(), assumed.clone());
+        let depending = self.depending(function, arguments);
+        let result = depending.result.clone();
+        let mut body = Body::new(self, function, arguments, seeded, depending)?;
+        body.all()?;
+        let body = body.out;
         let made = Made {
             function: self.module.functions.append(body, Span::UNDEFINED),
-            result: assumed.result,
-            more: assumed.more,
+            result,
         };
         self.done.insert(key, made.clone());
         Ok(made)
+    }
+
+    fn depending(&self, function: Handle<Function>, arguments: &[Inputs]) -> Depending {
+        let mut out = Depending {
+            variables: vec![Vec::new(); self.source.functions[function].local_variables.len()],
+            result: Vec::new(),
+        };
+        for k in 0..self.count {
+            let reached = self.flows[function.index()].reached(|i| arguments[i][k]);
+            for (all, by) in out.variables.iter_mut().zip(&reached.variables) {
+                all.push(*by);
+            }
+            out.result.push(reached.result);
+        }
+        out
     }
 
     /// The type of what a value of a type changes by: the same, but that nobody can make a struct that a function of WGSL gives.
@@ -218,6 +212,7 @@ impl Deriver<'_> {
         let step = size.next_multiple_of(16);
         let changes = by.iter().enumerate().filter(|(_, by)| **by);
         let names = std::iter::once("v".to_string()).chain(changes.map(|(k, _)| change_name(k)));
+        let names = names.map(|name| made_name(&name));
         let members: Vec<_> = names
             .enumerate()
             .map(|(i, name)| StructMember {

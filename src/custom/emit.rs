@@ -1,56 +1,52 @@
 //! A user's functions as text that stands beside kernels: names that nobody else has, and options that are read from the parameters of
 //! a dispatch.
 
+use super::derive::{MADE, made_name};
 use naga::back::wgsl::{WriterFlags, write_string};
 use naga::valid::{Capabilities, FunctionInfo, ModuleInfo, ValidationFlags, Validator};
 use naga::{
-    Block, Constant, Expression, Function, Handle, Literal, Module, Override, Span, Statement,
-    Type, UniqueArena,
+    Block, Expression, Function, Handle, Module, Span, Statement, Type, TypeInner, UniqueArena,
 };
+use std::collections::HashMap;
 
-/// How constants are called that stand for options until the text is there: with a letter behind the number, since naga puts an underscore
-/// behind a name that ends with one.
+/// What every name of a user's file begins with in a text, and so no other name there.
+pub(crate) const PREFIX: &str = "user_";
+
+/// How an option is called until the text is there: with a letter behind the number, since naga puts an underscore behind a name that
+/// ends with one.
 fn placeholder(option: usize) -> String {
-    format!("wgloss_option_{option}x")
+    format!("option_{option}x")
 }
 
-/// The module with a constant in the place of every option, so that derivatives are taken of functions that know no options.
-pub(crate) fn settled(module: &Module) -> Module {
-    let mut module = module.clone();
-    let options: Vec<Override> = module.overrides.iter().map(|(_, o)| o.clone()).collect();
-    let mut constants = Vec::new();
-    for (k, option) in options.iter().enumerate() {
-        // What it is nobody asks: the text does not hold it.
-        let zero = Expression::ZeroValue(option.ty);
-        let constant = Constant {
-            name: Some(placeholder(k)),
-            ty: option.ty,
-            init: module.global_expressions.append(zero, Span::UNDEFINED),
-        };
-        constants.push(module.constants.append(constant, Span::UNDEFINED));
-    }
-    // Outside of functions only options are made of options, and all else has been worked out: what is left are their defaults.
-    for (_, e) in module.global_expressions.iter_mut() {
-        match e {
-            Expression::Literal(_)
-            | Expression::Constant(_)
-            | Expression::ZeroValue(_)
-            | Expression::Compose { .. }
-            | Expression::Splat { .. } => {}
-            _ => *e = Expression::Literal(Literal::F32(0.0)),
+/// Whether a character is part of a word: what is beyond ASCII is nothing else outside of comments.
+fn in_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
+}
+
+/// A text in which `write` says for each word what stands in its place, behind what is there already.
+pub(crate) fn reworded(text: &str, mut write: impl FnMut(&mut String, &str)) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| in_word(c) && !c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        let end = from.find(|c| !in_word(c)).unwrap_or(from.len());
+        let (word, after) = from.split_at(end);
+        // The letters of a number, as in `1u`, are no word.
+        match before.ends_with(|c: char| c.is_ascii_digit()) {
+            true => out.push_str(word),
+            false => write(&mut out, word),
         }
+        rest = after;
     }
-    for (_, function) in module.functions.iter_mut() {
-        for (_, e) in function.expressions.iter_mut() {
-            if let Expression::Override(h) = *e
-                && let Some(constant) = constants.get(h.index())
-            {
-                *e = Expression::Constant(*constant);
-            }
-        }
-    }
-    module.overrides = naga::Arena::new();
-    module
+    out.push_str(rest);
+    out
+}
+
+/// Whether a text ends with a word and a dot, and not just with the end of a longer word.
+pub(crate) fn ends_with_member_of(text: &str, word: &str) -> bool {
+    let before = text.strip_suffix('.').and_then(|t| t.strip_suffix(word));
+    before.is_some_and(|before| !before.ends_with(in_word))
 }
 
 /// What naga says of a module that was made here.
@@ -154,72 +150,71 @@ fn operands(expression: &Expression, each: &mut dyn FnMut(Handle<Expression>)) {
     }
 }
 
-/// The text of a settled module. Every name of its own begins with `prefix`; option k is read as `option(k)` says.
+/// The text of a module. Every name of its own begins with `prefix`, but for [`made_name`]s; option k is read as `option(k)` says.
 pub(crate) fn text(
     module: &Module,
     prefix: &str,
     option: impl Fn(usize) -> String,
 ) -> Result<String, String> {
     let mut module = module.clone();
-    let named = |name: &mut Option<String>| {
-        if let Some(name) = name
-            && !name.starts_with("wgloss_option_")
-        {
-            *name = format!("{prefix}{name}");
-        }
-    };
-    // Options are read from `params`, and a copy of them is called `mine`: nothing inside a function may hide these.
-    let inner = |name: &mut String| {
-        if ["params", "mine"].contains(&name.as_str()) {
-            *name = format!("{prefix}{name}");
+    let named = |name: &mut String| {
+        *name = match name.strip_prefix(MADE) {
+            Some(made) => made.to_string(),
+            None => format!("{prefix}{name}"),
         }
     };
     for (_, function) in module.functions.iter_mut() {
-        named(&mut function.name);
         let arguments = function.arguments.iter_mut().map(|a| &mut a.name);
-        let locals = function
-            .local_variables
-            .iter_mut()
-            .map(|(_, v)| &mut v.name);
-        arguments.chain(locals).flatten().for_each(inner);
-        function.named_expressions.values_mut().for_each(inner);
+        let locals = function.local_variables.iter_mut();
+        let locals = locals.map(|(_, v)| &mut v.name);
+        let all = arguments.chain(locals).chain([&mut function.name]);
+        all.flatten().for_each(named);
+        function.named_expressions.values_mut().for_each(named);
     }
-    for (_, variable) in module.global_variables.iter_mut() {
-        named(&mut variable.name);
+    let variables = module.global_variables.iter_mut();
+    let variables = variables.map(|(_, v)| &mut v.name);
+    let constants = module.constants.iter_mut().map(|(_, c)| &mut c.name);
+    variables.chain(constants).flatten().for_each(named);
+    // An option stands in naga's text as a word, whatever it is by default.
+    for (handle, o) in module.overrides.iter_mut() {
+        o.name = Some(placeholder(handle.index()));
+        o.init = None;
     }
-    for (_, constant) in module.constants.iter_mut() {
-        named(&mut constant.name);
-    }
-    let given: Vec<_> = module
-        .special_types
-        .predeclared_types
-        .values()
-        .copied()
-        .collect();
-    let types: Vec<_> = module.types.iter().map(|(h, ty)| (h, ty.clone())).collect();
-    for (h, mut ty) in types {
-        let before = ty.name.clone();
-        if !given.contains(&h) {
-            named(&mut ty.name);
+    // Types that WGSL has already are called as they are.
+    let given = module.special_types.predeclared_types.values();
+    let given: Vec<_> = given.copied().collect();
+    let mut types = UniqueArena::new();
+    for (handle, ty) in module.types.iter() {
+        let mut ty = ty.clone();
+        if !given.contains(&handle) {
+            ty.name.iter_mut().for_each(named);
+            if let TypeInner::Struct { members, .. } = &mut ty.inner {
+                members
+                    .iter_mut()
+                    .filter_map(|m| m.name.as_mut())
+                    .for_each(named);
+            }
         }
-        if ty.name != before {
-            module.types.replace(h, ty);
-        }
+        types.insert(ty, module.types.get_span(handle));
     }
+    module.types = types;
     let info = checked(&module)?;
     for (handle, function) in module.functions.iter_mut() {
         name_deep(function, &info[handle], &module.types);
     }
     let text = write_string(&module, &info, WriterFlags::empty()).map_err(|e| e.to_string())?;
-    let lines = text
-        .lines()
-        .filter(|l| !l.starts_with("const wgloss_option_"));
-    let mut text: String = lines.flat_map(|l| [l, "\n"]).collect();
-    for k in (0..module.constants.len()).rev() {
-        text = text.replace(&placeholder(k), &option(k));
-    }
-    Ok(text)
+    let lines = text.lines().filter(|l| !l.starts_with("override "));
+    let text: String = lines.flat_map(|l| [l, "\n"]).collect();
+    let options: HashMap<_, _> = (0..module.overrides.len())
+        .map(|k| (placeholder(k), option(k)))
+        .collect();
+    Ok(reworded(&text, |out, word| {
+        out.push_str(options.get(word).map_or(word, String::as_str));
+    }))
 }
+
+/// What the function is called that sets private variables.
+pub(crate) const RESET: &str = "reset_private";
 
 /// Appends a function that sets the private variables to what they begin with, which every element has to find; none where there
 /// are no such variables.
@@ -228,7 +223,7 @@ pub(crate) fn reset(module: &mut Module) -> Option<Handle<Function>> {
         return None;
     }
     let mut function = Function {
-        name: Some("reset".into()),
+        name: Some(made_name(RESET)),
         ..Function::default()
     };
     for (handle, variable) in module.global_variables.iter() {
@@ -292,7 +287,6 @@ mod tests {
                 return d;
             }";
         let module = naga::front::wgsl::parse_str(source).expect("WGSL");
-        let module = settled(&module);
         let info = checked(&module).expect("a module");
         let loss = module
             .functions
@@ -305,16 +299,34 @@ mod tests {
             "params.option0",
             "params.option1",
             "fn user_near(",
-            "fn user_loss_change(",
+            "fn loss_change(",
             "struct user_Pair ",
         ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
-        assert!(!text.contains("wgloss_option"), "{text}");
+        assert!(
+            !text.contains("option_") && !text.contains("override"),
+            "{text}"
+        );
         let whole = format!(
             "struct P {{ option0: f32, option1: f32 }}\n@group(0) @binding(0) var<uniform> params: P;\n{text}"
         );
         naga::front::wgsl::parse_str(&whole).expect("a whole text");
+    }
+
+    #[test]
+    fn words_are_whole() {
+        let found = |text: &str| reworded(text, |out, word| *out += &format!("<{word}>"));
+        let text = "a1=_e5.x+1u*0x1fu/1e-5f;e\u{301}(b_c)";
+        assert_eq!(
+            found(text),
+            "<a1>=<_e5>.<x>+1u*0x1fu/1e-5f;<e\u{301}>(<b_c>)"
+        );
+        assert_eq!(found("1.5f"), "1.5f");
+        assert!(ends_with_member_of("a + params.", "params"));
+        assert!(ends_with_member_of("params.", "params"));
+        assert!(!ends_with_member_of("my_params.", "params"));
+        assert!(!ends_with_member_of("params", "params"));
     }
 
     /// Whatever names a user likes: a variable, a parameter and values may be called as what stands beside them.
@@ -331,9 +343,9 @@ mod tests {
                 return mine * delta - params;
             }";
         let parsed = crate::custom::parse::Parsed::new(source).expect("a loss");
-        let module = settled(&parsed.module);
-        let info = checked(&module).expect("a module");
-        let made = derive(&module, &info, parsed.loss, &[true, false]).expect("its derivative");
+        let info = checked(&parsed.module).expect("a module");
+        let made =
+            derive(&parsed.module, &info, parsed.loss, &[true, false]).expect("its derivative");
         let text = text(&made.module, "user_", |_| "params.option".into()).expect("its text");
         let whole = format!(
             "struct P {{ option: f32 }}\n@group(0) @binding(0) var<uniform> params: P;\n\

@@ -21,7 +21,7 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-use limits::{bracket_too_many, too_deep, too_large, too_nested};
+use limits::{bracket_too_many, stack_for, too_deep, too_large, too_long, too_nested};
 use messages::{complaint, one_line, told, wrong_statement};
 use signature::functions;
 
@@ -31,12 +31,19 @@ const MOST_BYTES: usize = 65_536;
 /// A stack on which no text of [`MOST_BYTES`] is too deep; of most texts, next to nothing is touched.
 const STACK: usize = 512 << 20;
 
+/// What may be taken of the stack of whoever calls, where there are no threads: half of what wasm32 has.
+const CALLERS: usize = 512 << 10;
+
 /// Blocks within each other in a function, for all who go through them later on stacks of the usual size.
 const MOST_LEVELS: u32 = 100;
 
 /// Blocks and calls within each other, of all functions together: the interpreter follows them on its own stack, and a GPU's compiler
 /// puts one into the other.
 pub(super) const MOST_NESTED: u32 = 200;
+
+/// Expressions and statements of a function with those of all functions in the place of their calls, which is how a GPU's compiler
+/// has them: about as many as the longest text holds without calls, where an operator and what it is for take two bytes.
+const MOST_LENGTH: usize = MOST_BYTES / 2;
 
 /// Brackets within each other. naga itself stops at 200 of its own steps, some of which are brackets, and does not say where.
 const MOST_BRACKETS: usize = 90;
@@ -154,20 +161,32 @@ impl Parsed {
     /// extensions, statements about other invocations, overrides by number or without default; and a missing `loss`, or one of
     /// another signature.
     pub fn new(text: &str) -> Result<Parsed, SourceError> {
-        std::thread::scope(|scope| {
-            let reader = std::thread::Builder::new().stack_size(STACK);
-            match reader.spawn_scoped(scope, || Parsed::read(text)) {
-                Ok(reading) => reading.join().unwrap_or_else(|_| {
-                    Err(SourceError::new(
-                        text,
-                        Span::UNDEFINED,
-                        "naga fails on this text",
-                    ))
-                }),
-                // Where there are no threads.
-                Err(_) => Parsed::read(text),
+        let (least, _) = stack_for(text);
+        Parsed::on(text, &[STACK, least])
+    }
+
+    /// Reads on the first of these stacks that there is, or else on the caller's, if that is enough.
+    fn on(text: &str, stacks: &[usize]) -> Result<Parsed, SourceError> {
+        for stack in stacks {
+            let read = std::thread::scope(|scope| {
+                let reader = std::thread::Builder::new().stack_size(*stack);
+                let reading = reader.spawn_scoped(scope, || Parsed::read(text)).ok()?;
+                Some(reading.join().unwrap_or_else(|_| {
+                    let message = "naga fails on this text";
+                    Err(SourceError::new(text, Span::UNDEFINED, message))
+                }))
+            });
+            if let Some(read) = read {
+                return read;
             }
-        })
+        }
+        match stack_for(text) {
+            (least, span) if least > CALLERS => {
+                let message = "too much within each other for the stack that there is";
+                Err(SourceError::new(text, span, message))
+            }
+            _ => Parsed::read(text),
+        }
     }
 
     fn read(text: &str) -> Result<Parsed, SourceError> {
@@ -217,9 +236,17 @@ impl Parsed {
             let message = format!("more than {MOST_LEVELS} statements within each other");
             return Err(at(span, message));
         }
-        unsettled(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
+        unsettled(&module)
+            .or_else(|| part_passed(&module))
+            .map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
         if let Some(span) = too_nested(&module) {
             let message = format!("more than {MOST_NESTED} blocks and calls within each other");
+            return Err(at(span, message));
+        }
+        if let Some(span) = too_long(&module) {
+            let message = format!(
+                "more than {MOST_LENGTH} expressions and statements, with functions in the place of their calls"
+            );
             return Err(at(span, message));
         }
         let settings = settings(&module).map_err(|(span, message)| at(span, message))?;
@@ -315,8 +342,8 @@ fn unsettled(module: &Module) -> Option<Refusal> {
 
 /// The first statement that concerns other invocations, or the fragment.
 fn shared_statement(block: &Block) -> Option<Span> {
-    first(block, &|statement| {
-        !matches!(
+    first(block, &|statement, span| {
+        let own = matches!(
             statement,
             Statement::Block(_)
                 | Statement::If { .. }
@@ -328,27 +355,54 @@ fn shared_statement(block: &Block) -> Option<Span> {
                 | Statement::Return { .. }
                 | Statement::Store { .. }
                 | Statement::Call { .. }
-        )
+        );
+        (!own).then_some(span)
     })
 }
 
-/// The first statement of a kind, in the order of the text.
-fn first(block: &Block, is_it: &dyn Fn(&Statement) -> bool) -> Option<Span> {
+/// What is found first in statements, in the order of the text.
+fn first<T>(block: &Block, find: &dyn Fn(&Statement, Span) -> Option<T>) -> Option<T> {
     block.span_iter().find_map(|(statement, span)| {
-        if is_it(statement) {
-            return Some(*span);
-        }
-        match statement {
-            Statement::Block(inner) => first(inner, is_it),
+        let within = || match statement {
+            Statement::Block(inner) => first(inner, find),
             Statement::If { accept, reject, .. } => {
-                first(accept, is_it).or_else(|| first(reject, is_it))
+                first(accept, find).or_else(|| first(reject, find))
             }
-            Statement::Switch { cases, .. } => cases.iter().find_map(|c| first(&c.body, is_it)),
+            Statement::Switch { cases, .. } => cases.iter().find_map(|c| first(&c.body, find)),
             Statement::Loop {
                 body, continuing, ..
-            } => first(body, is_it).or_else(|| first(continuing, is_it)),
+            } => first(body, find).or_else(|| first(continuing, find)),
             _ => None,
-        }
+        };
+        find(statement, *span).or_else(within)
+    })
+}
+
+/// The first pointer to a part of a variable that is passed to a function, which takes an extension of WGSL that naga does not ask for.
+fn part_passed(module: &Module) -> Option<Refusal> {
+    module.functions.iter().find_map(|(_, f)| {
+        first(&f.body, &|statement, _| {
+            let Statement::Call {
+                function,
+                arguments,
+                ..
+            } = statement
+            else {
+                return None;
+            };
+            let taken = &module.functions[*function].arguments;
+            let part = |(h, taken): (&Handle<Expression>, &naga::FunctionArgument)| {
+                let pointer = module.types[taken.ty].inner.pointer_space().is_some();
+                let part = matches!(
+                    f.expressions[*h],
+                    Expression::Access { .. } | Expression::AccessIndex { .. }
+                );
+                (pointer && part).then(|| f.expressions.get_span(*h))
+            };
+            let span = arguments.iter().zip(taken).find_map(part)?;
+            let message = "a pointer to a part of a variable cannot be passed: pass one to the whole, or to a copy";
+            Some((span, message.into()))
+        })
     })
 }
 

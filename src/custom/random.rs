@@ -9,8 +9,8 @@ mod differences;
 mod grammar;
 mod tree;
 
-use super::derive::{Derived, derive};
-use super::emit::{checked, settled};
+use super::derive::derive;
+use super::emit::checked;
 use super::interpret::Machine;
 use super::parse::{Kind, Parsed};
 use naga::{Function, Handle};
@@ -50,13 +50,11 @@ impl Both {
     }
 
     /// The text that stands in a kernel, with a variable for each option, and names beginning with `prefix`.
-    fn emitted(&self, inputs: &[bool], prefix: &str) -> Result<String, String> {
-        let module = settled(&self.source.module);
-        let info = checked(&module).map_err(|e| format!("settled: {e}"))?;
-        let made: Derived = derive(&module, &info, self.source.loss, inputs)
-            .map_err(|e| format!("no derivative when settled: {}", e.what))?;
+    fn emitted(&self, prefix: &str) -> Result<String, String> {
         let option = |k| format!("{prefix}option{k}");
-        let mut text = super::emit::text(&made.module, prefix, option)?;
+        let text = super::emit::text(&self.derived.module, prefix, option)?;
+        // The one name without.
+        let mut text = text.replace("fn loss_change(", &format!("fn {prefix}loss_change_("));
         let machine = Machine::new(&self.source, &self.options).map_err(|e| e.to_string())?;
         for (setting, v) in self.source.settings.iter().zip(machine.settings()) {
             let name = option(setting.handle.index());

@@ -1,7 +1,7 @@
 //! From a file that passed to the description of a loss: its derivatives, and the text that kernels have of it.
 
-use super::derive::{self, change_name};
-use super::emit;
+use super::derive::{self, change_name, made_name};
+use super::emit::{self, PREFIX};
 use super::interpret::Machine;
 use super::parse::{Kind, Parsed, RowParts, Setting, SourceError};
 use crate::loss::{
@@ -94,11 +94,11 @@ const MOST_WHOLE: f64 = 16_777_216.0;
 /// The most sums of a row: each is a word of every invocation's statistic.
 const MOST_SUMS: usize = 16;
 
-/// What every name of a user's module begins with.
-const PREFIX: &str = "user_";
-
 /// The option of a loss of rows that marks the rows to pass over, with PyTorch's name and default.
 const IGNORE_INDEX: &str = "ignore_index";
+
+/// The function that gives the sums.
+const TERMS: &str = "row_terms";
 
 /// Reads a file, and makes what is known of it.
 pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
@@ -131,13 +131,13 @@ pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
     };
     let module = made.module;
     let at_loss = parsed.module.functions.get_span(parsed.loss);
-    let mut settled = emit::settled(&module);
-    let reset = emit::reset(&mut settled).map(|h| {
-        let name = derive::free_name(&settled, h, "reset_private".into());
-        settled.functions[h].name = Some(name.clone());
-        format!("{PREFIX}{name}();\n    ")
-    });
-    let text = emit::text(&settled, PREFIX, |k| {
+    let mut written = module.clone();
+    if let Some(parts) = &parsed.rows {
+        // Kernels call it too.
+        written.functions[parts.terms].name = Some(made_name(TERMS));
+    }
+    let reset = emit::reset(&mut written).map(|_| format!("{}();\n    ", emit::RESET));
+    let text = emit::text(&written, PREFIX, |k| {
         let setting = parsed.settings.iter().find(|s| s.handle.index() == k);
         setting.map_or("0.0".into(), read)
     });
@@ -150,7 +150,7 @@ pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
         inputs,
         has_target,
         reset: reset.unwrap_or_default(),
-        module: &module,
+        module: &written,
     };
     let glue = match &shape {
         Shape::Elements(change) => glue.elements(change),
@@ -322,7 +322,7 @@ impl Differentiated<'_> {
         let member = |k: usize| {
             names
                 .iter()
-                .position(|n| n.as_ref() == Some(&change_name(k)))
+                .position(|n| n.as_ref() == Some(&made_name(&change_name(k))))
         };
         Ok(Change {
             function: made.function,
@@ -335,7 +335,7 @@ impl Differentiated<'_> {
         let mut ty = self.module.types[parts.sums].clone();
         if let TypeInner::Struct { members, .. } = &mut ty.inner {
             for (k, member) in members.iter_mut().enumerate() {
-                member.name = Some(sum_name(k));
+                member.name = Some(made_name(&sum_name(k)));
             }
             self.module.types.replace(parts.sums, ty);
         }
@@ -354,7 +354,7 @@ impl Differentiated<'_> {
             .as_ref()
             .map(|r| r.ty);
         let mut made = Function {
-            name: Some("row_loss_of".into()),
+            name: Some("row_loss".into()),
             arguments: components
                 .iter()
                 .enumerate()
@@ -405,7 +405,9 @@ struct Glue<'a> {
 impl Glue<'_> {
     fn name(&self, change: &Change) -> String {
         let name = self.module.functions[change.function].name.as_deref();
-        format!("{PREFIX}{}", name.unwrap_or_default())
+        name.unwrap_or_default()
+            .trim_start_matches(derive::MADE)
+            .into()
     }
 
     /// The arguments at an element `e`, of which input `k` is `x(k)`.
@@ -481,15 +483,11 @@ impl Glue<'_> {
         };
         // Not inside of the structure's call: what `row_terms` gives may be a number.
         let terms_of = sums(&|s| of("p", s)).join(", ");
-        let plain = self.module.functions[parts.terms]
-            .name
-            .clone()
-            .unwrap_or_default();
         let added = sums(&|s| format!("a.{s} + b.{s}")).join(", ");
         text += &format!(
             "\nstruct {stat} {{\n{fields}}}\n\
              fn {kind}_identity() -> {stat} {{ return {stat}({zero}); }}\n\
-             fn {kind}_of({from}) -> {stat} {{\n    {}let p = {PREFIX}{plain}({});\n    return {stat}({terms_of});\n}}\n\
+             fn {kind}_of({from}) -> {stat} {{\n    {}let p = {TERMS}({});\n    return {stat}({terms_of});\n}}\n\
              fn {kind}_merge(a: {stat}, b: {stat}) -> {stat} {{ return {stat}({added}); }}\n",
             self.reset,
             self.arguments(x("s")),

@@ -954,6 +954,23 @@ const REFUSED: &[(&str, &str)] = &[
          fn loss(x: f32, t: f32) -> f32 { keep(x); return kept - t; }",
         "3:5: a variable of the module that depends on an input cannot be differentiated",
     ),
+    // Pointers to parts of variables.
+    (
+        "struct S { v: f32 }\nfn g(p: ptr<function, f32>) { *p = 3.0; }\n\
+         fn loss(x: f32, t: f32) -> f32 {\n    var a = S(t);\n    g(&a.v);\n    return a.v * x;\n}\n",
+        "5:8: a pointer to a part of a variable cannot be passed: pass one to the whole, or to a copy",
+    ),
+    (
+        "fn g(n: f32, p: ptr<function, f32>) -> f32 { return n * *p; }\n\
+         fn loss(x: f32, t: f32) -> f32 {\n    var a = array<f32, 2>(t, x);\n    if (x > 0.0) {\n        \
+         let p = &a[1];\n        return g(a[0], p);\n    }\n    return x;\n}\n",
+        "5:18: a pointer to a part of a variable cannot be passed: pass one to the whole, or to a copy",
+    ),
+    (
+        "var<private> a: array<f32, 2>;\nfn g(p: ptr<private, f32>) { *p = 3.0; }\n\
+         fn loss(x: f32, t: f32) -> f32 { g(&a[1]); return a[1] * x; }",
+        "3:37: a pointer to a part of a variable cannot be passed: pass one to the whole, or to a copy",
+    ),
     // What reaches outside.
     (
         "LOSS\n@group(0) @binding(0) var<storage, read> data: array<f32>;",

@@ -157,6 +157,99 @@ fn one_name_may_have_two_texts() {
     assert_eq!(custom("other", &one).info().name, "other");
 }
 
+/// Files whose names are as near as can be to those that stand beside them, or are made of them.
+const NAMES: &[&str] = &[
+    // Members are called as functions and parts of kernels are.
+    "struct P { term: f32, params: f32, admits: f32, Row: f32, Elem: f32, Grad: f32, opt_a: f32 }
+     override a: f32 = 2.0;
+     fn loss(x: f32, t: f32) -> f32 {
+         var my_params = P(x - t, 1.0, x, t, a, 2.0, x * t);
+         var params = my_params;
+         params.opt_a += my_params.opt_a * a;
+         return params.term * params.params + params.admits * params.Row + params.Elem * params.Grad * params.opt_a;
+     }",
+    // naga leaves out underscores at the end.
+    "override k: f32 = 2.0;
+     fn term_(params__: f32) -> f32 { return params__ * k; }
+     fn loss_change_(x: f32) -> f32 { return x * x; }
+     fn loss(params_: f32, mine_: f32) -> f32 {
+         let opt_k = k * params_;
+         return term_(opt_k) * mine_ + loss_change_(params_);
+     }",
+    // What options might be called on the way.
+    "override a: f32 = 2.0;
+     const wgloss_option_0x: f32 = 3.0;
+     const option_0x: f32 = 5.0;
+     fn loss(x: f32, t: f32) -> f32 {
+         let user_option_0x = x * t;
+         return user_option_0x * a + wgloss_option_0x * x * x + option_0x * t;
+     }",
+    // Beyond ASCII, of which a letter of two characters is not one to all.
+    "override \u{3b4}: f32 = 1.5;
+     override e: f32 = 3.0;
+     override e\u{301}: f32 = 0.5;
+     struct Q1 { x_1: f32, \u{e9}: f32 }
+     fn f_1(x_: f32) -> f32 { return x_ * \u{3b4} + e; }
+     fn loss(x1: f32, t_: f32) -> f32 {
+         var p_ = Q1(f_1(x1), t_);
+         p_.\u{e9} *= e\u{301};
+         return p_.x_1 * p_.\u{e9};
+     }",
+    // One name is the other with what all names have in front; types and members are as those of derivatives.
+    "struct A { v: f32 }
+     struct user_A { v: f32 }
+     struct Pair { v: vec4<f32>, d_a: vec4<f32> }
+     fn pair(x: f32) -> Pair { return Pair(vec4(x), vec4(x * x)); }
+     fn pair_change(x: f32) -> vec4<f32> { return pair(x).d_a * x; }
+     fn loss(x: f32, t: f32) -> f32 {
+         let d = A(x).v - user_A(t).v;
+         return d * d + pair(x * t).d_a.x + pair_change(x).y;
+     }",
+    // Private variables.
+    "var<private> acc: f32 = 1.0;
+     var<private> reset_private_: f32;
+     fn add(t: f32) { acc += t; reset_private_ += acc; }
+     fn loss(x: f32, t: f32) -> f32 {
+         add(t);
+         return x * x * acc + reset_private_ * x;
+     }",
+    // Options by which whole numbers are divided.
+    "override n: u32 = 4u;
+     override m: i32 = 3;
+     fn loss(x: f32, t: f32) -> f32 {
+         let bucket = u32(abs(t) * 8.0) % n + 100u / n + (1u << n);
+         return x * x * f32(bucket) + f32(7 / m % m) * x;
+     }",
+    // Sums are called as kernels call them.
+    "struct Sums { s_a: f32, s_b: f32 }
+     struct Pair { v: Sums, d_a: Sums }
+     fn row_terms_(x: f32) -> f32 { return x; }
+     fn row_terms_change(x: f32) -> f32 { return row_terms_(x) * x; }
+     fn row_terms(x: f32, t: f32) -> Sums { return Sums(row_terms_change(x) * t, x - t); }
+     fn row_loss(Stat: Sums) -> f32 { let p = Pair(Stat, Stat); return p.v.s_a + p.d_a.s_b * Stat.s_b; }",
+];
+
+/// Alone, and in a sum with itself and another.
+#[test]
+fn no_name_is_another() {
+    let Some(gpu) = support::gpu() else { return };
+    let mse = Mse::default();
+    let (x, t) = ([1.5f32, -0.5, 0.25, -1.0], [1.0f32, 0.5, 0.75, -0.25]);
+    for text in NAMES {
+        let own = custom("own", text);
+        right(&gpu, &own, &Batch::new([2, 2], &x).target(&t));
+        let mut sum = Combined::new();
+        let input = sum.input([2, 2], &x);
+        for loss in [&own as &dyn Loss, &mse, &own] {
+            sum.term(CombinedTerm::new(loss, 1.0, [input]).target(&t));
+        }
+        let out = gpu.combined(&sum).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let check = verify::check_combined(&sum, &out).expect("a comparison");
+        assert!(check.pass, "{:?}\n{text}", check.complaint);
+        assert_eq!(out.terms[0].loss, out.terms[2].loss, "{text}");
+    }
+}
+
 /// A text by its own derivative is the loss that has one written by hand.
 #[test]
 fn a_text_does_what_the_built_in_loss_does() {

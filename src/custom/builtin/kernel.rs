@@ -90,9 +90,9 @@ pub(super) fn kernel(info: &'static Info, written: bool, own: Option<&Derived>) 
             text += &number(2 + k, format!("w.grad.{x}"));
         }
     }
-    if let Some(own) = own {
+    if own.is_some() {
         // As naga ends names that end with a digit.
-        text += &format!("    let o = {}({});\n", own.name, names.join(", "));
+        text += &format!("    let o = loss_change({});\n", names.join(", "));
         text += &number(1, "o.v".into());
         for k in 0..inputs {
             text += &number(2 + inputs + k, format!("o.{}", change_name(k)));

@@ -1,6 +1,6 @@
 //! A function's body while its derivative is written: what is there, and what writes it.
 
-use super::{Assumed, Change, Deriver, Inputs, Result, Undefined, change_name};
+use super::{Change, Depending, Deriver, Inputs, Result, Undefined, change_name};
 use naga::valid::FunctionInfo;
 use naga::{
     BinaryOperator as Op, Block, Expression, Function, FunctionArgument, FunctionResult, Handle,
@@ -31,7 +31,6 @@ pub(super) struct Body<'d, 'a> {
     pub(super) arguments: Vec<Change>,
     pub(super) shadows: HashMap<Handle<LocalVariable>, Vec<Option<Handle<LocalVariable>>>>,
     pub(super) variables: HashMap<Handle<LocalVariable>, Handle<LocalVariable>>,
-    pub(super) assumed: Assumed,
     /// What is returned: a value, or one with what it changes by.
     pub(super) struct_ty: Option<Handle<Type>>,
     /// Where in the source we are.
@@ -44,7 +43,7 @@ impl<'d, 'a> Body<'d, 'a> {
         function: Handle<Function>,
         arguments: &[Inputs],
         seeded: bool,
-        assumed: Assumed,
+        depending: Depending,
     ) -> Result<Self> {
         let source: &'a Function = &all.source.functions[function];
         let info: &'a FunctionInfo = &all.info[function];
@@ -57,7 +56,7 @@ impl<'d, 'a> Body<'d, 'a> {
         // The first one says every input, also those that nothing depends on, so that whoever calls it knows what to take.
         let by = match seeded {
             true => vec![true; all.count],
-            false => assumed.result.clone(),
+            false => depending.result,
         };
         let struct_ty = match &source.result {
             Some(result) if by.contains(&true) => {
@@ -78,7 +77,6 @@ impl<'d, 'a> Body<'d, 'a> {
             arguments: Vec::new(),
             shadows: HashMap::new(),
             variables: HashMap::new(),
-            assumed,
             struct_ty,
             span: Span::UNDEFINED,
         };
@@ -122,9 +120,8 @@ impl<'d, 'a> Body<'d, 'a> {
             };
             let own = body.out.local_variables.append(own, Span::UNDEFINED);
             body.variables.insert(handle, own);
-            let by = body.assumed.variables.get(&handle).cloned();
-            let shadows = by.unwrap_or_else(|| vec![false; body.all.count]);
-            let shadow = |(k, by): (usize, bool)| {
+            let shadows = depending.variables[handle.index()].iter();
+            let shadow = |(k, by): (usize, &bool)| {
                 by.then(|| {
                     let name = variable
                         .name
@@ -138,7 +135,7 @@ impl<'d, 'a> Body<'d, 'a> {
                     body.out.local_variables.append(shadow, Span::UNDEFINED)
                 })
             };
-            let shadows = shadows.into_iter().enumerate().map(shadow).collect();
+            let shadows = shadows.enumerate().map(shadow).collect();
             body.shadows.insert(handle, shadows);
         }
         Ok(body)
@@ -352,33 +349,8 @@ impl<'d, 'a> Body<'d, 'a> {
         self.change(h).iter().any(Option::is_some)
     }
 
-    /// The variable or argument behind a pointer.
-    pub(super) fn root(&self, mut h: Handle<Expression>) -> Expression {
-        loop {
-            match &self.source.expressions[h] {
-                Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => h = *base,
-                other => return other.clone(),
-            }
-        }
-    }
-
-    /// Says that what is behind a pointer depends on an input, which was not assumed.
-    pub(super) fn found(&mut self, pointer: Handle<Expression>, k: usize) -> Result<()> {
-        match self.root(pointer) {
-            Expression::LocalVariable(variable) => {
-                let none = vec![false; self.all.count];
-                let by = self.assumed.variables.entry(variable).or_insert(none);
-                by[k] = true;
-                Ok(())
-            }
-            Expression::FunctionArgument(place) => {
-                let more = (place as usize, k);
-                if !self.assumed.more.contains(&more) {
-                    self.assumed.more.push(more);
-                }
-                Ok(())
-            }
-            _ => self.refuse("a variable of the module that depends on an input"),
-        }
+    /// What is not behind a variable of a function or a pointer to one has no place for what it changes by.
+    pub(super) fn unknown<T>(&self) -> Result<T> {
+        self.refuse("a variable of the module that depends on an input")
     }
 }

@@ -1,11 +1,12 @@
 //! Expressions of a function, and what they change by.
 
 use super::body::Body;
+use super::depends::is_whole;
 use super::functions::Called;
 use super::{Change, Result, Rule};
 use naga::{
     BinaryOperator as Op, Expression, Handle, LocalVariable, MathFunction as Fun, ScalarKind,
-    TypeInner, UnaryOperator,
+    UnaryOperator,
 };
 
 impl Body<'_, '_> {
@@ -111,9 +112,7 @@ impl Body<'_, '_> {
         let own = self.put(made);
         self.values.insert(h, own);
         // A whole number in a struct that changes does not.
-        if let TypeInner::Scalar(scalar) | TypeInner::Vector { scalar, .. } = *self.inner(h)
-            && scalar.kind != ScalarKind::Float
-        {
+        if is_whole(self.inner(h)) {
             // Nor do steps; but bits of a number that changes may become a number again.
             let bits = match expression {
                 Expression::As {

@@ -1,7 +1,7 @@
 //! Statements of a function, with what they do to changes.
 
 use super::body::Body;
-use super::{Change, Inputs, Made, Result, change_name};
+use super::{Change, Inputs, Made, Result, change_name, made_name};
 use naga::{Block, Expression, Function, Handle, Statement, TypeInner};
 
 impl Body<'_, '_> {
@@ -93,21 +93,17 @@ impl Body<'_, '_> {
         };
         let own = self.value(h)?;
         let change = self.change(h);
-        for (k, change) in change.iter().enumerate() {
-            self.assumed.result[k] |= change.is_some();
-        }
         let Some(ty) = self.struct_ty else {
             self.say(Statement::Return { value: Some(own) });
             return Ok(());
         };
-        // As many as were known of when this body was begun.
         let said = match &self.all.module.types[ty].inner {
             TypeInner::Struct { members, .. } => members.clone(),
             _ => Vec::new(),
         };
         let mut components = vec![own];
         for (k, change) in change.into_iter().enumerate() {
-            let name = change_name(k);
+            let name = made_name(&change_name(k));
             if said.iter().any(|m| m.name.as_ref() == Some(&name)) {
                 components.push(match change {
                     Some(change) => change,
@@ -127,7 +123,7 @@ impl Body<'_, '_> {
             value: own,
         });
         let (shadows, change) = (self.change(pointer), self.change(value));
-        for (k, (shadow, change)) in shadows.into_iter().zip(change).enumerate() {
+        for (shadow, change) in shadows.into_iter().zip(change) {
             match (shadow, change) {
                 (Some(shadow), change) => {
                     let value = match change {
@@ -139,7 +135,7 @@ impl Body<'_, '_> {
                         value,
                     });
                 }
-                (None, Some(_)) => self.found(pointer, k)?,
+                (None, Some(_)) => return self.unknown(),
                 (None, None) => {}
             }
         }
@@ -162,19 +158,19 @@ impl Body<'_, '_> {
             .map(|change| change.iter().map(Option::is_some).collect())
             .collect();
         let none = by.iter().flatten().all(|by| !by);
+        let behind = &self.all.flows[function.index()].behind;
+        let more =
+            |(from, to): &(usize, usize)| by[*from].iter().zip(&by[*to]).any(|(a, b)| *a && !b);
+        if behind.iter().any(more) {
+            return self.unknown();
+        }
         let made = match none {
             true => Made {
                 function,
                 result: vec![false; self.all.count],
-                more: Vec::new(),
             },
             false => self.all.function(function, &by, false)?,
         };
-        for &(place, k) in &made.more {
-            if let Some(&pointer) = arguments.get(place) {
-                self.found(pointer, k)?;
-            }
-        }
         values.extend(changes.into_iter().flatten().flatten());
         let own = result.map(|_| self.put(Expression::CallResult(made.function)));
         self.say(Statement::Call {

@@ -2,7 +2,7 @@
 
 use super::bounds_tests::{Case, FUNCTIONS, LOSSES, points};
 use crate::custom::derive::{derive, tests as derived};
-use crate::custom::emit::{checked, settled, text};
+use crate::custom::emit::{checked, text};
 use crate::custom::parse::{Kind, Parsed};
 use crate::gpu::Gpu;
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
@@ -26,15 +26,14 @@ fn kernel(case: &Case, source: &str) -> String {
             _ => format!("({value})"),
         }
     };
-    let module = settled(&parsed.module);
-    let info = checked(&module).expect("a module");
-    let made = derive(&module, &info, parsed.loss, &[true, true]).expect("a derivative");
+    let info = checked(&parsed.module).expect("a module");
+    let made = derive(&parsed.module, &info, parsed.loss, &[true, true]).expect("a derivative");
     let functions = text(&made.module, "user_", option).expect("a text");
     let after = |what: &str| {
         let (_, rest) = functions.split_once(what).expect(what);
         rest
     };
-    let (_, result) = after("fn user_loss_change(")
+    let (_, result) = after("fn loss_change(")
         .split_once("-> ")
         .expect("a result");
     let (result, _) = result.split_once(' ').expect("a body");
@@ -57,7 +56,7 @@ fn kernel(case: &Case, source: &str) -> String {
          @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
              if (id.x >= arrayLength(&user_inputs)) {{ return; }}
              let at = user_inputs[id.x];
-             let found = user_loss_change(at.x, at.y);
+             let found = loss_change(at.x, at.y);
              user_outputs[id.x] = vec4({v}, {d0}, {d1}, 0.0);
          }}"
     )

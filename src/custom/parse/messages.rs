@@ -9,22 +9,25 @@ pub(super) fn wrong_statement(module: &Module, error: &ValidationError) -> Optio
     };
     let body = &module.functions.try_get(*handle).ok()?.body;
     match source {
-        FunctionError::InvalidIfType(wrong) => first(
-            body,
-            &|s| matches!(s, Statement::If { condition, .. } if condition == wrong),
-        ),
+        FunctionError::InvalidIfType(wrong) => first(body, &|s, span| match s {
+            Statement::If { condition, .. } => (condition == wrong).then_some(span),
+            _ => None,
+        }),
         FunctionError::InvalidCall {
             function: called,
             error: CallError::ArgumentType {
                 seen_expression, ..
             },
-        } => first(body, &|s| match s {
+        } => first(body, &|s, span| match s {
             Statement::Call {
                 function,
                 arguments,
                 ..
-            } => function == called && arguments.contains(seen_expression),
-            _ => false,
+            } => {
+                let wrong = function == called && arguments.contains(seen_expression);
+                wrong.then_some(span)
+            }
+            _ => None,
         }),
         _ => None,
     }

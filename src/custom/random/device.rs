@@ -64,10 +64,10 @@ fn held(gpu: &Gpu, all: &[Asked<'_>]) -> Result<Seen, (usize, String)> {
         let both = Both::new(&asked.text, asked.inputs).map_err(at)?;
         let prefix = format!("c{k}_");
         // Options are no constants for a compiler.
-        functions.text += &both.emitted(asked.inputs, &prefix).map_err(at)?;
+        functions.text += &both.emitted(&prefix).map_err(at)?;
         let count = asked.inputs.len();
         let arguments: Vec<_> = ["p.x", "p.y", "p.z"].into_iter().take(count).collect();
-        let call = format!("{prefix}loss_change({})", arguments.join(", "));
+        let call = format!("{prefix}loss_change_({})", arguments.join(", "));
         let by = asked.inputs.iter().filter(|by| **by).count();
         let derivatives = (0..by).map(|i| format!("r.{}", change_name(i)));
         let numbers = std::iter::once("r.v".to_owned()).chain(derivatives);

@@ -158,7 +158,7 @@ fn ten_thousand_derivatives_are_those_of_differences() {
         let both = Both::new(&case.text(), &case.inputs).map_err(failed)?;
         let seen = held(&case, &both).map_err(failed)?;
         // And it is WGSL.
-        let text = both.emitted(&case.inputs, "user_").map_err(failed)?;
+        let text = both.emitted("user_").map_err(failed)?;
         let module = naga::front::wgsl::parse_str(&text);
         let module = module.map_err(|e| failed(format!("{}\n{text}", e.message())))?;
         super::checked(&module).map_err(|e| failed(format!("{e}\n{text}")))?;

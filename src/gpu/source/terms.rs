@@ -8,6 +8,7 @@ mod rows;
 mod runs;
 
 use super::{Stage, TERM_PARAMS, Term, Variant, line};
+use crate::custom::emit::{PREFIX, ends_with_member_of, reworded};
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{Family, Info, OptionInfo, OptionKind, OptionValue};
 pub(super) use access::raw_words;
@@ -308,40 +309,24 @@ fn renamed(text: &str, part: &Part<'_>) -> String {
             }
         }
     }
-    let mut out = String::with_capacity(text.len() + text.len() / 8);
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_alphabetic() || c == '_') {
-        out.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
-        let (word, after) = rest.split_at(end.unwrap_or(rest.len()));
-        match word.strip_prefix("opt_") {
-            // A member is no name of the module.
-            _ if out.ends_with('.') && !word.starts_with("opt_") => out.push_str(word),
-            Some(option) => match part.constant(option) {
-                Some(value) if out.ends_with("params.") => {
-                    out.truncate(out.len() - "params.".len());
-                    out.push_str(&value);
-                }
-                _ => {
-                    if out.ends_with("params.") {
-                        out.truncate(out.len() - "params.".len());
-                        out.push_str("mine.");
-                    }
-                    let _ = write!(out, "opt{s}_{option}");
-                }
-            },
-            None => {
-                out.push_str(word);
-                if names.contains(&word) {
-                    out.push_str(s);
-                }
-            }
+    reworded(text, |out, word| {
+        if let Some(option) = word.strip_prefix("opt_")
+            && ends_with_member_of(out, "params")
+        {
+            out.truncate(out.len() - "params.".len());
+            let _ = match part.constant(option) {
+                Some(value) => write!(out, "{value}"),
+                None => write!(out, "mine.opt{s}_{option}"),
+            };
+            return;
         }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
+        // A member is no name of the module. But every name of a user's file has the ending, where it is declared and where it is used.
+        let declared = !out.ends_with('.') && names.contains(&word);
+        out.push_str(word);
+        if declared || word.starts_with(PREFIX) {
+            out.push_str(s);
+        }
+    })
 }
 
 /// The files of the losses, with what they leave out.
