@@ -326,6 +326,7 @@ const NUMBERS: Table = &[
             "atanh($F)",
             "smoothstep($F, $F, $F)",
             "f32($F)",
+            "bitcast<f32>($F)",
             "length($F)",
             "distance($F, $F)",
         ],
@@ -458,6 +459,7 @@ const VECTORS: &[(u32, &[&str])] = &[
             "frexp($V#).fract",
             "ldexp($V#, vec#<i32>(clamp($I, -3, 4)))",
             "vec#<f32>(vec#<i32>($V#))",
+            "bitcast<vec#<f32>>($V#)",
         ],
     ),
 ];
