@@ -20,6 +20,9 @@ pub const SQRT: f64 = INVERSE_SQRT + DIV;
 /// Relative error of the built-ins `log` and `log2` outside of [0.5, 2]: 3 ulp.
 pub const LOG: f64 = 6.0 * U;
 
+/// Relative error of the built-ins that unpack normalized integers: 3 ulp.
+pub const UNPACK: f64 = 6.0 * U;
+
 /// Absolute error of the built-ins `log` and `log2` in [0.5, 2]: 2⁻²¹.
 pub const LOG_NEAR_1: f64 = 1.0 / 2_097_152.0;
 

@@ -18,16 +18,17 @@ mod reference;
 mod source;
 
 pub use parse::SourceError;
+pub(crate) use reference::{Evaluation, evaluated};
 pub(crate) use source::Source;
 
 use crate::error::{Error, Result};
-use crate::loss::{Info, Loss, Maker, Math, OptionValue, check_value, sealed, unknown_option};
+use crate::loss::{Info, Loss, Math, OptionValue, check_value, sealed, unknown_option};
 use interpret::Machine;
 use parse::Kind;
 use source::{Shape, describe};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// A loss that a user wrote.
 ///
@@ -56,8 +57,6 @@ pub struct Custom {
     values: Vec<OptionValue>,
     /// The derived function with the options as they are.
     machine: Result<Machine<'static>, SourceError>,
-    /// The first thing that could not be evaluated, as a loop that does not end: nothing is tried after it.
-    fault: OnceLock<SourceError>,
 }
 
 impl Custom {
@@ -66,34 +65,26 @@ impl Custom {
     ///
     /// # Errors
     /// [`Error::Source`] with the place in the text: what is no WGSL, has no function `loss` of numbers, reaches for resources or other
-    /// invocations, or cannot be differentiated.
+    /// invocations, or cannot be differentiated; and what follows from the defaults of its options without being finite.
     pub fn new(name: &str, wgsl: &str) -> Result<Custom> {
-        static ALL: Mutex<Option<HashMap<(String, String), &'static Info>>> = Mutex::new(None);
+        type Known = (&'static Info, &'static Source);
+        static ALL: Mutex<Option<HashMap<(String, String), Known>>> = Mutex::new(None);
+        let all = || ALL.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (name.to_string(), wgsl.to_string());
-        let found = |all: &Option<HashMap<_, &'static Info>>| Some(*all.as_ref()?.get(&key)?);
-        let known = found(&ALL.lock().unwrap_or_else(PoisonError::into_inner));
-        let info = match known {
-            Some(info) => info,
+        let known = all().as_ref().and_then(|all| all.get(&key).copied());
+        let (info, source) = match known {
+            Some(known) => known,
             None => {
-                let failed = |error: SourceError| Error::Source {
+                let made = describe(wgsl).map_err(|error| Error::Source {
                     name: name.into(),
                     error: Box::new(error),
-                };
-                let made = describe(name, wgsl).map_err(failed)?;
-                let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-                let kept = all.get_or_insert_with(HashMap::new).entry(key);
-                let kept: &&'static Info = kept.or_insert_with(|| Box::leak(Box::new(made)));
-                *kept
+                })?;
+                let mut all = all();
+                let all = all.get_or_insert_with(HashMap::new);
+                *all.entry(key).or_insert_with(|| made.keep(name))
             }
         };
-        match info.maker {
-            Maker::Custom(source) => Ok(Custom::of(info, source)),
-            // Nobody puts anything else there.
-            Maker::Registered(_) => Err(Error::UnknownLoss {
-                name: name.into(),
-                known: String::new(),
-            }),
-        }
+        Ok(Custom::of(info, source))
     }
 
     /// With default options.
@@ -103,24 +94,32 @@ impl Custom {
             source,
             machine: source.machine(&source.defaults),
             values: source.defaults.clone(),
-            fault: OnceLock::new(),
         }
     }
 
-    /// What the reference could not evaluate, if it came to that with these options.
-    pub(crate) fn check_fault(&self) -> Result<()> {
-        match (self.fault.get(), &self.machine) {
-            (Some(error), _) | (None, Err(error)) => Err(Error::Source {
-                name: self.info.name.into(),
-                error: Box::new(error.clone()),
-            }),
-            (None, Ok(_)) => Ok(()),
-        }
+    /// What kernels read behind the options: what follows from them, each in the bits of its own type.
+    pub(crate) fn derived(&self) -> Vec<u32> {
+        let settings = &self.source.parsed.settings;
+        let all = match &self.machine {
+            Ok(machine) => machine.settings(),
+            Err(_) => vec![f64::NAN; settings.len()],
+        };
+        let settings = settings.iter().zip(all);
+        let follows = settings.filter(|(s, _)| s.default.is_none());
+        // f64 has every integer of 32 bits.
+        let bits = follows.map(|(s, v)| match s.kind {
+            Kind::F32 => (v as f32).to_bits(),
+            Kind::I32 => (v as i32) as u32,
+            Kind::U32 => v as u32,
+            Kind::Bool => u32::from(v != 0.0),
+        });
+        bits.collect()
     }
 
-    /// The WGSL of loss and derivative as kernels contain it: `loss_change` gives the loss `v`, and the derivatives by the first input
-    /// `d_a`, the second `d_b` and so on; of a loss of rows `row_terms_change` does so by the inputs, and `row_loss_change` by
-    /// the sums. The file's own names begin with `user_`, and options are read from `params`.
+    /// The WGSL of loss and derivative as kernels contain it: the functions of the file, whose names begin with `user_`, and behind
+    /// them those that give a value `v` with its derivatives, by the first argument `d_a`, by the second `d_b` and so on, as far as it
+    /// depends on them. Of a loss of elements that is `loss_change`; of one of rows `row_terms_change` with the sums that an element
+    /// adds, by its inputs, and `row_loss_change` with the loss, by the sums. Options are read from `params`.
     pub fn derivative(&self) -> &'static str {
         &self.source.text
     }
@@ -156,10 +155,9 @@ impl Loss for Custom {
         };
         check_value(self.info.name, option, &value)?;
         let before = std::mem::replace(slot, value);
-        match self.source.finite_machine(&self.values) {
+        match self.source.machine(&self.values) {
             Ok(machine) => {
                 self.machine = Ok(machine);
-                self.fault = OnceLock::new();
                 Ok(())
             }
             // What follows from this option cannot be worked out.
@@ -174,21 +172,6 @@ impl Loss for Custom {
                 })
             }
         }
-    }
-
-    fn derived(&self) -> Vec<u32> {
-        let settings = &self.source.parsed.settings;
-        let all = match &self.machine {
-            Ok(machine) => machine.settings(),
-            Err(_) => vec![f64::NAN; settings.len()],
-        };
-        let settings = settings.iter().zip(all);
-        let follows = settings.filter(|(s, _)| s.default.is_none());
-        let bits = follows.map(|(s, v)| match s.kind {
-            Kind::Bool => u32::from(v != 0.0),
-            _ => (v as f32).to_bits(),
-        });
-        bits.collect()
     }
 
     fn custom(&self) -> Option<&Custom> {

@@ -37,7 +37,8 @@ pub enum Error {
         /// What was given.
         found: String,
     },
-    /// The text of a custom loss is none.
+    /// The text of a custom loss is no WGSL or means nothing as a loss, cannot be differentiated, or cannot be evaluated, as a loop that
+    /// does not end.
     #[error("{name}:{error}")]
     Source {
         /// The name that was given to the loss.

@@ -182,11 +182,6 @@ pub trait Loss: sealed::Sealed + fmt::Debug + Send + Sync {
     /// [`Error::UnknownOption`], or [`Error::OptionValue`] for a value of another type or out of range.
     fn set(&mut self, name: &str, value: OptionValue) -> Result<()>;
 
-    /// What kernels read behind the options: of a [`Custom`] loss, what follows from them.
-    fn derived(&self) -> Vec<u32> {
-        Vec::new()
-    }
-
     /// Itself, where it is a custom one.
     fn custom(&self) -> Option<&Custom> {
         None

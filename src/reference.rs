@@ -4,6 +4,7 @@ use crate::batch::{Batch, ClassWeight, Outcome, Status, Target};
 use crate::bounds::{DIV, TINY, U, slack};
 use crate::class_weight::balanced;
 use crate::combined::{Combined, CombinedOutcome, TermOutcome};
+use crate::custom::evaluated;
 use crate::error::Result;
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout, WeightLayout};
 use crate::loss::{
@@ -182,17 +183,14 @@ fn run(
         }
         problem.class_weight = Some(weights.into());
     }
-    let (mut total, mut limit) = match loss.math() {
-        Math::Elementwise(math) => problem.elements(math, bounds),
+    let (mut total, mut limit) = evaluated(loss, |math| match math {
+        Math::Elementwise(math) => problem.elements(*math, bounds),
         Math::Rows(math) => problem.rows(
             |r| math.row(r),
             |r| bounds.then(|| math.bound(r)),
             |x| math.admits(x),
         ),
-    };
-    if let Some(custom) = loss.custom() {
-        custom.check_fault()?;
-    }
+    })?;
     if total.status.valid == 0 {
         // No row counts: everything is 0 by definition.
         for out in [&mut total, &mut limit] {

@@ -87,11 +87,7 @@ pub async fn run_async(
     let mut summary = Summary::default();
     for (info, corners, cases) in &work {
         if info.is_custom() {
-            let rows = custom::checks(info, corners);
-            for custom in corners.iter().filter_map(|loss| loss.custom()) {
-                custom.check_fault()?;
-            }
-            for row in rows {
+            for row in custom::checks(info, corners)? {
                 summary.cases += 1;
                 summary.failed += usize::from(!row.check.pass);
                 each(&row, summary.cases, total);
@@ -100,7 +96,7 @@ pub async fn run_async(
         let default = info.make();
         for case in cases {
             let loss = corners.get(case.loss).unwrap_or(&default).as_ref();
-            let batch = case.batch(info, loss, summary.cases as u64);
+            let batch = case.batch(info, loss, summary.cases as u64)?;
             let mut device = match case.lowered {
                 Some((binding, groups)) => gpu.with_limits(binding, groups),
                 None => gpu.clone(),
@@ -114,6 +110,9 @@ pub async fn run_async(
             }
             let out = device.evaluate_async(loss, &batch).await?;
             let mut check = check(loss, &batch, &out)?;
+            if info.is_custom() {
+                check.anything();
+            }
             let plan = device.plan_async(loss, &layout).await?;
             if let Some(complaint) = &mut check.complaint {
                 // What a row does not say of the case.
@@ -151,6 +150,8 @@ pub struct Check {
     pub worst: f64,
     /// How many numbers have no finite bound: those of a custom loss whose arithmetic may overflow there, or is not defined.
     pub unbounded: usize,
+    /// How many numbers were held to something: to a finite bound, or to being none.
+    pub held: usize,
     /// Whether every number is within its own bound, and the status is the reference's.
     pub pass: bool,
     /// The first thing that was wrong.
@@ -261,6 +262,7 @@ impl Check {
             bound: 0.0,
             worst: 0.0,
             unbounded: 0,
+            held: 0,
             pass: true,
             complaint: None,
         }
@@ -269,6 +271,16 @@ impl Check {
     fn complain(&mut self, what: String) {
         self.pass = false;
         self.complaint.get_or_insert(what);
+    }
+
+    /// Says so where no number was held to anything.
+    fn anything(&mut self) {
+        if self.held == 0 && self.unbounded > 0 {
+            self.complain(format!(
+                "none of {} numbers has a bound: f32 may overflow everywhere, or WGSL promises nothing",
+                self.unbounded
+            ));
+        }
     }
 
     #[allow(clippy::too_many_arguments, reason = "one row of a table")]
@@ -292,6 +304,7 @@ impl Check {
         for (i, ((&got, &want), &bound)) in found.iter().zip(expected).zip(bounds).enumerate() {
             let got = f64::from(got);
             self.unbounded += usize::from(bound == f64::INFINITY);
+            self.held += usize::from(bound < f64::INFINITY || !want.is_finite());
             let near_overflow = want.abs() + bound >= dtype.overflow();
             let right = if want.is_nan() || (want.is_infinite() && !kind_matters) {
                 if kind_matters {

@@ -182,6 +182,7 @@ pub fn check_json(check: &Check) -> Value {
         "loss_err": number(check.loss_err),
         "grad_err": number(check.grad_err),
         "bound": number(check.bound),
+        "unbounded": check.unbounded,
         "pass": check.pass,
     })
 }

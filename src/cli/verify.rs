@@ -125,6 +125,7 @@ struct Tally {
     grad_err: f64,
     bound: f64,
     worst: f64,
+    unbounded: usize,
 }
 
 impl Tally {
@@ -138,6 +139,7 @@ impl Tally {
                 grad_err: 0.0,
                 bound: 0.0,
                 worst: 0.0,
+                unbounded: 0,
             });
         }
         let Some(tally) = tallies.iter_mut().find(|t| t.name == row.name) else {
@@ -145,6 +147,7 @@ impl Tally {
         };
         tally.cases += 1;
         tally.failed += usize::from(!row.check.pass);
+        tally.unbounded += row.check.unbounded;
         tally.loss_err = tally.loss_err.max(row.check.loss_err);
         tally.grad_err = tally.grad_err.max(row.check.grad_err);
         if row.check.worst > tally.worst {
@@ -161,6 +164,7 @@ fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
         "error",
         "gradient error",
         "bound there",
+        "without bound",
         "",
     ];
     let mut lines = vec![heading.map(String::from).to_vec()];
@@ -172,6 +176,7 @@ fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
             format!("{:.1e}", t.loss_err),
             format!("{:.1e}", t.grad_err),
             format!("{:.1e}", t.bound),
+            t.unbounded.to_string(),
             match t.failed {
                 0 => "pass".into(),
                 n => format!("FAIL ({n})"),
@@ -203,6 +208,7 @@ fn object(row: &Row) -> Value {
         "loss_err": number(row.check.loss_err),
         "grad_err": number(row.check.grad_err),
         "bound": number(row.check.bound),
+        "unbounded": row.check.unbounded,
         "pass": row.check.pass,
     });
     if let Some(complaint) = &row.check.complaint {

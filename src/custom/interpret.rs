@@ -25,6 +25,7 @@ mod floats;
 mod gpu_tests;
 mod math;
 mod near;
+mod pack;
 #[cfg(test)]
 mod tests;
 

@@ -53,6 +53,7 @@ const MOST_VARIABLES: u64 = 8192;
 
 /// A place in a user's file, and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceError {
     /// What is wrong, in one line.
     pub message: String,

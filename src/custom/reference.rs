@@ -1,12 +1,17 @@
 //! The f64 reference of custom losses, by the interpreter; and bounds on how far f32 may be from it, by what WGSL promises for every
 //! operation of the user's functions and their derivatives.
 
-use super::Custom;
 use super::interpret::{Bounded, Value};
 use super::source::{Change, Shape};
+use super::{Custom, SourceError};
 use crate::bounds::U;
-use crate::loss::{Element, Elementwise, MOST_INPUTS, Row, RowTerm, Rows, TargetKind, Term};
+use crate::error::{Error, Result};
+use crate::loss::{
+    Element, Elementwise, Loss, MOST_INPUTS, Math, Row, RowTerm, Rows, TargetKind, Term,
+};
 use crate::tensor::DType;
+use naga::{Expression, MathFunction};
+use std::cell::OnceCell;
 
 const UNKNOWN: Bounded = Bounded {
     value: f64::NAN,
@@ -26,15 +31,119 @@ fn flat(value: &Value, out: &mut Vec<Bounded>) {
     }
 }
 
+/// One evaluation of a loss, of as many elements or rows as there are. It ends with the first one that cannot be evaluated, as one of
+/// which a loop does not end: what comes after that is unknown, and costs nothing.
+pub(crate) struct Evaluation<'a> {
+    loss: &'a Custom,
+    fault: OnceCell<SourceError>,
+}
+
+/// What `f` finds by the formula of a loss, unless that is a custom one that cannot be evaluated.
+pub(crate) fn evaluated<T>(loss: &dyn Loss, f: impl FnOnce(&Math<'_>) -> T) -> Result<T> {
+    match loss.custom() {
+        Some(custom) => {
+            let evaluation = custom.evaluation();
+            let found = f(&evaluation.math());
+            evaluation.check()?;
+            Ok(found)
+        }
+        None => Ok(f(&loss.math())),
+    }
+}
+
 impl Custom {
-    /// The numbers that a function gives: with bounds or, quicker, without. Nothing where it cannot be evaluated, as a loop that does not end.
+    pub(crate) fn evaluation(&self) -> Evaluation<'_> {
+        Evaluation {
+            loss: self,
+            fault: OnceCell::new(),
+        }
+    }
+
+    /// Whether inputs are given relative to their maxima of the row.
+    pub(crate) fn is_shifted(&self) -> bool {
+        matches!(&self.source.shape, Shape::Rows { parts, .. } if parts.shift)
+    }
+
+    /// Whether its derivatives have the logarithm of 2 in them, as an f32: those of `exp2` and `log2`.
+    pub(crate) fn has_logarithm_of_2(&self) -> bool {
+        let functions = self.source.parsed.module.functions.iter();
+        let mut all = functions.flat_map(|(_, f)| f.expressions.iter());
+        all.any(|(_, e)| match e {
+            Expression::Math { fun, .. } => matches!(fun, MathFunction::Exp2 | MathFunction::Log2),
+            _ => false,
+        })
+    }
+
+    /// The arguments of `loss` at an element.
+    fn of_element(&self, e: &Element) -> Vec<Bounded> {
+        let inputs = e.x.iter().take(self.info.inputs.len());
+        let mut all: Vec<_> = inputs.copied().map(exact).collect();
+        if self.info.target != TargetKind::None {
+            all.push(exact(e.t));
+        }
+        all
+    }
+
+    /// The arguments of `row_terms` at each column.
+    fn of_columns(&self, row: &Row<'_>, shift: bool) -> Vec<Vec<Bounded>> {
+        let cols = row.x.first().map_or(0, |x| x.len());
+        let largest = f64::from(f32::MAX);
+        let held = |x: &f64| x.clamp(-largest, largest);
+        let maxima = row
+            .x
+            .iter()
+            .map(|x| x.iter().map(held).fold(-largest, f64::max));
+        let maxima: Vec<f64> = maxima.collect();
+        let at = |c: usize| {
+            let inputs = row.x.iter().zip(&maxima).map(|(x, m)| match shift {
+                // As the shader's `below`: a difference of f32 numbers, one rounding, that does not overflow downwards.
+                true => {
+                    let value = (x[c] - m).max(-2e30);
+                    let bound = if DType::F32.round(value) == value {
+                        0.0
+                    } else {
+                        U * value.abs()
+                    };
+                    Bounded { value, bound }
+                }
+                false => exact(x[c]),
+            });
+            let target = self.info.target != TargetKind::None;
+            let t = target.then(|| exact(row.target_at(c)));
+            inputs.chain(t).collect()
+        };
+        (0..cols).map(at).collect()
+    }
+}
+
+impl Evaluation<'_> {
+    pub(crate) fn math(&self) -> Math<'_> {
+        match self.loss.source.shape {
+            Shape::Elements(_) => Math::Elementwise(self),
+            Shape::Rows { .. } => Math::Rows(self),
+        }
+    }
+
+    /// # Errors
+    /// What could not be evaluated.
+    pub(crate) fn check(&self) -> Result<()> {
+        match (self.fault.get(), &self.loss.machine) {
+            (Some(error), _) | (None, Err(error)) => Err(Error::Source {
+                name: self.loss.info.name.into(),
+                error: Box::new(error.clone()),
+            }),
+            (None, Ok(_)) => Ok(()),
+        }
+    }
+
+    /// The numbers that a function gives: with bounds or, quicker, without. Nothing where it cannot be evaluated.
     fn call(
         &self,
         function: naga::Handle<naga::Function>,
         arguments: &[Bounded],
         bounds: bool,
     ) -> Vec<Bounded> {
-        let Ok(machine) = &self.machine else {
+        let Ok(machine) = &self.loss.machine else {
             return Vec::new();
         };
         if self.fault.get().is_some() {
@@ -81,32 +190,28 @@ impl Custom {
     }
 
     fn element(&self, e: &Element, bounds: bool) -> (Bounded, Vec<Bounded>) {
-        let Shape::Elements(change) = &self.source.shape else {
+        let Shape::Elements(change) = &self.loss.source.shape else {
             return (UNKNOWN, vec![UNKNOWN; MOST_INPUTS]);
         };
-        let (value, by) = self.change(change, 1, &self.of_element(e), bounds);
+        let (value, by) = self.change(change, 1, &self.loss.of_element(e), bounds);
         let first = |all: &Vec<Bounded>| all.first().copied().unwrap_or(UNKNOWN);
         (first(&value), by.iter().map(first).collect())
     }
 
-    /// Whether inputs are given relative to their maxima of the row.
-    pub(crate) fn is_shifted(&self) -> bool {
-        matches!(&self.source.shape, Shape::Rows { parts, .. } if parts.shift)
-    }
-
     /// The loss of an element as the file has it, without anything derived.
     pub(crate) fn plain(&self, e: &Element) -> f64 {
-        let found = self.call(self.source.parsed.loss, &self.of_element(e), false);
+        let loss = self.loss;
+        let found = self.call(loss.source.parsed.loss, &loss.of_element(e), false);
         found.first().map_or(f64::NAN, |n| n.value)
     }
 
     /// The same of a row, with inputs relative to their maxima or as they are.
     pub(crate) fn plain_row(&self, row: &Row<'_>, shift: bool) -> f64 {
-        let Shape::Rows { parts, of_sums, .. } = &self.source.shape else {
+        let Shape::Rows { parts, of_sums, .. } = &self.loss.source.shape else {
             return f64::NAN;
         };
         let mut sums = vec![exact(0.0); parts.count];
-        for arguments in self.of_columns(row, shift) {
+        for arguments in self.loss.of_columns(row, shift) {
             let terms = self.call(parts.terms, &arguments, false);
             for (k, sum) in sums.iter_mut().enumerate() {
                 sum.value += terms.get(k).map_or(f64::NAN, |n| n.value);
@@ -116,58 +221,17 @@ impl Custom {
         found.first().map_or(f64::NAN, |n| n.value)
     }
 
-    /// The arguments of `loss` at an element.
-    fn of_element(&self, e: &Element) -> Vec<Bounded> {
-        let inputs = e.x.iter().take(self.info.inputs.len());
-        let mut all: Vec<_> = inputs.copied().map(exact).collect();
-        if self.info.target != TargetKind::None {
-            all.push(exact(e.t));
-        }
-        all
-    }
-
-    /// The arguments of `row_terms` at each column.
-    fn of_columns(&self, row: &Row<'_>, shift: bool) -> Vec<Vec<Bounded>> {
-        let cols = row.x.first().map_or(0, |x| x.len());
-        let largest = f64::from(f32::MAX);
-        let held = |x: &f64| x.clamp(-largest, largest);
-        let maxima = row
-            .x
-            .iter()
-            .map(|x| x.iter().map(held).fold(-largest, f64::max));
-        let maxima: Vec<f64> = maxima.collect();
-        let at = |c: usize| {
-            let inputs = row.x.iter().zip(&maxima).map(|(x, m)| match shift {
-                // As the shader's `below`: a difference of f32 numbers, one rounding, that does not overflow downwards.
-                true => {
-                    let value = (x[c] - m).max(-2e30);
-                    let bound = if DType::F32.round(value) == value {
-                        0.0
-                    } else {
-                        U * value.abs()
-                    };
-                    Bounded { value, bound }
-                }
-                false => exact(x[c]),
-            });
-            let target = self.info.target != TargetKind::None;
-            let t = target.then(|| exact(row.target_at(c)));
-            inputs.chain(t).collect()
-        };
-        (0..cols).map(at).collect()
-    }
-
     /// Loss and gradients of a row.
     fn of_row(&self, row: &Row<'_>, bounds: bool) -> (Bounded, Vec<Vec<Bounded>>) {
         let cols = row.x.first().map_or(0, |x| x.len());
         let unknown = || (UNKNOWN, vec![vec![UNKNOWN; cols]; row.x.len()]);
         let Shape::Rows {
             parts, terms, loss, ..
-        } = &self.source.shape
+        } = &self.loss.source.shape
         else {
             return unknown();
         };
-        let target = self.info.target != TargetKind::None;
+        let target = self.loss.info.target != TargetKind::None;
         let nan = |v: &f64| v.is_nan();
         if row.x.iter().any(|x| x.iter().any(nan))
             || (0..cols).any(|c| target && row.target_at(c).is_nan())
@@ -175,6 +239,7 @@ impl Custom {
             return unknown();
         }
         let each: Vec<_> = self
+            .loss
             .of_columns(row, parts.shift)
             .iter()
             .map(|a| self.change(terms, parts.count, a, bounds))
@@ -227,7 +292,7 @@ impl Custom {
     }
 }
 
-impl Elementwise for Custom {
+impl Elementwise for Evaluation<'_> {
     fn term(&self, e: &Element) -> Term {
         let (loss, by) = self.element(e, false);
         term(loss, &by, |n| n.value)
@@ -237,6 +302,27 @@ impl Elementwise for Custom {
     fn bound(&self, e: &Element) -> Term {
         let (loss, by) = self.element(e, true);
         term(loss, &by, |n| n.bound)
+    }
+}
+
+/// By itself each element is an evaluation of its own.
+impl Elementwise for Custom {
+    fn term(&self, e: &Element) -> Term {
+        Elementwise::term(&self.evaluation(), e)
+    }
+
+    fn bound(&self, e: &Element) -> Term {
+        Elementwise::bound(&self.evaluation(), e)
+    }
+}
+
+impl Rows for Custom {
+    fn row(&self, row: &Row<'_>) -> RowTerm {
+        Rows::row(&self.evaluation(), row)
+    }
+
+    fn bound(&self, row: &Row<'_>) -> RowTerm {
+        Rows::bound(&self.evaluation(), row)
     }
 }
 
@@ -251,7 +337,7 @@ fn term(loss: Bounded, by: &[Bounded], pick: fn(&Bounded) -> f64) -> Term {
     term
 }
 
-impl Rows for Custom {
+impl Rows for Evaluation<'_> {
     fn row(&self, row: &Row<'_>) -> RowTerm {
         row_term(self.of_row(row, false), |n| n.value)
     }

@@ -50,21 +50,7 @@ pub(crate) struct Change {
 }
 
 impl Source {
-    /// The same, if all that follows from the options is finite too.
-    pub fn finite_machine(&self, values: &[OptionValue]) -> Result<Machine<'_>, SourceError> {
-        let machine = self.machine(values)?;
-        let settings = self.parsed.settings.iter().zip(machine.settings());
-        for (setting, v) in settings {
-            if !v.is_finite() {
-                let span = self.parsed.module.overrides.get_span(setting.handle);
-                let message = format!("`{}` comes to {v}: expected a finite number", setting.name);
-                return Err(self.parsed.error(span, message));
-            }
-        }
-        Ok(machine)
-    }
-
-    /// The functions with options of these values.
+    /// The functions with options of these values, if all that follows from these is finite too.
     pub fn machine(&self, values: &[OptionValue]) -> Result<Machine<'_>, SourceError> {
         let number = |v: &OptionValue| match v {
             OptionValue::Number(v) => Some(f64::from(*v)),
@@ -73,18 +59,40 @@ impl Source {
             OptionValue::Index(_) | OptionValue::Columns(_) => None,
         };
         let numbers: Vec<_> = values.iter().filter_map(number).collect();
-        Machine::new(&self.parsed, &numbers)
+        finite_machine(&self.parsed, &numbers)
     }
 }
 
-/// What kernels are told of a setting: integers as numbers, of which those up to 2²⁴ are exact, and flags as 0 or 1.
+fn finite_machine<'p>(parsed: &'p Parsed, options: &[f64]) -> Result<Machine<'p>, SourceError> {
+    let machine = Machine::new(parsed, options)?;
+    for (setting, v) in parsed.settings.iter().zip(machine.settings()) {
+        if !v.is_finite() {
+            let span = parsed.module.overrides.get_span(setting.handle);
+            let message = format!("`{}` comes to {v}: expected a finite number", setting.name);
+            return Err(parsed.error(span, message));
+        }
+    }
+    Ok(machine)
+}
+
+/// The type that kernels are told a setting in: a flag is 0 or 1; an option is a number, as those of all losses are, of which f32 has
+/// every integer up to 2²⁴; but an integer that follows from options may be any.
+fn told(setting: &Setting) -> &'static str {
+    match (setting.kind, setting.default) {
+        (Kind::Bool, _) | (Kind::U32, None) => "u32",
+        (Kind::I32, None) => "i32",
+        (Kind::F32 | Kind::I32 | Kind::U32, _) => "f32",
+    }
+}
+
+/// How functions in a kernel read a setting.
 fn read(setting: &Setting) -> String {
     let name = &setting.name;
-    match setting.kind {
-        Kind::F32 => format!("params.opt_{name}"),
-        Kind::I32 => format!("i32(params.opt_{name})"),
-        Kind::U32 => format!("u32(params.opt_{name})"),
-        Kind::Bool => format!("(params.opt_{name} != 0u)"),
+    match (setting.kind, setting.default) {
+        (Kind::I32, Some(_)) => format!("i32(params.opt_{name})"),
+        (Kind::U32, Some(_)) => format!("u32(params.opt_{name})"),
+        (Kind::Bool, _) => format!("(params.opt_{name} != 0u)"),
+        _ => format!("params.opt_{name}"),
     }
 }
 
@@ -100,14 +108,26 @@ const IGNORE_INDEX: &str = "ignore_index";
 /// The function that gives the sums.
 const TERMS: &str = "row_terms";
 
+/// A file that is a loss, of which nothing is kept yet.
+pub(crate) struct Described {
+    parsed: Parsed,
+    shape: Shape,
+    text: String,
+    glue: String,
+    inputs: usize,
+    has_target: bool,
+}
+
 /// Reads a file, and makes what is known of it.
-pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
+pub(crate) fn describe(wgsl: &str) -> Result<Described, SourceError> {
     let mut parsed = Parsed::new(wgsl)?;
     let (inputs, has_target) = match parsed.parameters.len() {
         1 => (1, false),
         n => (n - 1, true),
     };
     check(&parsed, inputs)?;
+    let defaults: Vec<_> = parsed.settings.iter().filter_map(|s| s.default).collect();
+    finite_machine(&parsed, &defaults)?;
     let by: Vec<bool> = (0..parsed.parameters.len()).map(|i| i < inputs).collect();
     let mut made = Differentiated {
         module: parsed.module.clone(),
@@ -160,93 +180,108 @@ pub(crate) fn describe(name: &str, wgsl: &str) -> Result<Info, SourceError> {
     };
     stands(&format!("{text}{glue}"), inputs, &parsed.settings).map_err(internal)?;
 
-    // From here on everything is kept for good.
-    let rows = parsed.rows.is_some();
-    let (mut options, mut defaults) = (Vec::new(), Vec::new());
-    if rows && has_target {
-        options.push(OptionInfo {
-            name: IGNORE_INDEX,
-            summary: "The class index of rows to pass over.",
-            kind: OptionKind::Index,
-            range: Range::Any,
-        });
-        defaults.push(OptionValue::Index(-100));
-    }
-    for setting in &parsed.settings {
-        let Some(default) = setting.default else {
-            continue;
-        };
-        let (kind, range, value) = match setting.kind {
-            Kind::F32 => (OptionKind::Number, Range::Any, None),
-            Kind::I32 => (OptionKind::Number, Range::Whole, None),
-            Kind::U32 => (OptionKind::Number, Range::Count, None),
-            Kind::Bool => (
-                OptionKind::Flag,
-                Range::Any,
-                Some(OptionValue::Flag(default != 0.0)),
-            ),
-        };
-        options.push(OptionInfo {
-            name: kept(&setting.name),
-            summary: "An override of the file.",
-            kind,
-            range,
-        });
-        defaults.push(value.unwrap_or(OptionValue::Number(default as f32)));
-    }
-    let derived = parsed.settings.iter().filter(|s| s.default.is_none());
-    let derived: Vec<_> = derived
-        .map(|s| {
-            (
-                kept(&s.name),
-                if s.kind == Kind::Bool { "u32" } else { "f32" },
-            )
-        })
-        .collect();
-    let names = parsed.parameters.iter().take(inputs);
-    let names: Vec<&'static str> = names.map(|n| kept(n)).collect();
-    let all = parsed.parameters.join(", ");
-    let formula = match rows {
-        false => format!("loss({all}) of the file"),
-        true => format!("row_loss(Σ row_terms({all})) of the file"),
-    };
-    let mut domain = vec![Support::Real; parsed.parameters.len()];
-    if let (true, true, Some(target)) = (rows, has_target, domain.last_mut()) {
-        // 1 at the class of a label and 0 elsewhere.
-        *target = Support::Probability;
-    }
     parsed.module = module;
-    let source = Source {
+    Ok(Described {
         parsed,
         shape,
-        text: text.clone(),
-        defaults,
-    };
-    source.finite_machine(&source.defaults)?;
-    Ok(Info {
-        name: kept(name),
-        summary: "A loss of one's own.",
-        formula: kept(&formula),
-        agrees: "",
-        family: if rows {
-            Family::Rows
-        } else {
-            Family::Elementwise
-        },
-        inputs: names.leak(),
-        target: match (has_target, rows) {
-            (false, _) => TargetKind::None,
-            (true, false) => TargetKind::Values,
-            (true, true) => TargetKind::LabelsOrValues,
-        },
-        domain: domain.leak(),
-        class_weight: false,
-        mean_by_class_weight: false,
-        options: options.leak(),
-        wgsl: kept(&format!("{text}{glue}")),
-        maker: Maker::Custom(Box::leak(Box::new(source))),
-        derived: derived.leak(),
+        text,
+        glue,
+        inputs,
+        has_target,
     })
+}
+
+impl Described {
+    /// The loss under a name. It stays for good.
+    pub fn keep(self, name: &str) -> (&'static Info, &'static Source) {
+        let Described {
+            parsed,
+            shape,
+            text,
+            glue,
+            inputs,
+            has_target,
+        } = self;
+        let rows = parsed.rows.is_some();
+        let (mut options, mut defaults) = (Vec::new(), Vec::new());
+        if rows && has_target {
+            options.push(OptionInfo {
+                name: IGNORE_INDEX,
+                summary: "The class index of rows to pass over.",
+                kind: OptionKind::Index,
+                range: Range::Any,
+            });
+            defaults.push(OptionValue::Index(-100));
+        }
+        for setting in &parsed.settings {
+            let Some(default) = setting.default else {
+                continue;
+            };
+            let (kind, range, value) = match setting.kind {
+                Kind::F32 => (OptionKind::Number, Range::Any, None),
+                Kind::I32 => (OptionKind::Number, Range::Whole, None),
+                Kind::U32 => (OptionKind::Number, Range::Count, None),
+                Kind::Bool => (
+                    OptionKind::Flag,
+                    Range::Any,
+                    Some(OptionValue::Flag(default != 0.0)),
+                ),
+            };
+            options.push(OptionInfo {
+                name: kept(&setting.name),
+                summary: "An override of the file.",
+                kind,
+                range,
+            });
+            defaults.push(value.unwrap_or(OptionValue::Number(default as f32)));
+        }
+        let derived = parsed.settings.iter().filter(|s| s.default.is_none());
+        let derived: Vec<_> = derived.map(|s| (kept(&s.name), told(s))).collect();
+        let names = parsed.parameters.iter().take(inputs);
+        let names: Vec<&'static str> = names.map(|n| kept(n)).collect();
+        let all = parsed.parameters.join(", ");
+        let formula = match rows {
+            false => format!("loss({all}) of the file"),
+            true => format!("row_loss(Σ row_terms({all})) of the file"),
+        };
+        let mut domain = vec![Support::Real; parsed.parameters.len()];
+        if let (true, true, Some(target)) = (rows, has_target, domain.last_mut()) {
+            // 1 at the class of a label and 0 elsewhere.
+            *target = Support::Probability;
+        }
+        let wgsl = kept(&format!("{text}{glue}"));
+        let source: &'static Source = Box::leak(Box::new(Source {
+            parsed,
+            shape,
+            text,
+            defaults,
+        }));
+        let info = Info {
+            name: kept(name),
+            summary: "A loss of one's own.",
+            formula: kept(&formula),
+            agrees: "",
+            family: if rows {
+                Family::Rows
+            } else {
+                Family::Elementwise
+            },
+            inputs: names.leak(),
+            target: match (has_target, rows) {
+                (false, _) => TargetKind::None,
+                (true, false) => TargetKind::Values,
+                (true, true) => TargetKind::LabelsOrValues,
+            },
+            domain: domain.leak(),
+            class_weight: false,
+            mean_by_class_weight: false,
+            options: options.leak(),
+            wgsl,
+            maker: Maker::Custom(source),
+            derived: derived.leak(),
+        };
+        (Box::leak(Box::new(info)), source)
+    }
 }
 
 fn kept(text: &str) -> &'static str {
@@ -548,10 +583,9 @@ impl Glue<'_> {
 
 /// Whether the text can be read again, with what a kernel puts beside it.
 fn stands(text: &str, inputs: usize, settings: &[Setting]) -> Result<(), String> {
-    let options = settings.iter().map(|s| {
-        let ty = if s.kind == Kind::Bool { "u32" } else { "f32" };
-        format!(" opt_{}: {ty},", s.name)
-    });
+    let options = settings
+        .iter()
+        .map(|s| format!(" opt_{}: {},", s.name, told(s)));
     let options: String = options.collect();
     let xs: String = (0..inputs).map(|k| format!("x{k}: f32, ")).collect();
     let beside = format!(

@@ -10,6 +10,7 @@ use super::Gpu;
 use super::count::{Carrier, Counted};
 use super::kernels::Kernels;
 use super::source::{self, COUNTED_SUM, COUNTED_VALID, HEAD, Params, Role, TermParams, Variant};
+use crate::custom::Custom;
 use crate::error::{Error, Result};
 use crate::layout::{Divisor, Geometry, Layout, TargetLayout};
 use crate::loss::{Family, Info, Loss, Math, OptionValue};
@@ -169,7 +170,7 @@ impl Part {
                 }
             }
         }
-        options.extend(loss.derived());
+        options.extend(loss.custom().into_iter().flat_map(Custom::derived));
         Ok(Part {
             info: loss.info(),
             layout: layout.clone(),

@@ -2,6 +2,8 @@
 
 use super::cases::{CORNER_COLS, Case, Goal, Weights};
 use crate::batch::{Batch, ClassWeight, Target};
+use crate::custom::evaluated;
+use crate::error::Result;
 use crate::layout::{ClassAxis, Geometry};
 use crate::loss::{
     Element, Family, Info, Loss, MOST_INPUTS, Math, OptionValue, Row, RowTarget, Support,
@@ -117,12 +119,12 @@ pub(super) const SUPPORTS: [Support; 5] = [
 
 /// Whether loss and gradients of a row are finite, and whatever f32 arithmetic may make of them.
 pub(super) fn definite_row(
-    loss: &dyn Loss,
+    math: &Math<'_>,
     inputs: &[Vec<f32>],
     label: Option<i64>,
     values: Option<&[f32]>,
 ) -> bool {
-    let Math::Rows(math) = loss.math() else {
+    let Math::Rows(math) = math else {
         return true;
     };
     let wide = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
@@ -154,11 +156,11 @@ pub(super) fn definite_row(
 }
 
 /// Whether loss and derivatives of an element are finite, and whatever f32 arithmetic may make of them.
-pub(super) fn definite(loss: &dyn Loss, numbers: &[f32]) -> bool {
-    let Math::Elementwise(math) = loss.math() else {
+pub(super) fn definite(math: &Math<'_>, inputs: usize, numbers: &[f32]) -> bool {
+    let Math::Elementwise(math) = math else {
         return true;
     };
-    let e = element(loss.info().inputs.len(), numbers);
+    let e = element(inputs, numbers);
     let (term, bound) = (math.term(&e), math.bound(&e));
     let fits = |v: f64, bound: f64| v.abs() + bound < DType::F32.overflow();
     let mut grads = term.grad.iter().zip(&bound.grad);
@@ -167,11 +169,24 @@ pub(super) fn definite(loss: &dyn Loss, numbers: &[f32]) -> bool {
 
 impl Case {
     /// The numbers of this case for `loss`.
-    pub(super) fn batch(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Batch<'static> {
+    ///
+    /// # Errors
+    /// What of a custom loss cannot be evaluated.
+    pub(super) fn batch(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Result<Batch<'static>> {
+        evaluated(loss, |math| match self.extreme {
+            true => self.extreme_batch(info, loss, math, seed),
+            false => self.random_batch(info, loss, math, seed),
+        })
+    }
+
+    fn random_batch(
+        &self,
+        info: &Info,
+        loss: &dyn Loss,
+        math: &Math<'_>,
+        seed: u64,
+    ) -> Batch<'static> {
         let mut random = Random::new(seed);
-        if self.extreme {
-            return self.extreme_batch(info, loss, seed);
-        }
         let elements: usize = self.shape.iter().product();
         let cols = match (self.axis, self.shape.as_slice()) {
             (ClassAxis::One, [_, c, ..]) | (ClassAxis::Last, [_, .., c]) => *c,
@@ -199,7 +214,7 @@ impl Case {
         let mut random = Random::new(seed ^ 1);
         let custom = info.is_custom().then_some(info.family);
         if custom == Some(Family::Elementwise) {
-            self.make_definite(loss, &mut columns, &mut random);
+            self.make_definite(math, inputs, &mut columns, &mut random);
         }
         let target = match self.goal {
             Goal::None => None,
@@ -235,7 +250,7 @@ impl Case {
         columns.truncate(inputs);
         let mut target = target;
         if custom == Some(Family::Rows) {
-            self.make_rows_definite(loss, &mut columns, &mut target, &mut random);
+            self.make_rows_definite(math, &mut columns, &mut target, &mut random);
         }
         let mut batch = self.settings(self.shape.clone(), columns);
         batch.target = target;
@@ -247,9 +262,20 @@ impl Case {
     /// Replaces numbers for which a loss is not defined, where nobody said which these are: each element by one of some
     /// [`Support`], tensor by tensor, until the reference and all that f32 arithmetic may make of it are finite. Now and then the target
     /// is the input.
-    fn make_definite(&self, loss: &dyn Loss, columns: &mut [Vec<f32>], random: &mut Random) {
+    fn make_definite(
+        &self,
+        math: &Math<'_>,
+        inputs: usize,
+        columns: &mut [Vec<f32>],
+        random: &mut Random,
+    ) {
         let n = columns.first().map_or(0, Vec::len);
+        let mut found = false;
         for i in 0..n {
+            // A loss that is defined for none of so many is left to say so.
+            if i == 32 && !found {
+                break;
+            }
             let mut numbers: Vec<f32> = columns.iter().map(|c| c[i]).collect();
             let last = numbers.len() - 1;
             for _ in 0..64 {
@@ -259,7 +285,8 @@ impl Case {
                 for v in &mut numbers {
                     *v = self.dtype.round(f64::from(*v)) as f32;
                 }
-                if definite(loss, &numbers) {
+                if definite(math, inputs, &numbers) {
+                    found = true;
                     break;
                 }
                 for v in &mut numbers {
@@ -276,7 +303,7 @@ impl Case {
     /// The same for rows.
     fn make_rows_definite(
         &self,
-        loss: &dyn Loss,
+        math: &Math<'_>,
         inputs: &mut [Vec<f32>],
         target: &mut Option<Target<'static>>,
         random: &mut Random,
@@ -301,7 +328,7 @@ impl Case {
                 let at =
                     |all: &Vec<f32>| places.iter().map(|&i| stored(all[i])).collect::<Vec<_>>();
                 let x: Vec<Vec<f32>> = inputs.iter().map(at).collect();
-                if definite_row(loss, &x, label, values.as_ref().map(at).as_deref()) {
+                if definite_row(math, &x, label, values.as_ref().map(at).as_deref()) {
                     break;
                 }
                 for tensor in inputs.iter_mut().chain(values.as_mut()) {
@@ -330,14 +357,20 @@ impl Case {
 
     /// Every extreme of every input against every extreme of the target; in rows one extreme among ordinary
     /// numbers, in each column of a few.
-    fn extreme_batch(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Batch<'static> {
+    fn extreme_batch(
+        &self,
+        info: &Info,
+        loss: &dyn Loss,
+        math: &Math<'_>,
+        seed: u64,
+    ) -> Batch<'static> {
         match info.family {
-            Family::Elementwise => self.extreme_elements(info, loss),
-            Family::Rows | Family::Sets => self.extreme_rows(info, loss, seed),
+            Family::Elementwise => self.extreme_elements(info, loss, math),
+            Family::Rows | Family::Sets => self.extreme_rows(info, loss, math, seed),
         }
     }
 
-    fn extreme_elements(&self, info: &Info, loss: &dyn Loss) -> Batch<'static> {
+    fn extreme_elements(&self, info: &Info, loss: &dyn Loss, math: &Math<'_>) -> Batch<'static> {
         let inputs = info.inputs.len();
         let list = loss
             .options()
@@ -355,7 +388,7 @@ impl Case {
         // allows it, so these are not asked for.
         let subnormal = |v: &f32| *v != 0.0 && v.abs() < f32::MIN_POSITIVE;
         let infinite = |v: &f32| v.is_infinite();
-        let diverges = |c: &[f32]| match loss.math() {
+        let diverges = |c: &[f32]| match math {
             Math::Elementwise(math) => !math.term(&element(inputs, c)).loss.is_finite(),
             Math::Rows(_) => false,
         };
@@ -366,7 +399,7 @@ impl Case {
             let stored = |v: &f32| self.dtype.round(f64::from(*v)) as f32;
             combinations.retain(|c| {
                 let stored: Vec<f32> = c.iter().map(stored).collect();
-                c.iter().any(|v| v.is_nan()) || definite(loss, &stored)
+                c.iter().any(|v| v.is_nan()) || definite(math, inputs, &stored)
             });
         }
         if list {
@@ -388,7 +421,13 @@ impl Case {
         batch
     }
 
-    fn extreme_rows(&self, info: &Info, loss: &dyn Loss, seed: u64) -> Batch<'static> {
+    fn extreme_rows(
+        &self,
+        info: &Info,
+        loss: &dyn Loss,
+        math: &Math<'_>,
+        seed: u64,
+    ) -> Batch<'static> {
         let inputs = info.inputs.len();
         let cols = CORNER_COLS;
         let mut random = Random::new(17);
@@ -440,7 +479,7 @@ impl Case {
                         .get(row)
                         .copied()
                         .filter(|_| matches!(self.goal, Goal::Labels(_)));
-                    nan || definite_row(loss, &all[..inputs], label, values.map(Vec::as_slice))
+                    nan || definite_row(math, &all[..inputs], label, values.map(Vec::as_slice))
                 })
                 .collect();
             let mut row = 0;

@@ -232,7 +232,7 @@ fn both(bench: &Bench, line: &str, dtype: &str, expected: &Expected<'_>) {
     let check = &report["check"];
     assert_eq!(
         fields(check),
-        ["loss_err", "grad_err", "bound", "pass"],
+        ["loss_err", "grad_err", "bound", "unbounded", "pass"],
         "{line}"
     );
     assert_eq!(check["pass"], true, "{line}");
@@ -673,6 +673,65 @@ fn verify_holds_a_loss_of_ones_own() {
     assert!(rows.iter().all(|r| r["name"] == "pinball"));
     // Its derivative is held against differences too.
     assert!(rows.iter().any(|r| r["plan"] == "differences"));
+    assert!(rows.iter().all(|r| r["unbounded"].is_u64()));
+}
+
+/// Numbers of which nothing is promised are counted, and a case of nothing else fails.
+#[test]
+fn numbers_without_a_bound_are_told() {
+    let bench = small();
+    // WGSL has no accuracy for the sine of so much.
+    let text =
+        "fn loss(x: f32, t: f32) -> f32 { return t * select(x, sin(4.0 + abs(x)), x > 0.0); }";
+    bench.write("own.wgsl", text.as_bytes());
+    let line =
+        "loss --wgsl own.wgsl --input x.npy --target t.npy --reduction none --device gpu --check";
+    let report = bench.json(line);
+    // Of the first of two elements, loss and derivative.
+    assert_eq!(report["check"]["unbounded"], 2);
+    assert_eq!(report["check"]["pass"], true);
+    let ran = bench.run(line);
+    assert!(
+        ran.stdout.contains("; 2 numbers have none"),
+        "{}",
+        ran.stdout
+    );
+    let text = text.replace("x > 0.0", "true");
+    bench.write("own.wgsl", text.as_bytes());
+    let ran = bench.run("verify --quick --wgsl own.wgsl --device gpu --json");
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let rows = report["rows"].as_array().expect("rows");
+    let none = rows.iter().filter(|r| r["unbounded"].as_u64() > Some(0));
+    let told: Vec<_> = none
+        .map(|r| (&r["pass"], r["complaint"].as_str()))
+        .collect();
+    assert!(!told.is_empty());
+    for (pass, complaint) in told {
+        assert_eq!(*pass, false);
+        let complaint = complaint.unwrap_or_default();
+        assert!(complaint.contains(" numbers has a bound"), "{complaint}");
+    }
+    let ran = bench.run("verify --quick --wgsl own.wgsl --device gpu");
+    assert_eq!(ran.code, 1);
+    let mut lines = ran.stdout.lines();
+    assert!(lines.next().is_some_and(|l| l.contains("without bound")));
+}
+
+/// Whatever is added to a loss, its derivative is held to what differences tell.
+#[test]
+fn verify_needs_slopes() {
+    let bench = small();
+    let text = "fn loss(x: f32, t: f32) -> f32 { return x * fract(1e12 * x); }";
+    bench.write("dust.wgsl", text.as_bytes());
+    let ran = bench.run("verify --quick --wgsl dust.wgsl --device gpu");
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let wanted = "nothing says whether its derivative is right";
+    assert!(ran.stdout.contains(wanted), "{}", ran.stdout);
+    let text = "fn loss(x: f32, t: f32) -> f32 { return t * fract(1e6 * x); }";
+    bench.write("saw.wgsl", text.as_bytes());
+    let ran = bench.run("verify --quick --wgsl saw.wgsl --device gpu");
+    assert!(!ran.stdout.contains("(differences)"), "{}", ran.stdout);
 }
 
 /// A loss that claims to stay the same when a row is moved, and does not.

@@ -585,6 +585,29 @@ fn an_error_has_its_place() {
     assert!(Custom::new("own", text).is_err());
 }
 
+/// The functions that are said to be in the text of a derivative.
+#[test]
+fn derivatives_have_the_names_that_are_said() {
+    let sum = "fn row_terms(x: f32, t: f32) -> f32 { return x * x * t; } fn row_loss(s: f32) -> f32 { return s * s; }";
+    let taken = "fn loss_change(x: f32) -> f32 { return x; } fn loss(x: f32, t: f32) -> f32 { return loss_change(x) * t; }";
+    for (text, functions) in [
+        (HUBER, &["loss_change("][..]),
+        (ROWS, &["row_terms_change(", "row_loss_of_change("]),
+        (sum, &["row_terms_change(", "row_loss_change("]),
+        (taken, &["loss_change(", "loss_change_own("]),
+    ] {
+        let loss = custom("names", text);
+        for function in functions {
+            let head = format!("fn user_{function}");
+            assert!(
+                loss.derivative().contains(&head),
+                "{head} in\n{}",
+                loss.derivative()
+            );
+        }
+    }
+}
+
 #[test]
 fn options_that_a_text_has_not() {
     let mut loss = custom("own", HUBER);
@@ -609,6 +632,119 @@ fn options_that_a_text_has_not() {
     loss.set("delta", known.clone()).expect("a number");
     assert_eq!(loss.options(), [known]);
     assert_eq!(format!("{loss:?}"), "own { delta: 0.5 }");
+}
+
+/// What follows from options reaches kernels with all its bits, whatever its type.
+#[test]
+fn derived_integers_have_all_their_bits() {
+    let Some(gpu) = support::gpu() else { return };
+    let text = "
+        override k: u32 = 3u;
+        override mask: u32 = k * 10000001u;
+        override low: i32 = -i32(k) * 10000001;
+        override all: u32 = ~(k - k);
+        override many = k > 4u;
+        fn loss(x: f32, t: f32) -> f32 {
+            let own = f32(mask & 255u) * x + f32(low & 255) * t + f32(all >> 31u);
+            return select(own, -own, many);
+        }";
+    let batch = Batch::new([2], &[1.0f32, 2.0])
+        .target(&[1.0f32, 0.0])
+        .reduction(Reduction::None);
+    for k in [3u32, 5, 1_000_003] {
+        let loss = with("bits", text, &[("k", k as f32)]);
+        let mask = k.wrapping_mul(10_000_001);
+        let of = |bits: u32| (bits & 255) as f32;
+        let (up, down) = (of(mask), of(mask.wrapping_neg()));
+        let sign = if k > 4 { -1.0 } else { 1.0 };
+        let out = right(&gpu, &loss, &batch);
+        let wanted = [sign * (up + down + 1.0), sign * (2.0 * up + 1.0)];
+        assert_eq!(out.losses, wanted, "{k}");
+        assert_eq!(out.grads[0], [sign * up; 2], "{k}");
+    }
+}
+
+/// Of options and targets anything may be made, which the device makes of it too.
+#[test]
+fn packed_options_and_targets_are_those_of_the_reference() {
+    let Some(gpu) = support::gpu() else { return };
+    let t: Vec<f32> = (0..64).map(|k| k as f32 / 32.0 - 1.0).collect();
+    let batch = Batch::new([64], &[1.5f32; 64])
+        .target(&t)
+        .reduction(Reduction::None);
+    for expression in [
+        "unpack2x16float(u + 15361u).x",
+        "unpack4x8snorm(u * 40000u).y",
+        "unpack4x8unorm(u * 40000u).y",
+        "unpack2x16snorm(u * 4000000u).y",
+        "unpack2x16unorm(u * 4000000u).y",
+        "f32(unpack4xI8(u * 200u).x)",
+        "f32(unpack4xU8(u * 200u).x)",
+        "unpack4x8snorm(pack4x8snorm(vec4(t, 0.3, t * 0.5, f32(u)))).x",
+        "f32(pack4x8unorm(vec4(t, 0.3, t * 0.5, f32(u))) & 0xffffu)",
+        "unpack2x16snorm(pack2x16snorm(vec2(t, 0.3))).x",
+        "unpack2x16unorm(pack2x16unorm(vec2(t, 0.3))).x",
+        "unpack2x16float(pack2x16float(vec2(0.3, t))).y",
+        "f32(pack4xI8(vec4(i32(t * 300.0))) & 0xffffu)",
+        "f32(pack4xU8(vec4(u32(t * 300.0))) & 0xffffu)",
+        "f32(pack4xI8Clamp(vec4(i32(t * 300.0))) & 0xffffu)",
+        "f32(pack4xU8Clamp(vec4(u32(t * 300.0))) & 0xffffu)",
+        "f32(dot4I8Packed(u * 1234567u, pack4x8snorm(vec4(t))))",
+        "f32(dot4U8Packed(u * 1234567u, pack4x8unorm(vec4(t))))",
+    ] {
+        let text = format!(
+            "override u: u32 = 3u; fn loss(x: f32, t: f32) -> f32 {{ return {expression} * x; }}"
+        );
+        let loss = custom("packed", &text);
+        let out = right(&gpu, &loss, &batch);
+        let check = verify::check(&loss, &batch, &out).expect("a comparison");
+        assert!(check.unbounded < 8, "{expression}: {check:?}");
+    }
+}
+
+/// A batch with an element of which a loop does not end is refused, quickly; others know nothing of it, before it, after it or beside it.
+#[test]
+fn what_cannot_be_evaluated_is_one_batch() {
+    let text = "
+        fn loss(x: f32, t: f32) -> f32 {
+            var v = x;
+            while (x > 100.0) { v += t; }
+            return v * t;
+        }";
+    let loss = custom("ever", text);
+    let numbers = |x: f32| vec![x; 1000];
+    let batch = |x: f32| Batch::new([1000], numbers(x)).target(numbers(2.0));
+    let good = || {
+        let out = reference::loss(&loss, &batch(3.0)).expect("a loss");
+        assert_eq!(out.loss, Some(6.0));
+    };
+    let bad = || {
+        let error = reference::loss(&loss, &batch(101.0)).expect_err("no end");
+        let wanted = "ever:4:33: this loop takes more than 1000000 steps";
+        assert_eq!(error.to_string(), wanted);
+    };
+    good();
+    let start = std::time::Instant::now();
+    bad();
+    let once = start.elapsed();
+    good();
+    std::thread::scope(|scope| {
+        for turn in 0..4 {
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    if turn % 2 == 0 { good() } else { bad() }
+                }
+            });
+        }
+    });
+    // Of a thousand such elements one is tried: a million steps, where all of them would take minutes.
+    assert!(once.as_secs() < 20, "{once:?}");
+    let (x, t) = (numbers(101.0), numbers(2.0));
+    let mut sum = Combined::new();
+    let input = sum.input([1000], &x);
+    sum.term(CombinedTerm::new(&loss, 1.0, [input]).target(&t));
+    assert!(reference::combined(&sum).is_err());
+    good();
 }
 
 /// `wgloss verify --quick` of the examples: every kernel against the reference, and the derivatives against differences.

@@ -325,14 +325,7 @@ impl<'d, 'a> Body<'d, 'a> {
         if let Some(&there) = self.values.get(&h) {
             return Ok(there);
         }
-        // What needs no statement is written where it is first met.
-        if self.source.expressions[h].needs_pre_emit() {
-            self.expression(h)?;
-            if let Some(&there) = self.values.get(&h) {
-                return Ok(there);
-            }
-        }
-        // An initial value is made of constants.
+        // What needs no statement is written where it is first met, and so are the constants that an initial value is made of.
         self.expression(h)?;
         match self.values.get(&h) {
             Some(&there) => Ok(there),

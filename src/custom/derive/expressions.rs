@@ -138,7 +138,7 @@ impl Body<'_, '_> {
                 false => Ok(()),
             };
         }
-        let change = self.changed(&expression, own)?;
+        let change = self.changed(h, own)?;
         if change.iter().any(Option::is_some) {
             self.changes.insert(h, change);
         }
@@ -146,7 +146,8 @@ impl Body<'_, '_> {
     }
 
     /// What an expression of the source, which is `own` in what is written, changes by.
-    fn changed(&mut self, expression: &Expression, own: Handle<Expression>) -> Result<Change> {
+    fn changed(&mut self, h: Handle<Expression>, own: Handle<Expression>) -> Result<Change> {
+        let source = self.source;
         let none: Change = vec![None; self.all.count];
         // What is the same for each input.
         let each = |body: &mut Self,
@@ -164,7 +165,7 @@ impl Body<'_, '_> {
             }
             Ok(out)
         };
-        Ok(match *expression {
+        Ok(match source.expressions[h] {
             Expression::FunctionArgument(place) => {
                 self.arguments.get(place as usize).cloned().unwrap_or(none)
             }
@@ -251,15 +252,13 @@ impl Body<'_, '_> {
                     Ok(Some(body.choose(condition, a, b)))
                 })?
             }
+            // A number of a number stays what it is, whether it is converted or its bits are taken; what is made of an integer or a
+            // bool changes by nothing, as they do.
             Expression::As {
                 expr,
-                kind,
-                convert,
-            } => match (kind, convert) {
-                (ScalarKind::Float, Some(_)) => self.change(expr),
-                // Steps.
-                _ => none,
-            },
+                kind: ScalarKind::Float,
+                ..
+            } => self.change(expr),
             Expression::Math {
                 fun,
                 arg,
@@ -280,6 +279,7 @@ impl Body<'_, '_> {
                 }
                 let call = Called {
                     fun,
+                    source: h,
                     args: &args,
                     values: &values,
                     own,

@@ -2,12 +2,15 @@
 
 use super::Result;
 use super::body::{Body, Shape};
+use naga::common::wgsl::TryToWgsl;
 use naga::{BinaryOperator as Op, Expression, Handle, Literal, MathFunction as Fun, TypeInner};
 
 /// A call of a function of WGSL.
 pub(super) struct Called<'a> {
     pub(super) fun: Fun,
-    /// The arguments in the source, and as they are written.
+    /// The call in the source.
+    pub(super) source: Handle<Expression>,
+    /// Its arguments there, and as they are written.
     pub(super) args: &'a [Handle<Expression>],
     pub(super) values: &'a [Handle<Expression>],
     pub(super) own: Handle<Expression>,
@@ -26,6 +29,7 @@ impl Body<'_, '_> {
             args,
             values,
             own: r,
+            ..
         } = *call;
         let at = |i: usize| values.get(i).copied();
         let of = |i: usize| d.get(i).copied().flatten();
@@ -247,7 +251,7 @@ impl Body<'_, '_> {
             }
             Fun::Determinant => return this.determinant(args[0], a, da),
             _ => {
-                let name = format!("{fun:?}").to_lowercase();
+                let name = fun.to_wgsl_for_diagnostics();
                 return this.refuse(format!("`{name}` of what depends on an input"));
             }
         };
@@ -274,7 +278,8 @@ impl Body<'_, '_> {
         d.map(|d| self.binary(Op::Divide, d, by))
     }
 
-    /// The change of the one of two that is less or greater than the other; of equal ones the mean.
+    /// The change of the one of two that is less or greater than the other; of equal ones the mean. A NaN is neither, so the second
+    /// is taken: that shall be the one that changes by nothing, which is what the value is where the other is NaN.
     fn picked(
         &mut self,
         op: Op,
@@ -282,9 +287,11 @@ impl Body<'_, '_> {
         [a, b]: [Handle<Expression>; 2],
         d: [Option<Handle<Expression>>; 2],
     ) -> Option<Handle<Expression>> {
-        if d == [None, None] {
-            return None;
-        }
+        let ([a, b], d) = match d {
+            [None, None] => return None,
+            [None, Some(_)] => ([b, a], [d[1], d[0]]),
+            _ => ([a, b], d),
+        };
         let zero = self.splat(shape, 0.0);
         let half = self.splat(shape, 0.5);
         let sum = self.plus(d[0], d[1]).unwrap_or(zero);
@@ -393,14 +400,7 @@ impl Body<'_, '_> {
         scaled: Option<Handle<Expression>>,
     ) -> Result<Option<Handle<Expression>>> {
         let Some(d) = d else { return Ok(None) };
-        let found = self
-            .source
-            .expressions
-            .iter()
-            .find(|(h, _)| self.values.get(h) == Some(&call.own));
-        let Some(ty) = found.map(|(h, _)| h).map(|h| self.type_of(h)) else {
-            return self.refuse("a struct without a type");
-        };
+        let ty = self.type_of(call.source);
         let ty = self.all.mirror(ty);
         let second = match &self.all.module.types[ty].inner {
             TypeInner::Struct { members, .. } => members.get(1).map(|m| m.ty),

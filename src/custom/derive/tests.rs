@@ -176,6 +176,10 @@ pub(in crate::custom) const EXPRESSIONS: &[&str] = &[
     "smoothstep(x, 4.0, t)",
     "select(x, t * x, x > t)",
     "f32(i32(x * 3.0)) * x",
+    "f32(x) * t",
+    "bitcast<f32>(x) * x",
+    "dot(bitcast<vec2<f32>>(vec2(x, t)), vec2(t, x))",
+    "bitcast<f32>(0x3fc00000u) * x",
     "dot(vec3(x, t, 1.0), vec3(1.0, x, x * x))",
     "cross(vec3(x, t, 1.0), vec3(1.0, x, x * x)).y",
     "length(vec2(x, t))",
@@ -448,7 +452,7 @@ fn what_has_no_derivative_is_refused_at_its_place() {
         (
             "fn loss(x: f32, t: f32) -> f32 {\n    return\n        quantizeToF16(x);\n}",
             3,
-            "`quantizetof16` of what depends on an input",
+            "`quantizeToF16` of what depends on an input",
         ),
         (
             "fn loss(x: f32, t: f32) -> f32 {\n    var m = modf(x);\n    return m.fract;\n}",
@@ -471,6 +475,25 @@ fn what_has_no_derivative_is_refused_at_its_place() {
     // What does not depend on an input may be anything.
     let bits = "fn loss(x: f32, t: f32) -> f32 { return x * bitcast<f32>(bitcast<u32>(t)); }";
     assert!(both(bits, 1).hold(&POINTS) > 0);
+}
+
+/// Which of the two it is that has the value is decided as for numbers, in whatever order they stand.
+#[test]
+fn a_nan_beside_a_constant_changes_nothing() {
+    for (expression, value) in [
+        ("max(-100.0, log(x))", -100.0),
+        ("max(log(x), -100.0)", -100.0),
+        ("min(log(x), t)", 3.0),
+        ("min(t, log(x))", 3.0),
+        ("clamp(log(x), -100.0, 0.0)", -100.0),
+        (
+            "dot(max(vec2(-2.0), log(vec2(x, t))), vec2(1.0, 0.0))",
+            -2.0,
+        ),
+    ] {
+        let source = format!("fn loss(x: f32, t: f32) -> f32 {{ return {expression}; }}");
+        assert_eq!(both(&source, 1).at(&[-1.0, 3.0]), [value, 0.0], "{source}");
+    }
 }
 
 /// What does not depend on the input costs nothing: no word of a derivative is written for it.

@@ -436,6 +436,34 @@ impl Floats for Gpu {
             (if zero { -v } else { v } as f32).to_bits()
         }
     }
+
+    fn nearest(&self, v: f64) -> i32 {
+        match self.below(2) {
+            _ if v.is_nan() => self.bits() as i32,
+            0 => (v + 0.5).floor() as i32,
+            _ => (v - 0.5).ceil() as i32,
+        }
+    }
+
+    fn half_bits(&self, v: f64) -> u16 {
+        let half = self.one(MathFunction::QuantizeToF16, v).map(f16::from_f64);
+        match half {
+            Some(half) if half.is_finite() => half.to_bits(),
+            _ => self.bits() as u16,
+        }
+    }
+
+    fn of_half(&self, bits: u16) -> f64 {
+        match f16::from_bits(bits) {
+            half if !half.is_finite() => self.garbage(),
+            half if !half.is_normal() && self.below(2) == 0 => 0.0,
+            half => half.to_f64(),
+        }
+    }
+
+    fn unpacked(&self, v: f64) -> f64 {
+        self.ulps(v, 3.0)
+    }
 }
 
 /// A function of a file, with its options at their defaults.
@@ -678,6 +706,17 @@ pub(super) const FUNCTIONS: &[(&str, f64)] = &[
     ("f32(bitcast<i32>(x) / 3)", 0.5),
     ("bitcast<f32>(bitcast<u32>(x / t) ^ 0x80000001u)", 0.4),
     ("f32(bool(x * t))", 0.0),
+    ("unpack4x8snorm(u32(x * 1e6)).x", 0.5),
+    ("unpack4x8unorm(u32(x * 1e6)).z", 0.5),
+    ("unpack2x16snorm(u32(x * 1e6)).y", 0.5),
+    ("unpack2x16unorm(u32(x * 1e6)).x", 0.5),
+    ("unpack2x16float(u32(x * 1e6)).x * 0.3", 0.5),
+    ("f32(pack4x8snorm(vec4(x, t, 0.3, -0.9)) >> 16u)", 0.0),
+    ("f32(pack4x8unorm(vec4(x, t, 0.3, 0.9)) & 255u)", 0.0),
+    ("unpack2x16snorm(pack2x16snorm(vec2(x, t))).x", 0.3),
+    ("unpack2x16unorm(pack2x16unorm(vec2(x, t))).y", 0.3),
+    ("unpack2x16float(pack2x16float(vec2(x, t))).x", 0.5),
+    ("f32(dot4I8Packed(u32(x), u32(t)))", 0.0),
     ("select(x, t, x * t > 0.3) * 0.3", 0.5),
     ("f32(x * t == 0.3 * x) + 0.1", 0.5),
 ];

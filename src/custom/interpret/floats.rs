@@ -77,6 +77,18 @@ pub(super) trait Floats {
 
     /// The bits of a number as an f32.
     fn bits(&self, v: Self::Number) -> u32;
+
+    /// The nearest whole number; of two that are equally near the larger one, or either.
+    fn nearest(&self, v: Self::Number) -> i32;
+
+    /// The bits of a number as an f16.
+    fn half_bits(&self, v: Self::Number) -> u16;
+
+    /// The number that has these bits as an f16.
+    fn of_half(&self, bits: u16) -> Self::Number;
+
+    /// A number that is unpacked from an integer.
+    fn unpacked(&self, v: f64) -> Self::Number;
 }
 
 /// f64.
@@ -230,6 +242,22 @@ impl Floats for Plain {
 
     fn bits(&self, v: f64) -> u32 {
         (v as f32).to_bits()
+    }
+
+    fn nearest(&self, v: f64) -> i32 {
+        (0.5 + v).floor() as i32
+    }
+
+    fn half_bits(&self, v: f64) -> u16 {
+        half::f16::from_f64(v).to_bits()
+    }
+
+    fn of_half(&self, bits: u16) -> f64 {
+        half::f16::from_bits(bits).to_f64()
+    }
+
+    fn unpacked(&self, v: f64) -> f64 {
+        v
     }
 }
 

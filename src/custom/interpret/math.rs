@@ -3,9 +3,9 @@
 use naga::common::wgsl::TryToWgsl;
 use naga::{BinaryOperator, MathFunction};
 
-use super::Value;
 use super::expression::{Of, Outcome, binary, each};
 use super::floats::Floats;
+use super::{Value, pack};
 
 /// A builtin function of one to four arguments.
 pub(super) fn math<F: Floats>(
@@ -116,7 +116,7 @@ fn dot<F: Floats>(floats: &F, a: &Of<F>, b: &Of<F>) -> Outcome<Of<F>> {
 }
 
 /// The components of a vector of floats; a scalar is one component.
-fn floats_of<N: Copy>(value: &Value<N>) -> Outcome<Vec<N>> {
+pub(super) fn floats_of<N: Copy>(value: &Value<N>) -> Outcome<Vec<N>> {
     match value {
         Value::Parts(all) => all.iter().map(float).collect(),
         one => Ok(vec![float(one)?]),
@@ -209,7 +209,7 @@ fn whole_of_one<F: Floats>(floats: &F, fun: MathFunction, a: &Of<F>) -> Outcome<
             });
             split?
         }
-        _ => return Ok(None),
+        _ => return pack::of_one(floats, fun, a),
     }))
 }
 
@@ -254,7 +254,7 @@ fn whole_of_two<F: Floats>(
                 |(a, b): (&F::Number, &F::Number)| floats.difference(*a, floats.product(twice, *b));
             vector(a.iter().zip(&b).map(one))
         }
-        _ => return Ok(None),
+        _ => return Ok(pack::of_two(fun, a, b)),
     }))
 }
 

@@ -16,6 +16,7 @@
 //!   ways, one after the other: see [`Ways`].
 
 use std::cell::Cell;
+use std::num::FpCategory;
 
 use half::f16;
 use naga::{BinaryOperator, MathFunction};
@@ -25,7 +26,7 @@ use super::expression::holds;
 use super::floats::{Floats, MOST_I32, MOST_U32, Plain, frexp, ldexp};
 use super::math::expanded;
 use crate::bounds::{
-    ACOS, ASIN, ATAN, DIV, INVERSE_SQRT, LOG, LOG_NEAR_1, SIN, SQRT, TANH, TINY, U, exp,
+    ACOS, ASIN, ATAN, DIV, INVERSE_SQRT, LOG, LOG_NEAR_1, SIN, SQRT, TANH, TINY, U, UNPACK, exp,
 };
 
 /// The largest f32.
@@ -690,12 +691,11 @@ impl Floats for Ways {
             MathFunction::Min => within(v, a.lo.min(b.lo), a.hi.min(b.hi)),
             MathFunction::Max => within(v, a.lo.max(b.lo), a.hi.max(b.hi)),
             MathFunction::Atan2 => {
-                let angle = self.angle(v, a, b);
+                // Of what is not normal WGSL promises nothing, and of a 0 that it finds itself Mesa makes a NaN now and then.
                 let normal = !(a.holds_zero() || a.holds_infinity());
-                let covered = normal && !b.holds_zero() && b.most() <= MOST_DIVISOR;
-                match covered {
-                    true => angle,
-                    false => angle.or(loose(v, -std::f64::consts::PI, std::f64::consts::PI, ATAN)),
+                match normal && !b.holds_zero() && b.most() <= MOST_DIVISOR {
+                    true => self.angle(v, a, b),
+                    false => Near::wild(v),
                 }
             }
             // Some find 0 for all powers of 0.
@@ -859,6 +859,57 @@ impl Floats for Ways {
             true => (-1 - at) as u32 | (1 << 31),
             false => at as u32,
         }
+    }
+
+    fn nearest(&self, a: Near) -> i32 {
+        // Which of two WGSL says, but functions that drivers have for it say something else.
+        let (down, up) = (|v: f64| (v - 0.5).ceil(), |v: f64| (v + 0.5).floor());
+        let range = Near {
+            v: up(a.v),
+            lo: down(a.lo),
+            hi: up(a.hi),
+            terms: None,
+        };
+        self.whole(range, f64::from(i32::MIN), f64::from(i32::MAX)) as i32
+    }
+
+    fn half_bits(&self, a: Near) -> u16 {
+        let own = f16::from_f64(a.v);
+        let range = halved(own.to_f64(), a);
+        // Beyond the largest f16 nothing is said.
+        if a.is_wild() || range.most() > f16::MAX.to_f64() {
+            self.lose();
+            return own.to_bits();
+        }
+        // All f16 in their order, 0 behind -0.
+        let place = |v: f16| match v.to_bits() as i16 {
+            bits if bits < 0 => -f64::from(bits & i16::MAX) - 1.0,
+            bits => f64::from(bits),
+        };
+        // Zeros have either sign.
+        let lo = if range.lo == 0.0 { -0.0 } else { range.lo };
+        let hi = if range.hi == 0.0 { 0.0 } else { range.hi };
+        let (lo, hi) = (place(f16::from_f64(lo)), place(f16::from_f64(hi)));
+        let v = place(own);
+        let terms = None;
+        match self.whole(Near { v, lo, hi, terms }, lo, hi) as i32 {
+            at if at < 0 => (-1 - at) as u16 | (1 << 15),
+            at => at as u16,
+        }
+    }
+
+    fn of_half(&self, bits: u16) -> Near {
+        let half = f16::from_bits(bits);
+        let v = half.to_f64();
+        match half.classify() {
+            FpCategory::Nan | FpCategory::Infinite => Near::wild(v),
+            FpCategory::Subnormal => Near::of(v).or_zero(),
+            FpCategory::Zero | FpCategory::Normal => Near::of(v),
+        }
+    }
+
+    fn unpacked(&self, v: f64) -> Near {
+        loose(v, v, v, UNPACK)
     }
 }
 

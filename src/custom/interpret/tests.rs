@@ -830,6 +830,84 @@ fn options_are_f64_and_others_follow() {
     assert_eq!(refused(&[1.0, 1.0, 0.0, -1.0]), "7:9: `mask` cannot be -1");
 }
 
+/// What is packed is put beside each other, the first number lowest; and comes back.
+#[test]
+fn packed_numbers_are_those_of_wgsl() {
+    hold(
+        &[
+            ("f32(pack4x8snorm(vec4(x, t, 0.0, 0.0)) & 255u)", |x, _| {
+                f64::from((0.5 + 127.0 * x.clamp(-1.0, 1.0)).floor() as i8 as u8)
+            }),
+            ("f32(pack4x8unorm(vec4(0.0, x, 0.0, 0.0)))", |x, _| {
+                256.0 * (0.5 + 255.0 * x.clamp(0.0, 1.0)).floor()
+            }),
+            ("f32(pack2x16snorm(vec2(t, x)) >> 16u)", |x, _| {
+                f64::from((0.5 + 32767.0 * x.clamp(-1.0, 1.0)).floor() as i16 as u16)
+            }),
+            ("f32(pack2x16unorm(vec2(x, 0.0)))", |x, _| {
+                (0.5 + 65535.0 * x.clamp(0.0, 1.0)).floor()
+            }),
+            (
+                "unpack2x16float(pack2x16float(vec2(t, x * 0.001))).y",
+                |x, _| f64::from(half::f16::from_f64(x * f64::from(0.001f32))),
+            ),
+            ("f32(pack4xI8(vec4(i32(x), 0, 0, 0)))", |x, _| {
+                f64::from(x.trunc().clamp(-2147483648.0, 2147483520.0) as i32 as u8)
+            }),
+            ("f32(pack4xI8Clamp(vec4(i32(x), 0, 0, 0)))", |x, _| {
+                f64::from(x.trunc().clamp(-128.0, 127.0) as i8 as u8)
+            }),
+            ("f32(pack4xU8Clamp(vec4(0u, u32(x), 0u, 0u)))", |x, _| {
+                256.0 * x.trunc().clamp(0.0, 255.0)
+            }),
+        ],
+        &REAL,
+    );
+    hold(
+        &[
+            ("unpack4x8snorm(u32(x)).y", |x, _| {
+                (f64::from((x as u32).to_le_bytes()[1] as i8) / 127.0).max(-1.0)
+            }),
+            ("unpack4x8unorm(u32(x)).w", |x, _| {
+                f64::from((x as u32).to_le_bytes()[3]) / 255.0
+            }),
+            ("unpack2x16snorm(u32(x)).y", |x, _| {
+                (f64::from((x as u32 >> 16) as i16) / 32767.0).max(-1.0)
+            }),
+            ("unpack2x16unorm(u32(x)).x", |x, _| {
+                f64::from(x as u32 as u16) / 65535.0
+            }),
+            ("unpack2x16float(u32(x)).x", |x, _| {
+                f64::from(half::f16::from_bits(x as u32 as u16))
+            }),
+            ("f32(unpack4xI8(u32(x)).x)", |x, _| {
+                f64::from((x as u32).to_le_bytes()[0] as i8)
+            }),
+            ("f32(unpack4xU8(u32(x)).z)", |x, _| {
+                f64::from((x as u32).to_le_bytes()[2])
+            }),
+            ("f32(dot4I8Packed(u32(x), u32(t)))", |x, t| {
+                let of = |v: f64| (v as u32).to_le_bytes().map(|v| f64::from(v as i8));
+                of(x).iter().zip(of(t)).map(|(a, b)| a * b).sum()
+            }),
+            ("f32(dot4U8Packed(u32(x), u32(t)))", |x, t| {
+                let of = |v: f64| (v as u32).to_le_bytes().map(f64::from);
+                of(x).iter().zip(of(t)).map(|(a, b)| a * b).sum()
+            }),
+        ],
+        &[
+            0.0,
+            1.0,
+            255.0,
+            4294967040.0,
+            2147483648.0,
+            1234567.0,
+            65535.0,
+            3000000000.0,
+        ],
+    );
+}
+
 #[test]
 fn constants_are_the_numbers_a_gpu_sees() {
     let text =
@@ -841,16 +919,6 @@ fn constants_are_the_numbers_a_gpu_sees() {
 
 #[test]
 fn faults_name_the_construct_and_its_place() {
-    let packed = "fn loss(x: f32) -> f32 {\n    let y = 1.0;\n    return y + f32(pack2x16float(vec2(x, y)));\n}";
-    assert_eq!(
-        fault(packed, &[1.0]),
-        "3:20: `pack2x16float` is not supported"
-    );
-    let unpacked = "fn other(x: f32) -> f32 { return unpack4x8unorm(u32(x)).x; }\nfn loss(x: f32) -> f32 { return other(x); }";
-    assert_eq!(
-        fault(unpacked, &[1.0]),
-        "1:34: `unpack4x8unorm` is not supported"
-    );
     let endless = "fn loss(x: f32) -> f32 {\n  var y = x;\n  loop { y += 1.0; if y < 0.0 { break; } }\n  return y;\n}";
     assert_eq!(
         fault(endless, &[1.0]),
