@@ -22,7 +22,10 @@ pub(super) mod tests;
 use body::Body;
 use depends::{Flow, flows};
 use naga::valid::ModuleInfo;
-use naga::{Expression, Function, Handle, Module, Span, StructMember, Type, TypeInner};
+use naga::{
+    BinaryOperator, Expression, Function, FunctionArgument, FunctionResult, Handle, Literal,
+    MathFunction, Module, Scalar, Span, Statement, StructMember, Type, TypeInner,
+};
 use std::collections::HashMap;
 
 /// What cannot be differentiated, and where it stands in the source.
@@ -54,6 +57,11 @@ pub(crate) fn change_name(k: usize) -> String {
 
 /// The sign before the names of what is made here and read by others. No name of a file has it, so that nothing in a file is one of them.
 pub(crate) const MADE: char = ':';
+
+/// log(1 + e) for e between 0 and 1, as the kernels' own numerics have it: the logarithm in the stable form of every binary
+/// cross-entropy, `log(1 + exp(-abs(x)))`. WGSL's own may be off by 2⁻²¹ there, however small the
+/// result is, and on Mesa's software driver and on SwiftShader takes as long as all the rest of such a loss.
+pub(crate) const UNIT_LOG: &str = "ln_1p_unit";
 
 /// A name that is nobody else's: in a text it stands as it is.
 pub(crate) fn made_name(name: &str) -> String {
@@ -170,6 +178,46 @@ impl Deriver<'_> {
         };
         self.done.insert(key, made.clone());
         Ok(made)
+    }
+
+    /// A function that says what [`UNIT_LOG`] is; kernels call their own.
+    fn unit_log(&mut self) -> Handle<Function> {
+        let name = Some(made_name(UNIT_LOG));
+        let there = self.module.functions.iter().find(|f| f.1.name == name);
+        if let Some((there, _)) = there {
+            return there;
+        }
+        let f32 = self.ty(TypeInner::Scalar(Scalar::F32));
+        let mut made = Function {
+            name,
+            arguments: vec![FunctionArgument {
+                name: Some("e".into()),
+                ty: f32,
+                binding: None,
+            }],
+            result: Some(FunctionResult {
+                ty: f32,
+                binding: None,
+            }),
+            ..Function::default()
+        };
+        let mut put = |e: Expression| made.expressions.append(e, Span::UNDEFINED);
+        let right = put(Expression::FunctionArgument(0));
+        let left = put(Expression::Literal(Literal::F32(1.0)));
+        let op = BinaryOperator::Add;
+        let arg = put(Expression::Binary { op, left, right });
+        let log = put(Expression::Math {
+            fun: MathFunction::Log,
+            arg,
+            arg1: None,
+            arg2: None,
+            arg3: None,
+        });
+        let emitted = Statement::Emit(naga::Range::new_from_bounds(arg, log));
+        made.body.push(emitted, Span::UNDEFINED);
+        let value = Some(log);
+        made.body.push(Statement::Return { value }, Span::UNDEFINED);
+        self.module.functions.append(made, Span::UNDEFINED)
     }
 
     fn depending(&self, function: Handle<Function>, arguments: &[Inputs]) -> Depending {

@@ -9,7 +9,7 @@ mod differences;
 mod grammar;
 mod tree;
 
-use super::derive::derive;
+use super::derive::{UNIT_LOG, derive};
 use super::emit::checked;
 use super::interpret::Machine;
 use super::parse::{Kind, Parsed};
@@ -53,7 +53,8 @@ impl Both {
     fn emitted(&self, prefix: &str) -> Result<String, String> {
         let option = |k| format!("{prefix}option{k}");
         let text = super::emit::text(&self.derived.module, prefix, option)?;
-        // The one name without.
+        // The names without.
+        let text = text.replace(UNIT_LOG, &format!("{prefix}{UNIT_LOG}"));
         let mut text = text.replace("fn loss_change(", &format!("fn {prefix}loss_change_("));
         let machine = Machine::new(&self.source, &self.options).map_err(|e| e.to_string())?;
         for (setting, v) in self.source.settings.iter().zip(machine.settings()) {

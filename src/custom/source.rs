@@ -165,7 +165,7 @@ pub(crate) fn describe(wgsl: &str) -> Result<Described, SourceError> {
         let message = format!("WGSL cannot be written of the derivative: {m}");
         SourceError::new(&parsed.text, at_loss, message)
     };
-    let text = text.map_err(internal)?;
+    let text = own_numerics(&text.map_err(internal)?);
     let glue = Glue {
         inputs,
         has_target,
@@ -428,6 +428,18 @@ fn sum_name(k: usize) -> String {
     format!("s_{}", derive::letters(k))
 }
 
+/// A text without the function that kernels have themselves.
+fn own_numerics(text: &str) -> String {
+    let head = format!("fn {}(", derive::UNIT_LOG);
+    match text.split_once(&head) {
+        Some((before, rest)) => {
+            let after = rest.split_once("\n}\n").map_or("", |(_, after)| after);
+            format!("{before}{after}")
+        }
+        None => text.into(),
+    }
+}
+
 /// What stands between a skeleton and a user's functions.
 struct Glue<'a> {
     inputs: usize,
@@ -592,6 +604,7 @@ fn stands(text: &str, inputs: usize, settings: &[Setting]) -> Result<(), String>
         "struct Settings {{ none: u32,{options} }}\nvar<private> params: Settings;\n\
          struct Elem {{ {xs}t: f32 }}\nstruct Grad {{ {xs}}}\nstruct Term {{ loss: f32, grad: Grad }}\n\
          struct Row {{ none: u32 }}\nconst LOWEST: f32 = -3.4028234e38;\n\
+         fn ln_1p_unit(e: f32) -> f32 {{ return e; }}\n\
          fn held(x: f32) -> f32 {{ return x; }}\nfn below(x: f32, m: f32) -> f32 {{ return x - m; }}\n"
     );
     let module = naga::front::wgsl::parse_str(&(beside + text));

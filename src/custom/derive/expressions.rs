@@ -5,8 +5,8 @@ use super::depends::is_whole;
 use super::functions::Called;
 use super::{Change, Result, Rule};
 use naga::{
-    BinaryOperator as Op, Expression, Handle, LocalVariable, MathFunction as Fun, ScalarKind,
-    UnaryOperator,
+    BinaryOperator as Op, Expression, Handle, Literal, LocalVariable, MathFunction as Fun,
+    ScalarKind, Statement, UnaryOperator,
 };
 
 impl Body<'_, '_> {
@@ -109,7 +109,20 @@ impl Body<'_, '_> {
             },
             _ => return self.refuse("an expression that is none of arithmetic"),
         };
-        let own = self.put(made);
+        let own = match self.unit_exponential(&expression) {
+            Some(e) => {
+                let e = self.value(e)?;
+                let function = self.all.unit_log();
+                let result = self.put(Expression::CallResult(function));
+                self.say(Statement::Call {
+                    function,
+                    arguments: vec![e],
+                    result: Some(result),
+                });
+                result
+            }
+            None => self.put(made),
+        };
         self.values.insert(h, own);
         // A whole number in a struct that changes does not.
         if is_whole(self.inner(h)) {
@@ -290,6 +303,46 @@ impl Body<'_, '_> {
             }
             _ => none,
         })
+    }
+
+    /// The e of `log(1 + e)`, where that is known to lie between 0 and 1: `exp(-abs(…))`.
+    fn unit_exponential(&self, expression: &Expression) -> Option<Handle<Expression>> {
+        let there = |h: Handle<Expression>| &self.source.expressions[h];
+        let Expression::Math {
+            fun: Fun::Log, arg, ..
+        } = *expression
+        else {
+            return None;
+        };
+        let Expression::Binary {
+            op: Op::Add,
+            left,
+            right,
+        } = *there(arg)
+        else {
+            return None;
+        };
+        let one = |h| *there(h) == Expression::Literal(Literal::F32(1.0));
+        let e = match (one(left), one(right)) {
+            (true, _) => right,
+            (_, true) => left,
+            _ => return None,
+        };
+        let Expression::Math {
+            fun: Fun::Exp, arg, ..
+        } = *there(e)
+        else {
+            return None;
+        };
+        let Expression::Unary {
+            op: UnaryOperator::Negate,
+            expr,
+        } = *there(arg)
+        else {
+            return None;
+        };
+        let size = matches!(there(expr), Expression::Math { fun: Fun::Abs, .. });
+        size.then_some(e)
     }
 
     /// Of an operator.
