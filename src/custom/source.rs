@@ -9,8 +9,8 @@ use crate::loss::{
     TargetKind,
 };
 use naga::{
-    Expression, Function, FunctionArgument, FunctionResult, Handle, Module, Span, Statement,
-    TypeInner,
+    Expression, Function, FunctionArgument, FunctionResult, Handle, MathFunction, Module, Span,
+    Statement, TypeInner,
 };
 
 /// A file with its derivatives. There is one of each name and text, and it stays: plans and kernels refer to it as to a registered
@@ -165,7 +165,7 @@ pub(crate) fn describe(wgsl: &str) -> Result<Described, SourceError> {
         let message = format!("WGSL cannot be written of the derivative: {m}");
         SourceError::new(&parsed.text, at_loss, message)
     };
-    let text = own_numerics(&text.map_err(internal)?);
+    let text = own_numerics(&written, &text.map_err(internal)?).map_err(internal)?;
     let glue = Glue {
         inputs,
         has_target,
@@ -428,16 +428,38 @@ fn sum_name(k: usize) -> String {
     format!("s_{}", derive::letters(k))
 }
 
-/// A text without the function that kernels have themselves.
-fn own_numerics(text: &str) -> String {
+/// The text of a module with functions of kernels' own: without the one that is defined there, and with their powers of numbers, where there are none of
+/// vectors.
+fn own_numerics(module: &Module, text: &str) -> Result<String, String> {
     let head = format!("fn {}(", derive::UNIT_LOG);
-    match text.split_once(&head) {
+    let text = match text.split_once(&head) {
         Some((before, rest)) => {
             let after = rest.split_once("\n}\n").map_or("", |(_, after)| after);
             format!("{before}{after}")
         }
         None => text.into(),
-    }
+    };
+    let info = emit::checked(module)?;
+    let of_vector = module.functions.iter().any(|(handle, function)| {
+        function.expressions.iter().any(|(h, e)| {
+            let power = matches!(
+                e,
+                Expression::Math {
+                    fun: MathFunction::Pow,
+                    ..
+                }
+            );
+            let ty = info[handle][h].ty.inner_with(&module.types);
+            power && matches!(ty, TypeInner::Vector { .. })
+        })
+    });
+    // Names of a file begin with a prefix: this word is the function of WGSL.
+    Ok(emit::reworded(&text, |out, word| {
+        *out += match word {
+            "pow" if !of_vector => "pow_or_product",
+            word => word,
+        };
+    }))
 }
 
 /// What stands between a skeleton and a user's functions.
@@ -605,6 +627,7 @@ fn stands(text: &str, inputs: usize, settings: &[Setting]) -> Result<(), String>
          struct Elem {{ {xs}t: f32 }}\nstruct Grad {{ {xs}}}\nstruct Term {{ loss: f32, grad: Grad }}\n\
          struct Row {{ none: u32 }}\nconst LOWEST: f32 = -3.4028234e38;\n\
          fn ln_1p_unit(e: f32) -> f32 {{ return e; }}\n\
+         fn pow_or_product(x: f32, y: f32) -> f32 {{ return x * y; }}\n\
          fn held(x: f32) -> f32 {{ return x; }}\nfn below(x: f32, m: f32) -> f32 {{ return x - m; }}\n"
     );
     let module = naga::front::wgsl::parse_str(&(beside + text));

@@ -840,3 +840,42 @@ fn private_variables_are_set_back_whatever_else_is_called_so() {
     let out = right(&gpu, &loss, &batch);
     assert!(out.losses.iter().all(|l| *l == 8.0));
 }
+
+/// Logarithms of 1 and a small exponential, and powers by 1 and 2, are the crate's own and not the driver's.
+#[test]
+fn logarithms_and_powers_are_those_of_kernels() {
+    let Some(gpu) = support::gpu() else { return };
+    let one = |text: &str, x: &[f32]| {
+        let loss = custom("own", text);
+        let zeros = vec![0.0f32; x.len()];
+        let batch = Batch::new([x.len()], x)
+            .target(&zeros[..])
+            .reduction(Reduction::None);
+        let out = gpu.loss(&loss, &batch);
+        let out = out.unwrap_or_else(|e| panic!("{e}"));
+        (out.losses, out.grads[0].clone())
+    };
+    // e^-x, of which WGSL's logarithm of 1 + e^-x knows nothing.
+    let xs = [8.0f32, 20.0, 40.0, 80.0];
+    let (losses, grads) = one(
+        "fn loss(x: f32, t: f32) -> f32 { return log(1.0 + exp(-abs(x))) + t; }",
+        &xs,
+    );
+    for ((x, loss), grad) in xs.iter().zip(&losses).zip(&grads) {
+        let e = (-f64::from(*x)).exp();
+        // What exp may be off by, and twice as much for the rest.
+        let bound = 2.0 * (3.0 + 2.0 * f64::from(*x)) * 2f64.powi(-23);
+        let off = |a: f32, b: f64| (f64::from(a) / b - 1.0).abs();
+        assert!(off(*loss, e.ln_1p()) < bound, "{loss} at {x}");
+        assert!(off(*grad, -e / (1.0 + e)) < bound, "{grad} at {x}");
+    }
+    let square = "override p: f32 = 2.0;
+        fn loss(x: f32, t: f32) -> f32 { return pow(x - t, p); }";
+    let (losses, grads) = one(square, &[-3.0, 0.0, 0.5]);
+    assert_eq!(losses, [9.0, 0.0, 0.25]);
+    assert_eq!(grads, [-6.0, 0.0, 1.0]);
+    // Powers of vectors are the driver's.
+    let vector = "fn loss(x: f32, t: f32) -> f32 { return dot(pow(vec2f(x, 1.0 + t), vec2f(3.0, 0.5)), vec2f(1.0)); }";
+    let (losses, _) = one(vector, &[2.0]);
+    assert!((losses[0] - 9.0).abs() < 1e-4, "{losses:?}");
+}
