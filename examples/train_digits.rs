@@ -23,13 +23,13 @@ use wgloss::metric::{InputKind, Multiclass, MulticlassFigures, Samples};
 use wgloss::{CrossEntropy, DType, Gpu, LabelType, Layout, TargetLayout, plot, report};
 
 const HIDDEN: usize = 128;
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 #[derive(Parser)]
 #[command(about = "A classifier of handwritten digits")]
 struct Args {
     /// How often training goes through the digits
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 15)]
     epochs: usize,
     /// Of the split, the weights at the start and the order of batches
     #[arg(long, default_value_t = 0)]
@@ -61,7 +61,7 @@ struct Test {
 impl Classifier {
     /// Uploads the digits, and binds everything that is recorded later.
     pub fn new(gpu: &Gpu, epochs: usize, seed: u64) -> Result<Self> {
-        let (train, test) = Digits::split(seed)?;
+        let (train, test) = Digits::split(seed, 0.25)?;
         let mut random = Random::new(seed + 1);
         let mut kernels = Kernels::new(gpu);
         let network = Network::new(gpu, &[PIXELS, HIDDEN, CLASSES], &mut random);
@@ -84,7 +84,7 @@ impl Classifier {
             loss: Some(clock.loss()),
             ..Default::default()
         })?;
-        let adam = Optimizer::Adam { rate: 3e-3 };
+        let adam = Optimizer::Adam { rate: 1e-2 };
         let mut backward = network.backward(&mut kernels, &forward, &gradient, None);
         backward.extend(network.update(&mut kernels, adam, &clock, epochs * steps));
         let gathers = [gather_x, gather_y];

@@ -22,8 +22,8 @@ impl Digits {
         self.labels.len()
     }
 
-    /// Three quarters to train on and one to test on, shuffled by `seed`.
-    pub fn split(seed: u64) -> Result<(Digits, Digits)> {
+    /// Those to train on and a share to test on, shuffled by `seed`.
+    pub fn split(seed: u64, share: f64) -> Result<(Digits, Digits)> {
         let images = npy_u8(include_bytes!("../data/digits.npy"))?;
         let labels = npy_u8(include_bytes!("../data/digits_targets.npy"))?;
         if images.len() != PIXELS * labels.len() {
@@ -31,7 +31,7 @@ impl Digits {
         }
         let mut order: Vec<usize> = (0..labels.len()).collect();
         Random::new(seed).shuffle(&mut order);
-        let (test, train) = order.split_at(labels.len() / 4);
+        let (test, train) = order.split_at((share * labels.len() as f64) as usize);
         let of = |rows: &[usize]| Digits {
             images: rows
                 .iter()

@@ -72,7 +72,11 @@ impl Network {
         let layer = |(i, pair): (usize, &[usize])| {
             let (inputs, outputs) = (pair[0], pair[1]);
             let before = if i == 0 { first } else { Activation::Relu };
-            let after = if i + 1 == count { last } else { Activation::Relu };
+            let after = if i + 1 == count {
+                last
+            } else {
+                Activation::Relu
+            };
             let scale = (2.0 / inputs as f64).sqrt();
             let weights = (0..inputs * outputs).map(|_| (scale * random.normal()) as f32);
             let biases = std::iter::repeat_n(0.0, outputs);
@@ -149,10 +153,7 @@ impl Network {
                 _ => (zeros(&self.gpu, rows * layer.inputs), false),
             };
             let rectified = layer.activations[0] == Activation::Relu;
-            let flags = [
-                ("RECTIFIED", f64::from(rectified)),
-                ("ADD", f64::from(add)),
-            ];
+            let flags = [("RECTIFIED", f64::from(rectified)), ("ADD", f64::from(add))];
             dispatches.push(kernels.dispatch(
                 "input_gradient",
                 &[&sizes[..], &flags].concat(),

@@ -47,7 +47,11 @@ fn files(pictures: &[curves::Picture]) -> Result<Vec<Drawing>, Failure> {
 pub(super) fn metric_files(pictures: &[crate::plot::Picture]) -> Result<Vec<Drawing>, Failure> {
     let drawn = pictures.iter().map(|p| {
         let fail = |e| failure(p.name(), e);
-        Ok(both(p.name(), p.svg().map_err(fail)?, p.png().map_err(fail)?))
+        Ok(both(
+            p.name(),
+            p.svg().map_err(fail)?,
+            p.png().map_err(fail)?,
+        ))
     });
     Ok(drawn.collect::<Result<Vec<_>, Failure>>()?.concat())
 }

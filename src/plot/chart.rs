@@ -1,8 +1,6 @@
 //! Series of numbers over one axis.
 
-use super::canvas::{
-    self, Area, COLOURS, DOT, Drawn, FAINT, INK, Sample, Scene, letters, stroke,
-};
+use super::canvas::{self, Area, COLOURS, DOT, Drawn, FAINT, INK, Sample, Scene, letters, stroke};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
