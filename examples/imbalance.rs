@@ -135,7 +135,7 @@ impl Eights {
 }
 
 /// Trains one way, and evaluates on the test set.
-pub fn train(kernels: &mut Kernels, seed: u64, way: Way) -> Result<BinaryFigures> {
+fn train(kernels: &mut Kernels, seed: u64, way: Way) -> Result<BinaryFigures> {
     let gpu = kernels.gpu.clone();
     let (train, test) = Digits::split(seed, 0.5)?;
     let (train, test) = (Eights::of(&train), Eights::of(&test));
@@ -196,6 +196,17 @@ pub fn train(kernels: &mut Kernels, seed: u64, way: Way) -> Result<BinaryFigures
     Ok(state.compute()?)
 }
 
+/// Trains each of `ways` with each of so many seeds.
+pub fn compare(gpu: &Gpu, ways: &[Way], seeds: u64) -> Result<Vec<(Way, Vec<BinaryFigures>)>> {
+    let mut kernels = Kernels::new(gpu);
+    let mut all = Vec::new();
+    for &way in ways {
+        let runs = (0..seeds).map(|seed| train(&mut kernels, seed, way));
+        all.push((way, runs.collect::<Result<_>>()?));
+    }
+    Ok(all)
+}
+
 /// The mean of what there is; NaN of nothing.
 pub fn mean(of: impl Iterator<Item = Option<f64>>) -> f64 {
     let there: Vec<f64> = of.flatten().collect();
@@ -206,12 +217,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let gpu = Gpu::new()?;
     println!("device: {}", gpu.adapter_info().name);
-    let mut kernels = Kernels::new(&gpu);
-    let mut all = Vec::new();
-    for way in Way::ALL {
-        let runs = (0..args.seeds).map(|seed| train(&mut kernels, seed, way));
-        all.push((way, runs.collect::<Result<Vec<_>>>()?));
-    }
+    let all = compare(&gpu, &Way::ALL, args.seeds)?;
     if let Some((_, runs)) = all.first() {
         let share = mean(runs.iter().map(|f| Some(f.positives / f.n)));
         println!("{:.1} % of the test set are eights", 100.0 * share);

@@ -54,131 +54,159 @@ fn lean(digits: &Digits) -> Vec<f32> {
     digits.images.chunks(PIXELS).map(of).collect()
 }
 
-/// Trains, and evaluates both heads on the test set.
-pub fn train(
-    gpu: &Gpu,
-    epochs: usize,
-    seed: u64,
-    weight: f32,
-) -> Result<(MulticlassFigures, RegressionFigures)> {
-    let (train, test) = Digits::split(seed, 0.25)?;
-    let mut random = Random::new(seed + 1);
-    let mut kernels = Kernels::new(gpu);
-    let relu = [Activation::None, Activation::Relu];
-    let trunk = Network::between(gpu, &[PIXELS, HIDDEN], relu, &mut random);
-    let behind = [Activation::Relu, Activation::None];
-    let classes = Network::between(gpu, &[HIDDEN, CLASSES], behind, &mut random);
-    let number = Network::between(gpu, &[HIDDEN, 1], behind, &mut random);
+/// Trunk and heads with all that trains and tests them.
+pub struct Tasks {
+    kernels: Kernels,
+    trunk: Network,
+    classes: Network,
+    number: Network,
+    /// Takes the steps.
+    pub trainer: Trainer,
+    /// Steps of an epoch.
+    pub steps: usize,
+    test: Digits,
+}
 
-    let order = shuffled(train.len(), BATCH, epochs, &mut random);
-    let steps = order.len() / BATCH;
-    let clock = Clock::new(gpu);
-    let batches = Batches::new(gpu, &order, BATCH);
-    let images = upload(gpu, &train.images);
-    let (labels, leans) = (upload(gpu, &train.labels), upload(gpu, &lean(&train)));
-    let (x, gather_x) = batches.gather(&mut kernels, &clock, &images, PIXELS);
-    let (y, gather_y) = batches.gather(&mut kernels, &clock, &labels, 1);
-    let (t, gather_t) = batches.gather(&mut kernels, &clock, &leans, 1);
+impl Tasks {
+    /// Uploads the digits, and binds everything that a step records.
+    pub fn new(gpu: &Gpu, epochs: usize, seed: u64, weight: f32) -> Result<Self> {
+        let (train, test) = Digits::split(seed, 0.25)?;
+        let mut random = Random::new(seed + 1);
+        let mut kernels = Kernels::new(gpu);
+        let relu = [Activation::None, Activation::Relu];
+        let trunk = Network::between(gpu, &[PIXELS, HIDDEN], relu, &mut random);
+        let behind = [Activation::Relu, Activation::None];
+        let classes = Network::between(gpu, &[HIDDEN, CLASSES], behind, &mut random);
+        let number = Network::between(gpu, &[HIDDEN, 1], behind, &mut random);
 
-    let hidden = trunk.forward(&mut kernels, &x, BATCH);
-    let logits = classes.forward(&mut kernels, hidden.output(), BATCH);
-    let guess = number.forward(&mut kernels, hidden.output(), BATCH);
+        let order = shuffled(train.len(), BATCH, epochs, &mut random);
+        let steps = order.len() / BATCH;
+        let clock = Clock::new(gpu);
+        let batches = Batches::new(gpu, &order, BATCH);
+        let images = upload(gpu, &train.images);
+        let (labels, leans) = (upload(gpu, &train.labels), upload(gpu, &lean(&train)));
+        let (x, gather_x) = batches.gather(&mut kernels, &clock, &images, PIXELS);
+        let (y, gather_y) = batches.gather(&mut kernels, &clock, &labels, 1);
+        let (t, gather_t) = batches.gather(&mut kernels, &clock, &leans, 1);
 
-    let (cross_entropy, mse) = (CrossEntropy::default(), Mse::default());
-    let plan = gpu.plan_combined(&[
-        TermLayout {
-            loss: &cross_entropy,
-            weight: 1.0,
-            inputs: vec![0],
-            layout: Layout {
-                target: TargetLayout::Labels(LabelType::U32),
-                ..Layout::new([BATCH, CLASSES])
+        let hidden = trunk.forward(&mut kernels, &x, BATCH);
+        let logits = classes.forward(&mut kernels, hidden.output(), BATCH);
+        let guess = number.forward(&mut kernels, hidden.output(), BATCH);
+
+        let (cross_entropy, mse) = (CrossEntropy::default(), Mse::default());
+        let plan = gpu.plan_combined(&[
+            TermLayout {
+                loss: &cross_entropy,
+                weight: 1.0,
+                inputs: vec![0],
+                layout: Layout {
+                    target: TargetLayout::Labels(LabelType::U32),
+                    ..Layout::new([BATCH, CLASSES])
+                },
             },
-        },
-        TermLayout {
-            loss: &mse,
-            weight,
-            inputs: vec![1],
-            layout: Layout {
-                target: TargetLayout::Values(DType::F32),
-                ..Layout::new([BATCH, 1])
+            TermLayout {
+                loss: &mse,
+                weight,
+                inputs: vec![1],
+                layout: Layout {
+                    target: TargetLayout::Values(DType::F32),
+                    ..Layout::new([BATCH, 1])
+                },
             },
-        },
-    ])?;
-    let by_logits = zeros(gpu, BATCH * CLASSES);
-    let by_guess = zeros(gpu, BATCH);
-    let target = |view| TermIo {
-        target: Some(View::whole(view)),
-        ..Default::default()
-    };
-    let bound = plan.bind(&CombinedIo {
-        inputs: vec![View::whole(logits.output()), View::whole(guess.output())],
-        grads: vec![View::whole(&by_logits), View::whole(&by_guess)],
-        terms: vec![target(&y), target(&t)],
-        loss: Some(clock.loss()),
-        ..Default::default()
-    })?;
+        ])?;
+        let by_logits = zeros(gpu, BATCH * CLASSES);
+        let by_guess = zeros(gpu, BATCH);
+        let target = |view| TermIo {
+            target: Some(View::whole(view)),
+            ..Default::default()
+        };
+        let bound = plan.bind(&CombinedIo {
+            inputs: vec![View::whole(logits.output()), View::whole(guess.output())],
+            grads: vec![View::whole(&by_logits), View::whole(&by_guess)],
+            terms: vec![target(&y), target(&t)],
+            loss: Some(clock.loss()),
+            ..Default::default()
+        })?;
 
-    // The first head writes the gradient by what both share, the second adds to it.
-    let by_hidden = zeros(gpu, BATCH * HIDDEN);
-    let mut backward =
-        classes.backward(&mut kernels, &logits, &by_logits, Some((&by_hidden, false)));
-    backward.extend(number.backward(&mut kernels, &guess, &by_guess, Some((&by_hidden, true))));
-    backward.extend(trunk.backward(&mut kernels, &hidden, &by_hidden, None));
-    let adam = Optimizer::Adam { rate: 1e-2 };
-    for network in [&trunk, &classes, &number] {
-        backward.extend(network.update(&mut kernels, adam, &clock, steps));
-    }
-    let mut forward = vec![gather_x, gather_y, gather_t];
-    forward.extend(hidden.dispatches);
-    forward.extend(logits.dispatches);
-    forward.extend(guess.dispatches);
-    let objective = Objective::Sum(bound);
-    let mut trainer = Trainer::new(&mut kernels, forward, objective, backward, clock);
-    for epoch in 1..=epochs {
-        for _ in 0..steps / epochs {
-            trainer.step();
+        // The first head writes the gradient by what both share, the second adds to it.
+        let by_hidden = zeros(gpu, BATCH * HIDDEN);
+        let mut backward =
+            classes.backward(&mut kernels, &logits, &by_logits, Some((&by_hidden, false)));
+        backward.extend(number.backward(&mut kernels, &guess, &by_guess, Some((&by_hidden, true))));
+        backward.extend(trunk.backward(&mut kernels, &hidden, &by_hidden, None));
+        let adam = Optimizer::Adam { rate: 1e-2 };
+        for network in [&trunk, &classes, &number] {
+            backward.extend(network.update(&mut kernels, adam, &clock, steps));
         }
-        let mean = trainer.mean_loss()?;
-        if let Objective::Sum(losses) = trainer.objective() {
-            let (_, terms) = losses.report()?;
-            println!(
-                "epoch {epoch:>3}  training loss {mean:.4}, of the last batch {:.4} + {weight} · {:.4}",
-                terms[0].loss, terms[1].loss
-            );
-        }
+        let mut forward = vec![gather_x, gather_y, gather_t];
+        forward.extend(hidden.dispatches);
+        forward.extend(logits.dispatches);
+        forward.extend(guess.dispatches);
+        let objective = Objective::Sum(bound);
+        let trainer = Trainer::new(&mut kernels, forward, objective, backward, clock);
+        Ok(Tasks {
+            kernels,
+            trunk,
+            classes,
+            number,
+            trainer,
+            steps: steps / epochs,
+            test,
+        })
     }
 
-    let rows = test.len();
-    let x = upload(gpu, &test.images);
-    let (labels, leans) = (upload(gpu, &test.labels), upload(gpu, &lean(&test)));
-    let hidden = trunk.forward(&mut kernels, &x, rows);
-    let logits = classes.forward(&mut kernels, hidden.output(), rows);
-    let guess = number.forward(&mut kernels, hidden.output(), rows);
-    let asked = Multiclass {
-        input: InputKind::Logits,
-        ..Default::default()
-    };
-    let scores = Predictions::Scores(DType::F32);
-    let mut digits = gpu.multiclass(&asked, scores, LabelType::U32, None, CLASSES, 0)?;
-    let numbers = gpu.regression(DType::F32, DType::F32, None)?;
-    let of_digits = digits.bind(&View::whole(logits.output()), &View::whole(&labels), rows)?;
-    let of_numbers = numbers.bind(&View::whole(guess.output()), &View::whole(&leans), rows)?;
-    let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    for part in [&hidden, &logits, &guess] {
-        record(&mut encoder, &part.dispatches);
+    /// Metrics of both heads on the test set.
+    pub fn test(&mut self) -> Result<(MulticlassFigures, RegressionFigures)> {
+        let (gpu, test) = (&self.kernels.gpu.clone(), &self.test);
+        let kernels = &mut self.kernels;
+        let rows = test.len();
+        let x = upload(gpu, &test.images);
+        let (labels, leans) = (upload(gpu, &test.labels), upload(gpu, &lean(test)));
+        let hidden = self.trunk.forward(kernels, &x, rows);
+        let logits = self.classes.forward(kernels, hidden.output(), rows);
+        let guess = self.number.forward(kernels, hidden.output(), rows);
+        let asked = Multiclass {
+            input: InputKind::Logits,
+            ..Default::default()
+        };
+        let scores = Predictions::Scores(DType::F32);
+        let mut digits = gpu.multiclass(&asked, scores, LabelType::U32, None, CLASSES, 0)?;
+        let numbers = gpu.regression(DType::F32, DType::F32, None)?;
+        let of_digits = digits.bind(&View::whole(logits.output()), &View::whole(&labels), rows)?;
+        let of_numbers = numbers.bind(&View::whole(guess.output()), &View::whole(&leans), rows)?;
+        let mut encoder = gpu.device().create_command_encoder(&Default::default());
+        for part in [&hidden, &logits, &guess] {
+            record(&mut encoder, &part.dispatches);
+        }
+        digits.update(&mut encoder, &of_digits)?;
+        numbers.update(&mut encoder, &of_numbers)?;
+        gpu.queue().submit([encoder.finish()]);
+        Ok((digits.compute()?, numbers.compute()?))
     }
-    digits.update(&mut encoder, &of_digits)?;
-    numbers.update(&mut encoder, &of_numbers)?;
-    gpu.queue().submit([encoder.finish()]);
-    Ok((digits.compute()?, numbers.compute()?))
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
     let gpu = Gpu::new()?;
     println!("device: {}", gpu.adapter_info().name);
-    let (digits, lean) = train(&gpu, args.epochs, args.seed, args.weight)?;
+    let mut tasks = Tasks::new(&gpu, args.epochs, args.seed, args.weight)?;
+    for epoch in 1..=args.epochs {
+        for _ in 0..tasks.steps {
+            tasks.trainer.step();
+        }
+        let mean = tasks.trainer.mean_loss()?;
+        if let Objective::Sum(losses) = tasks.trainer.objective() {
+            let (_, terms) = losses.report()?;
+            let [class, lean] = terms.as_slice() else {
+                return Err("a sum of two losses has two terms".into());
+            };
+            println!(
+                "epoch {epoch:>3}  training loss {mean:.4}, of the last batch {:.4} + {} · {:.4}",
+                class.loss, args.weight, lean.loss
+            );
+        }
+    }
+    let (digits, lean) = tasks.test()?;
     println!("\nWhich digit\n\n{}", report::multiclass(&digits, &[]));
     println!("\nHow far it leans\n\n{}", report::regression(&lean));
     Ok(())

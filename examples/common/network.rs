@@ -201,9 +201,13 @@ impl Network {
 
     /// The parameters of each layer, read back: W, then b.
     pub fn parameters(&self) -> Result<Vec<Vec<f32>>> {
-        let layers = self.layers.iter();
-        layers
-            .map(|layer| download(&self.gpu, &layer.parameters))
-            .collect()
+        let of = |layer: &Linear| download(&self.gpu, &layer.parameters);
+        self.layers.iter().map(of).collect()
+    }
+
+    /// The gradient by the parameters of each layer, read back.
+    pub fn gradients(&self) -> Result<Vec<Vec<f32>>> {
+        let of = |layer: &Linear| download(&self.gpu, &layer.gradient);
+        self.layers.iter().map(of).collect()
     }
 }

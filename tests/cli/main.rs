@@ -8,6 +8,7 @@ mod combined;
 mod custom;
 mod devices;
 mod errors;
+mod examples;
 mod files;
 mod files_hostile;
 mod files_support;
