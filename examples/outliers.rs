@@ -31,7 +31,7 @@ struct Args {
     /// Of how many seeds the median error is printed
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Where outliers.svg and outliers.png of the first seed go
+    /// Where the pictures of the first seed go
     #[arg(long, default_value = "target/pictures")]
     out: PathBuf,
 }
@@ -136,31 +136,47 @@ pub fn medians(gpu: &Gpu, seeds: u64) -> Result<Vec<(&'static str, f32)>> {
     Ok(medians)
 }
 
-fn picture(points: &Points, fits: &[(&str, [f32; 2])]) -> Picture {
-    let pairs = points.x.iter().zip(&points.y);
-    let mut series = vec![Series {
-        label: "points, a tenth of them outliers".into(),
-        marker: Marker::Dots,
-        points: pairs.map(|(&x, &y)| (x.into(), y.into())).collect(),
-    }];
+/// The points with the lines through them; and how far each line is from the truth, which is too little to be seen beside outliers.
+fn pictures(points: &Points, fits: &[(&'static str, [f32; 2])]) -> [Picture; 2] {
     let line = |label: String, marker, [w, b]: [f32; 2]| Series {
         label,
         marker,
         points: [-2.0, 2.0].map(|x| (x.into(), (w * x + b).into())).into(),
     };
-    for (name, fit) in fits {
+    let pairs = points.x.iter().zip(&points.y);
+    let dots = Series {
+        label: "points, a tenth of them outliers".into(),
+        marker: Marker::Dots,
+        points: pairs.map(|(&x, &y)| (x.into(), y.into())).collect(),
+    };
+    let fitted = fits.iter().map(|(name, fit)| {
         let label = format!("{name}: {:.2}x + {:.2}", fit[0], fit[1]);
-        series.push(line(label, Marker::Line, *fit));
-    }
-    series.push(line("truth: 2x + 1".into(), Marker::Dashed, TRUTH));
-    Picture::from(Chart {
-        name: "outliers".into(),
-        title: "A line under four losses".into(),
-        across: "x".into(),
-        up: "y".into(),
-        up_range: None,
-        series,
-    })
+        line(label, Marker::Line, *fit)
+    });
+    let truth = |label: &str, fit| line(label.into(), Marker::Dashed, fit);
+    let lines = [dots, truth("truth: 2x + 1", TRUTH)].into_iter();
+    let apart = fits.iter().map(|(name, [w, b])| {
+        let fit = [w - TRUTH[0], b - TRUTH[1]];
+        line(name.to_string(), Marker::Line, fit)
+    });
+    [
+        Picture::from(Chart {
+            name: "outliers".into(),
+            title: "A line under four losses".into(),
+            across: "x".into(),
+            up: "y".into(),
+            series: lines.chain(fitted).collect(),
+            ..Default::default()
+        }),
+        Picture::from(Chart {
+            name: "outliers_from_truth".into(),
+            title: "How far each line is from the truth".into(),
+            across: "x".into(),
+            up: "fitted y − true y".into(),
+            series: apart.chain([truth("truth", [0.0; 2])]).collect(),
+            ..Default::default()
+        }),
+    ]
 }
 
 fn main() -> Result<()> {
@@ -177,9 +193,10 @@ fn main() -> Result<()> {
         println!("{name:<10}  {w:>7.4}  {b:>7.4}  {:>7.4}", error([w, b]));
         fits.push((name, [w, b]));
     }
-    let picture = picture(&points, &fits);
-    picture.save(args.out.join(picture.name()))?;
-    println!("{}.svg and .png in {}", picture.name(), args.out.display());
+    for picture in pictures(&points, &fits) {
+        picture.save(args.out.join(picture.name()))?;
+    }
+    println!("pictures: {}/outliers*", args.out.display());
     if args.seeds > 1 {
         println!("median of max(|w - 2|, |b - 1|) over {} seeds", args.seeds);
         for (name, median) in medians(&gpu, args.seeds)? {
