@@ -35,7 +35,7 @@ const EPOCHS: usize = 75;
 #[command(about = "A rare class under five ways of training")]
 struct Args {
     /// Over how many seeds the figures are averaged
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
 }
 
@@ -222,10 +222,7 @@ fn main() -> Result<()> {
         let share = mean(runs.iter().map(|f| Some(f.positives / f.n)));
         println!("{:.1} % of the test set are eights", 100.0 * share);
     }
-    println!(
-        "mean over seeds 0 to {}, thresholds in logits",
-        args.seeds.max(1) - 1
-    );
+    println!("mean over {} seeds; thresholds are of logits", args.seeds);
     println!(
         "{:38}{:20}{:20}{:20}",
         "", "  highest F1", "  recall ≥ 0.95", "  precision ≥ 0.95"

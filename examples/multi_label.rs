@@ -32,8 +32,8 @@ const BATCH: usize = 32;
 #[command(about = "Four labels of a digit at once")]
 struct Args {
     /// How often training goes through the digits
-    #[arg(long, default_value_t = 15)]
-    epochs: usize,
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    epochs: u16,
     /// Of the split, the weights at the start and the order of batches
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -110,9 +110,10 @@ pub fn train(gpu: &Gpu, epochs: usize, seed: u64) -> Result<MultilabelFigures> {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    let epochs = usize::from(args.epochs);
     let gpu = Gpu::new()?;
     println!("device: {}", gpu.adapter_info().name);
-    let figures = train(&gpu, args.epochs, args.seed)?;
+    let figures = train(&gpu, epochs, args.seed)?;
     let names = QUESTIONS.map(|(name, _)| name.to_string());
     println!("\n{}", report::multilabel(&figures, &names));
     Ok(())

@@ -26,8 +26,8 @@ const BATCH: usize = 32;
 #[command(about = "One trunk with two heads: the digit, and how far it leans")]
 struct Args {
     /// How often training goes through the digits
-    #[arg(long, default_value_t = 15)]
-    epochs: usize,
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    epochs: u16,
     /// Of the split, the weights at the start and the order of batches
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -187,10 +187,11 @@ impl Tasks {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    let epochs = usize::from(args.epochs);
     let gpu = Gpu::new()?;
     println!("device: {}", gpu.adapter_info().name);
-    let mut tasks = Tasks::new(&gpu, args.epochs, args.seed, args.weight)?;
-    for epoch in 1..=args.epochs {
+    let mut tasks = Tasks::new(&gpu, epochs, args.seed, args.weight)?;
+    for epoch in 1..=epochs {
         for _ in 0..tasks.steps {
             tasks.trainer.step();
         }

@@ -29,7 +29,7 @@ const STEPS: usize = 400;
 #[command(about = "A line through points with outliers, under four losses")]
 struct Args {
     /// Of how many seeds the median error is printed
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// Where the pictures of the first seed go
     #[arg(long, default_value = "target/pictures")]

@@ -29,8 +29,8 @@ const BATCH: usize = 32;
 #[command(about = "A classifier of handwritten digits")]
 struct Args {
     /// How often training goes through the digits
-    #[arg(long, default_value_t = 15)]
-    epochs: usize,
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    epochs: u16,
     /// Of the split, the weights at the start and the order of batches
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -170,15 +170,16 @@ impl Test {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    let epochs = usize::from(args.epochs);
     let gpu = Gpu::new()?;
     println!("device: {}", gpu.adapter_info().name);
     let start = Instant::now();
-    let mut classifier = Classifier::new(&gpu, args.epochs, args.seed)?;
+    let mut classifier = Classifier::new(&gpu, epochs, args.seed)?;
     let steps = classifier.steps;
-    let bar = ProgressBar::new((args.epochs * steps) as u64).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} steps, {eta} left\n{msg}")?,
-    );
-    for epoch in 1..=args.epochs {
+    let bar = ProgressBar::new((epochs * steps) as u64).with_style(ProgressStyle::with_template(
+        "{wide_bar} {pos}/{len} steps, {eta} left",
+    )?);
+    for epoch in 1..=epochs {
         for _ in 0..steps {
             classifier.trainer.step();
             bar.inc(1);
@@ -186,23 +187,19 @@ fn main() -> Result<()> {
         let loss = classifier.trainer.mean_loss()?;
         let test = classifier.test()?;
         let of = |v: Option<f64>| v.unwrap_or(f64::NAN);
-        let line = format!(
-            "epoch {epoch:>3}  training loss {loss:.4}  test loss {:.4}  test accuracy {:.4}",
-            of(test.log_loss),
-            of(test.accuracy)
-        );
-        match bar.is_hidden() {
-            // Nobody watches: lines that can be read later.
-            true => println!("{line}"),
-            false => bar.set_message(line),
-        }
+        let (test_loss, accuracy) = (of(test.log_loss), of(test.accuracy));
+        // Above the bar.
+        bar.suspend(|| {
+            println!(
+                "epoch {epoch:>3}  training loss {loss:.4}  test loss {test_loss:.4}  test accuracy {accuracy:.4}"
+            );
+        });
     }
     bar.finish();
     let seconds = start.elapsed().as_secs_f64();
     let figures = classifier.report()?;
     println!(
-        "\n{} epochs of {steps} steps in {seconds:.1} s\n\n{}",
-        args.epochs,
+        "\n{epochs} epochs of {steps} steps in {seconds:.1} s\n\n{}",
         report::multiclass(&figures, &[])
     );
     for picture in plot::multiclass(&figures, &[]) {

@@ -1,6 +1,7 @@
 //! The command line, run as a program.
 
 #![cfg(feature = "cli")]
+#![allow(clippy::duplicate_mod, reason = "each example brings what all share")]
 
 mod arrays;
 mod bench;
