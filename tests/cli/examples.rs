@@ -239,7 +239,7 @@ fn a_fit_is_the_same_every_time() {
 
 #[test]
 fn digits_are_learned() {
-    const EPOCHS: usize = 15;
+    const EPOCHS: usize = 10;
     let mut classifier = train_digits::Classifier::new(&device(), EPOCHS, 0).expect("bound");
     for _ in 0..EPOCHS * classifier.steps {
         classifier.trainer.step();
@@ -268,13 +268,13 @@ fn a_rare_class_is_found_by_weights_and_focus() {
 #[test]
 fn labels_and_tasks_are_learned_together() {
     let gpu = device();
-    let labels = multi_label::train(&gpu, 4, 0).expect("trained");
+    let labels = multi_label::train(&gpu, 3, 0).expect("trained");
     assert!(
         labels.macro_average.f1 > Some(0.9),
         "{:?}",
         labels.per_label
     );
-    const EPOCHS: usize = 4;
+    const EPOCHS: usize = 3;
     let mut tasks = multi_task::Tasks::new(&gpu, EPOCHS, 0, 4.0).expect("bound");
     for _ in 0..EPOCHS * tasks.steps {
         tasks.trainer.step();
