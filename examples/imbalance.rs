@@ -13,7 +13,7 @@ mod common;
 use clap::Parser;
 use common::Result;
 use common::digits::{Digits, PIXELS};
-use common::gpu::{Kernels, record, upload, zeros};
+use common::gpu::{Kernels, encode, upload, zeros};
 use common::network::{Network, Optimizer};
 use common::random::Random;
 use common::train::{Batches, Clock, Objective, Trainer, shuffled};
@@ -190,7 +190,7 @@ fn train(kernels: &mut Kernels, seed: u64, way: Way) -> Result<BinaryFigures> {
     let scores = View::whole(forward.output());
     let samples = state.bind(&scores, &View::whole(&labels), test.len())?;
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    record(&mut encoder, &forward.dispatches);
+    encode(&mut encoder, &forward.dispatches);
     state.update(&mut encoder, &samples)?;
     gpu.queue().submit([encoder.finish()]);
     Ok(state.compute()?)

@@ -9,7 +9,7 @@ mod common;
 use clap::Parser;
 use common::Result;
 use common::digits::{Digits, PIXELS};
-use common::gpu::{Kernels, record, upload, zeros};
+use common::gpu::{Kernels, encode, upload, zeros};
 use common::network::{Network, Optimizer};
 use common::random::Random;
 use common::train::{Batches, Clock, Objective, Trainer, shuffled};
@@ -102,7 +102,7 @@ pub fn train(gpu: &Gpu, epochs: usize, seed: u64) -> Result<MultilabelFigures> {
     let mut state = gpu.multilabel(&asked, logits, LabelType::U32, None, LABELS, rows)?;
     let samples = state.bind(&View::whole(forward.output()), &View::whole(&labels), rows)?;
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    record(&mut encoder, &forward.dispatches);
+    encode(&mut encoder, &forward.dispatches);
     state.update(&mut encoder, &samples)?;
     gpu.queue().submit([encoder.finish()]);
     Ok(state.compute()?)

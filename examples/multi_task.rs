@@ -11,7 +11,7 @@ mod common;
 use clap::Parser;
 use common::Result;
 use common::digits::{CLASSES, Digits, PIXELS};
-use common::gpu::{Kernels, record, upload, zeros};
+use common::gpu::{Kernels, encode, upload, zeros};
 use common::network::{Activation, Network, Optimizer};
 use common::random::Random;
 use common::train::{Batches, Clock, Objective, Trainer, shuffled};
@@ -176,7 +176,7 @@ impl Tasks {
         let of_numbers = numbers.bind(&View::whole(guess.output()), &View::whole(&leans), rows)?;
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         for part in [&hidden, &logits, &guess] {
-            record(&mut encoder, &part.dispatches);
+            encode(&mut encoder, &part.dispatches);
         }
         digits.update(&mut encoder, &of_digits)?;
         numbers.update(&mut encoder, &of_numbers)?;

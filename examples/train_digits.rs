@@ -11,7 +11,7 @@ mod common;
 use clap::Parser;
 use common::Result;
 use common::digits::{CLASSES, Digits, PIXELS};
-use common::gpu::{Dispatch, Kernels, download, record, upload, zeros};
+use common::gpu::{Dispatch, Kernels, download, encode, upload, zeros};
 use common::network::{Forward, Network, Optimizer};
 use common::random::Random;
 use common::train::{Batches, Clock, Objective, Trainer, shuffled};
@@ -159,7 +159,7 @@ impl Test {
 
     fn figures(&mut self, gpu: &Gpu) -> Result<MulticlassFigures> {
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
-        record(&mut encoder, &self.forward.dispatches);
+        encode(&mut encoder, &self.forward.dispatches);
         self.loss.encode(&mut encoder);
         self.state.reset(&mut encoder);
         self.state.update(&mut encoder, &self.batch)?;

@@ -5,12 +5,14 @@ mod class_weight;
 mod collect;
 mod combined;
 mod count;
+mod edges;
 mod figures;
 #[cfg(test)]
 pub(crate) mod functions;
 mod host;
 mod in_place;
 mod kernels;
+mod normalizer;
 mod plan;
 mod scores;
 pub(crate) mod source;
@@ -24,6 +26,7 @@ pub use count::{
     MulticlassState, MultilabelState, Predictions, RegressionState,
 };
 pub use in_place::{InPlaceIo, InPlacePlan};
+pub use normalizer::Normalizer;
 pub use plan::{Plan, PlanKind, Tuning};
 pub use scores::ScoreState;
 
@@ -49,6 +52,8 @@ pub struct Gpu {
     /// The invocations of every subgroup; 1 where subgroups are not used.
     subgroup: u32,
     kernels: Arc<Mutex<HashMap<Variant, Kernels<1>>>>,
+    /// Those before and after an evaluation.
+    edges: Arc<Mutex<HashMap<edges::Edge, Kernels<1>>>>,
     /// Those of scores.
     scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
     /// Those of what is counted.
@@ -284,6 +289,7 @@ impl Gpu {
             queue,
             plan: None,
             kernels: Arc::default(),
+            edges: Arc::default(),
             scores: Arc::default(),
             counts: Arc::default(),
             bounds: Arc::default(),

@@ -108,6 +108,17 @@ pub enum WeightLayout {
     Row,
 }
 
+/// What kind of upstream gradient a plan is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum UpstreamLayout {
+    /// One number for all gradients, or none.
+    #[default]
+    Scalar,
+    /// One number for each row's gradients (of the input seen as rows, as `none` has a loss for each), f32: what automatic differentiation
+    /// hands to a loss that was not reduced. With another reduction it still multiplies what that makes of the gradient.
+    Row,
+}
+
 /// Everything that a plan depends on besides the loss: shape, storage, reduction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
@@ -127,8 +138,13 @@ pub struct Layout {
     pub reduction: Reduction,
     /// Whether gradients are computed, or the loss alone.
     pub gradient: bool,
+    /// Whether gradients are added to what their buffers hold, as over micro-batches, instead of written over it. Each is
+    /// rounded to the storage type as it is added.
+    pub accumulate: bool,
     /// The upstream gradient known on the host: it multiplies every gradient and no loss.
     pub grad_scale: f32,
+    /// The upstream gradient on the device, which multiplies them too.
+    pub upstream: UpstreamLayout,
 }
 
 impl Layout {
@@ -143,7 +159,9 @@ impl Layout {
             class_weight: false,
             reduction: Reduction::Mean,
             gradient: true,
+            accumulate: false,
             grad_scale: 1.0,
+            upstream: UpstreamLayout::Scalar,
         }
     }
 
@@ -208,6 +226,23 @@ impl Layout {
                 "class weights",
             ));
         }
+        if self.accumulate && !self.gradient {
+            return Err(Error::mismatch(
+                format!("accumulated gradients of {}", info.name),
+                "a layout with gradient",
+                "one without",
+            ));
+        }
+        if self.upstream == UpstreamLayout::Row && (!self.gradient || loss.whole()) {
+            return Err(Error::mismatch(
+                format!("upstream gradients of {}", info.name),
+                "a gradient of rows",
+                match self.gradient {
+                    true => "one loss over everything",
+                    false => "a layout without gradient",
+                },
+            ));
+        }
         if !self.grad_scale.is_finite() {
             return Err(Error::mismatch(
                 "grad_scale",
@@ -233,7 +268,7 @@ impl Layout {
     }
 
     /// The least bytes that an evaluation of `loss` has to move, without weights and with its losses reduced: each input
-    /// and target read once, each gradient written once. A set ratio reads its inputs twice for a gradient, which needs the
+    /// and target read once, each gradient written once, and read where it is added to. A set ratio reads its inputs twice for a gradient, which needs the
     /// finished sums.
     ///
     /// # Errors
@@ -249,10 +284,11 @@ impl Layout {
             TargetLayout::PerRow(dtype) => rows * dtype.size(),
         };
         let reads = tensors + target;
+        let grads = tensors * (1 + u64::from(self.accumulate));
         Ok(match self.gradient {
             false => reads,
-            true if loss.whole() => 2 * reads + tensors,
-            true => reads + tensors,
+            true if loss.whole() => 2 * reads + grads,
+            true => reads + grads,
         })
     }
 

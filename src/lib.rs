@@ -53,7 +53,9 @@ pub use combined::{Combined, CombinedOutcome, CombinedTerm, TermOutcome};
 pub use custom::Custom;
 pub use error::{Error, Result};
 pub use gpu::Gpu;
-pub use layout::{ClassAxis, Geometry, Layout, Reduction, TargetLayout, WeightLayout};
+pub use layout::{
+    ClassAxis, Geometry, Layout, Reduction, TargetLayout, UpstreamLayout, WeightLayout,
+};
 pub use loss::*;
 pub use tensor::{DType, LabelType, Labels, Values};
 pub use wgpu;

@@ -17,17 +17,21 @@ pub struct Dispatch {
     workgroups: u32,
 }
 
-/// Records dispatches, one after the other: each sees what those before it wrote.
-pub fn record<'a>(
-    encoder: &mut wgpu::CommandEncoder,
-    dispatches: impl IntoIterator<Item = &'a Dispatch>,
-) {
-    let mut pass = encoder.begin_compute_pass(&Default::default());
+/// Records dispatches into a pass, one after the other: each sees what those before it wrote.
+pub fn record(pass: &mut wgpu::ComputePass<'_>, dispatches: &[Dispatch]) {
     for dispatch in dispatches {
         pass.set_pipeline(&dispatch.pipeline);
         pass.set_bind_group(0, &dispatch.bindings, &[]);
         pass.dispatch_workgroups(dispatch.workgroups, 1, 1);
     }
+}
+
+/// As `record`, as a pass of their own.
+pub fn encode(encoder: &mut wgpu::CommandEncoder, dispatches: &[Dispatch]) {
+    record(
+        &mut encoder.begin_compute_pass(&Default::default()),
+        dispatches,
+    );
 }
 
 /// The compiled kernels of `kernels.wgsl`.

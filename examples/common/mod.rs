@@ -1,7 +1,7 @@
 //! What the training examples share: a small network trainer on wgpu, the digits, random numbers.
 //!
 //! Everything that a training step needs is bound before the first step: [`network`] turns layers into lists of dispatches, and
-//! a step records them around the loss, [`train::Trainer`] into one submission.
+//! a step records them around the loss, [`train::Trainer`] into one compute pass and one submission.
 
 #![allow(dead_code, reason = "each example uses a part of it")]
 

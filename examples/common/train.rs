@@ -5,12 +5,12 @@ use super::gpu::{Dispatch, Kernels, download, record, upload, zeros};
 use super::random::Random;
 use wgloss::Gpu;
 use wgloss::gpu::{Bound, CombinedBound, View};
-use wgloss::wgpu::{Buffer, CommandEncoder};
+use wgloss::wgpu::{Buffer, ComputePass};
 
 /// The number of the step, and the sum of all losses so far: on the device, where both advance.
 pub struct Clock {
     pub state: Buffer,
-    /// Where the loss of a step is copied to.
+    /// Where the loss of a step is written.
     loss: Buffer,
 }
 
@@ -87,10 +87,10 @@ pub enum Objective {
 }
 
 impl Objective {
-    fn encode(&self, encoder: &mut CommandEncoder) {
+    fn record(&self, pass: &mut ComputePass<'_>) {
         match self {
-            Objective::One(loss) => loss.encode(encoder),
-            Objective::Sum(losses) => losses.encode(encoder),
+            Objective::One(loss) => loss.record(pass),
+            Objective::Sum(losses) => losses.record(pass),
         }
     }
 }
@@ -127,16 +127,19 @@ impl Trainer {
         }
     }
 
-    /// One step: batch, forward, loss with gradient, backward, update. One submission; nothing is allocated on the device, nothing
+    /// One step: batch, forward, loss with gradient, backward, update. One pass, one submission; nothing is allocated on the device, nothing
     /// is written to it and nothing is read back.
     pub fn step(&self) {
         let mut encoder = self
             .gpu
             .device()
             .create_command_encoder(&Default::default());
-        record(&mut encoder, &self.forward);
-        self.objective.encode(&mut encoder);
-        record(&mut encoder, &self.backward);
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            record(&mut pass, &self.forward);
+            self.objective.record(&mut pass);
+            record(&mut pass, &self.backward);
+        }
         self.gpu.queue().submit([encoder.finish()]);
     }
 

@@ -13,5 +13,6 @@ fn main(@builtin(local_invocation_index) tid: u32) {
         }
         atomicStore(&work.head[params.head + DIVISOR], bitcast<u32>(sum * params.repeat));
         atomicStore(&work.head[params.head + UNWEIGHTED], bitcast<u32>(unweighted));
+        atomicStore(&work.head[params.head + PLAIN], bitcast<u32>(plain * params.repeat));
     }
 }

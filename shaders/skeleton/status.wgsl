@@ -1,24 +1,4 @@
-// What every pass counts, in the first words of the work buffer: 16 for each loss.
-
-// 64-bit counters, low word first.
-const VALID: u32 = 0u;
-const BAD_LABELS: u32 = 2u;
-const NON_FINITE: u32 = 4u;
-const BAD_WEIGHTS: u32 = 6u;
-// One word: the largest complement of a bad row's index, so that 0 says none.
-const FIRST_BAD: u32 = 8u;
-// One word: which non-finite losses were met.
-const SEEN: u32 = 9u;
-const SEEN_NAN: u32 = 1u;
-const SEEN_INF: u32 = 2u;
-const SEEN_NEG_INF: u32 = 4u;
-// Numbers: what a mean divides by, the same without class weights, the upstream gradient and the sum of all
-// losses (both only of the first loss), the loss.
-const DIVISOR: u32 = 10u;
-const UNWEIGHTED: u32 = 11u;
-const UPSTREAM: u32 = 12u;
-const LOSS: u32 = 13u;
-const TOTAL: u32 = 14u;
+// What every pass counts, and what follows of what was counted.
 
 // The class of a row, or why there is none.
 const LABEL_IGNORED: u32 = 0xffffffffu;
@@ -71,10 +51,6 @@ fn bad_weight(bits: u32) -> bool {
     return bits >= INF_BITS && bits != 0x80000000u;
 }
 
-// Where a mean's divisor comes from; 0 where the host knows it.
-const COUNTED_SUM: u32 = 1u;
-const COUNTED_VALID: u32 = 2u;
-
 fn divisor_of(head: u32, counted: u32, known: f32) -> f32 {
     if (counted == COUNTED_SUM) {
         return head_number(head + DIVISOR);
@@ -102,15 +78,4 @@ fn grad_factor(head: u32, counted: u32, known: f32, scale: f32) -> f32 {
         upstream *= head_number(UPSTREAM);
     }
     return upstream * scale / divisor_of(head, counted, known);
-}
-
-// a + b with infinities and NaN by their bits.
-fn add_bits(a: u32, b: u32) -> u32 {
-    if (finite_bits(a) && finite_bits(b)) {
-        return bitcast<u32>(bitcast<f32>(a) + bitcast<f32>(b));
-    }
-    if (nan_bits(a) || nan_bits(b) || (!finite_bits(a) && !finite_bits(b) && a != b)) {
-        return NAN_BITS;
-    }
-    return select(a, b, finite_bits(a));
 }

@@ -1,18 +1,21 @@
 //! Buffers attached to a plan, and what is recorded into an encoder.
 
 use super::Gpu;
+use super::edges::{Edge, EdgeParams};
 use super::kernels::{Span, Step};
+use super::normalizer::{Normalizer, tallies};
 use super::plan::{Part, Plan, RANK_WORDS, Range, Tensor};
-use super::source::{COUNTED_SUM, DIVISOR, HEAD, LOSS, PACK, Role, TOTAL, TermParams, UPSTREAM};
+use super::source::{COUNTED_SUM, DIVISOR, HEAD, LOSS, PACK, Role, Stage, TOTAL, TermParams};
 use crate::batch::Status;
 use crate::error::{Error, Result};
-use crate::layout::{TargetLayout, WeightLayout};
+use crate::layout::{TargetLayout, UpstreamLayout, WeightLayout};
 use crate::loss::Family;
 
 /// A part of a buffer that holds one tensor.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// The buffer; usage `STORAGE`.
+    /// The buffer; usage `STORAGE`. Of the plan's device: one of another device of the same wgpu instance is refused, but what belongs to another
+    /// instance wgpu itself cannot tell from its own.
     pub buffer: &'a wgpu::Buffer,
     /// Where the tensor begins, in bytes: a multiple of its number's size, of 4 for gradients and losses.
     pub offset: u64,
@@ -93,11 +96,13 @@ pub struct Io<'a> {
     /// The gradient by each input, if the layout wants them: of the input's type. Never read, but for the other
     /// half of a last word.
     pub grads: Vec<View<'a>>,
-    /// The losses with [`Reduction::None`](crate::Reduction::None) (f32, needed); else one f32 that the loss is copied to, if given
-    /// (usage `COPY_DST`).
+    /// The losses with [`Reduction::None`](crate::Reduction::None) (f32, needed); else one f32 that the loss is written to, if
+    /// given.
     pub loss: Option<View<'a>>,
-    /// One f32 that all gradients are multiplied by, if given (usage `COPY_SRC`).
+    /// One f32 that all gradients are multiplied by, if given; where the layout says so one of each row, needed.
     pub upstream: Option<View<'a>>,
+    /// What this micro-batch shares with others, if it is one of several.
+    pub normalizer: Option<&'a Normalizer>,
 }
 
 /// The tensors of one loss of a sum: as in [`Io`].
@@ -117,9 +122,10 @@ pub(crate) struct Views<'a> {
     pub inputs: Vec<View<'a>>,
     pub grads: Vec<View<'a>>,
     pub terms: Vec<TermIo<'a>>,
-    /// The losses one by one, or where to copy the reduced one.
+    /// The losses one by one, or where to write the reduced one.
     pub loss: Option<View<'a>>,
     pub upstream: Option<View<'a>>,
+    pub normalizer: Option<&'a Normalizer>,
 }
 
 impl<'a> Views<'a> {
@@ -132,6 +138,7 @@ impl<'a> Views<'a> {
             Tensor::Weight(k) => term(k)?.weight,
             Tensor::Columns(k) => term(k)?.class_weight,
             Tensor::Loss(_) => self.loss,
+            Tensor::Upstream => self.upstream,
         }
     }
 }
@@ -140,10 +147,15 @@ impl<'a> Views<'a> {
 #[derive(Debug)]
 pub struct Bound {
     plan: Plan,
-    steps: Vec<Step>,
     work: wgpu::Buffer,
-    upstream: Option<(wgpu::Buffer, u64)>,
-    loss: Option<(wgpu::Buffer, u64)>,
+    /// Forgets the last evaluation.
+    open: Step,
+    /// The plan's dispatches.
+    steps: Vec<(Stage, Step)>,
+    /// Adds the loss to others, writes it to where it is wanted.
+    close: Vec<Step>,
+    /// Adds what was counted to what other micro-batches have; nothing where there is none.
+    tally: Vec<Step>,
 }
 
 impl Bound {
@@ -194,6 +206,7 @@ impl Plan {
             }],
             loss: io.loss,
             upstream: io.upstream,
+            normalizer: io.normalizer,
         };
         self.bind_views(&views).await
     }
@@ -201,13 +214,25 @@ impl Plan {
     pub(crate) async fn bind_views(&self, views: &Views<'_>) -> Result<Bound> {
         let aliased = self.check(views)?;
         let gpu = &self.gpu;
+        let by_row = self.layout().upstream == UpstreamLayout::Row;
+        let scalar = views.upstream.filter(|_| !by_row);
+        let totals = match views.normalizer {
+            Some(normalizer) => Some(normalizer.totals(self)?),
+            None => None,
+        };
         let mut uniforms = Vec::new();
         let mut kernels = Vec::new();
         let mut bindings = Vec::new();
         for step in &self.steps {
             let mut params = step.params;
-            params.has_upstream = u32::from(views.upstream.is_some());
+            params.has_upstream = u32::from(scalar.is_some());
             let mut terms = step.terms.clone();
+            if totals.is_some() && !step.variant.stage.counts() {
+                for (_, term) in &mut terms {
+                    // It is taken over from what micro-batches share.
+                    term.counted = COUNTED_SUM;
+                }
+            }
             let mut bound = Vec::new();
             let mut wide = true;
             for range in &step.ranges {
@@ -259,6 +284,24 @@ impl Plan {
             let size = (end - start).next_multiple_of(16);
             bindings.push((bound, start as u64, size as u64));
         }
+        let open = gpu.edge(Edge::Open {
+            upstream: scalar.is_some(),
+            shared: totals.is_some(),
+        });
+        let open = open.await?;
+        let tally = match totals {
+            Some(totals) => Some((
+                totals,
+                gpu.edge(Edge::Tally).await?,
+                gpu.edge(Edge::Add).await?,
+            )),
+            None => None,
+        };
+        let each = self.parts.iter().any(|p| p.each);
+        let close = match views.loss.filter(|_| !each) {
+            Some(view) => Some((view, gpu.edge(Edge::Close).await?)),
+            None => None,
+        };
         let made = gpu.scoped(|| {
             let usage = wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::COPY_SRC
@@ -298,24 +341,56 @@ impl Plan {
                     }
                 }
                 let [pipeline] = &kernel.pipelines;
-                steps.push(Step {
+                let bound = Step {
                     pipeline: pipeline.clone(),
                     group: kernel.bind(gpu, params, &buffers),
                     grid: step.groups,
-                });
+                };
+                steps.push((step.variant.stage, bound));
             }
-            (steps, work)
+            let edge = EdgeParams {
+                heads: self.parts.len() as u32,
+                word: match self.parts.len() {
+                    1 => LOSS,
+                    _ => TOTAL,
+                } as u32,
+                ..EdgeParams::default()
+            };
+            let mut params = edge;
+            let mut buffers = vec![Span::whole(&work)];
+            if let Some(view) = &scalar {
+                let (span, skip) = view.span(gpu, 0, 1, 4);
+                params.off_upstream = skip;
+                buffers.push(span);
+            }
+            buffers.extend(totals.map(Span::whole));
+            let open = gpu.edge_step(&open, &params, &buffers);
+            let mut after = Vec::new();
+            let mut tallied = Vec::new();
+            if let Some((totals, tally, add)) = &tally {
+                let buffers = [Span::whole(&work), Span::whole(totals)];
+                let steps = tallies(self).into_iter();
+                tallied.extend(steps.map(|params| gpu.edge_step(tally, &params, &buffers)));
+                after.push(gpu.edge_step(add, &edge, &buffers));
+            }
+            if let Some((view, close)) = &close {
+                let (span, skip) = view.span(gpu, 0, 1, 4);
+                let params = EdgeParams {
+                    off_loss: skip,
+                    ..edge
+                };
+                after.push(gpu.edge_step(close, &params, &[Span::whole(&work), span]));
+            }
+            Bound {
+                plan: self.clone(),
+                work,
+                open,
+                steps,
+                close: after,
+                tally: tallied,
+            }
         });
-        let (steps, work) = made.await?;
-        let place = |view: &View<'_>| (view.buffer.clone(), view.offset);
-        let each = self.parts.iter().any(|p| p.each);
-        Ok(Bound {
-            plan: self.clone(),
-            steps,
-            work,
-            upstream: views.upstream.as_ref().map(place),
-            loss: views.loss.as_ref().filter(|_| !each).map(place),
-        })
+        made.await
     }
 
     /// Checks every view; says whether one buffer is both read and written.
@@ -344,6 +419,7 @@ impl Plan {
             plan: self,
             reads: Vec::new(),
             writes: Vec::new(),
+            end: None,
         };
         for (k, view) in views.inputs.iter().enumerate() {
             let (tensor, count) = (Tensor::Input(k), self.slots[k]);
@@ -404,14 +480,20 @@ impl Plan {
                 }
             }
             (Some(view), None) => {
-                let usage = wgpu::BufferUsages::COPY_DST;
-                checker.fits("the loss", name, Tensor::Loss(0), view, 1, usage, 4)?;
+                checker.end("the loss", name, view)?;
             }
             (None, None) => {}
         }
-        if let Some(view) = &views.upstream {
-            let usage = wgpu::BufferUsages::COPY_SRC;
-            checker.fits("upstream", name, Tensor::Loss(0), view, 1, usage, 4)?;
+        match (&views.upstream, self.layout().upstream) {
+            (None, UpstreamLayout::Scalar) => {}
+            (Some(view), UpstreamLayout::Scalar) => checker.begin("upstream", name, view)?,
+            (found, UpstreamLayout::Row) => {
+                number("upstream gradients", name, 1, some(found))?;
+                if let Some(view) = found {
+                    let rows = self.parts[0].units.rows;
+                    checker.read("upstream gradients", name, Tensor::Upstream, view, rows)?;
+                }
+            }
         }
         checker.overlaps(name)
     }
@@ -440,6 +522,8 @@ struct Checker<'a> {
     plan: &'a Plan,
     reads: Vec<Extent>,
     writes: Vec<Extent>,
+    /// The reduced loss, which is written when everything else is done.
+    end: Option<Extent>,
 }
 
 impl Checker<'_> {
@@ -452,8 +536,7 @@ impl Checker<'_> {
         count: usize,
     ) -> Result<()> {
         let step = self.plan.number_size(tensor);
-        let usage = wgpu::BufferUsages::STORAGE;
-        let bytes = self.fits(what, of, tensor, view, count, usage, step)?;
+        let bytes = self.fits(what, of, tensor, view, count, step)?;
         self.reads
             .push((view.buffer.clone(), view.offset, view.offset + bytes));
         Ok(())
@@ -468,15 +551,13 @@ impl Checker<'_> {
         count: usize,
     ) -> Result<()> {
         // Whole words, so that each has one writer.
-        let usage = wgpu::BufferUsages::STORAGE;
-        let bytes = self.fits(what, of, tensor, view, count, usage, 4)?;
+        let bytes = self.fits(what, of, tensor, view, count, 4)?;
         self.writes
             .push((view.buffer.clone(), view.offset, view.offset + bytes));
         Ok(())
     }
 
     /// The bytes of `count` numbers of `tensor`, if `view` holds them, beginning at a multiple of `step`.
-    #[allow(clippy::too_many_arguments, reason = "what there is to say of a view")]
     fn fits(
         &self,
         what: &str,
@@ -484,19 +565,33 @@ impl Checker<'_> {
         tensor: Tensor,
         view: &View<'_>,
         count: usize,
-        usage: wgpu::BufferUsages,
         step: u64,
     ) -> Result<u64> {
         let bytes = count as u64 * self.plan.number_size(tensor);
+        let usage = wgpu::BufferUsages::STORAGE;
         view.check(&format!("{what} of {of}"), bytes, step, usage)?;
         Ok(bytes)
+    }
+
+    /// One f32 that is read before everything else: nobody minds what is written there afterwards.
+    fn begin(&self, what: &str, of: &str, view: &View<'_>) -> Result<()> {
+        let usage = wgpu::BufferUsages::STORAGE;
+        view.check(&format!("{what} of {of}"), 4, 4, usage)
+    }
+
+    /// One f32 that is written after everything else.
+    fn end(&mut self, what: &str, of: &str, view: &View<'_>) -> Result<()> {
+        self.begin(what, of, view)?;
+        self.end = Some((view.buffer.clone(), view.offset, view.offset + 4));
+        Ok(())
     }
 
     /// Refuses what is written and seen elsewhere too; says whether one buffer is both read and written.
     fn overlaps(&self, of: &str) -> Result<bool> {
         let overlap = |a: &Extent, b: &Extent| a.0 == b.0 && a.1 < b.2 && b.1 < a.2;
-        for (i, w) in self.writes.iter().enumerate() {
-            let mut others = self.reads.iter().chain(&self.writes[..i]);
+        let written = self.writes.iter().chain(&self.end);
+        for (i, w) in written.enumerate() {
+            let mut others = self.reads.iter().chain(self.writes.iter().take(i));
             if others.any(|other| overlap(w, other)) {
                 return Err(Error::mismatch(
                     format!("views of {of}"),
@@ -532,27 +627,57 @@ pub(crate) struct Report {
 }
 
 impl Bound {
-    /// Records the evaluation: clears the status, then one compute pass. Allocates nothing on the device, compiles
-    /// nothing, submits nothing and reads nothing back.
+    /// Records the evaluation as one compute pass. Allocates nothing on the device, compiles nothing, submits nothing and
+    /// reads nothing back.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
-        encoder.clear_buffer(&self.work, 0, Some(self.head_bytes()));
-        if let Some((buffer, offset)) = &self.upstream {
-            encoder.copy_buffer_to_buffer(
-                buffer,
-                *offset,
-                &self.work,
-                4 * UPSTREAM as u64,
-                Some(4),
-            );
+        Gpu::in_pass(encoder, self.label(), |pass| self.record(pass));
+    }
+
+    /// Records the evaluation into a compute pass that is open already, between dispatches of one's own: as
+    /// [`encode`](Self::encode). It sets pipeline and bind group 0 of the pass, and leaves its own there.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        self.open.record(pass);
+        for (stage, step) in &self.steps {
+            // A sum of weights that micro-batches share has been added up.
+            if self.tally.is_empty() || *stage != Stage::Fold {
+                step.record(pass);
+            }
         }
-        Gpu::record(encoder, self.plan.parts[0].info.name, &self.steps);
-        if let Some((buffer, offset)) = &self.loss {
-            let word = match self.plan.parts.len() {
-                1 => LOSS,
-                _ => TOTAL,
-            };
-            encoder.copy_buffer_to_buffer(&self.work, 4 * word as u64, buffer, *offset, Some(4));
+        for step in &self.close {
+            step.record(pass);
         }
+    }
+
+    /// Records that the rows or elements of this micro-batch that count are counted, into its
+    /// [normalizer](Io::normalizer): targets and weights are read, inputs are not.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where it was bound without a normalizer.
+    pub fn encode_count(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        Gpu::in_pass(encoder, self.label(), |pass| self.record_count(pass))
+    }
+
+    /// As [`encode_count`](Self::encode_count), into a compute pass that is open already: as [`record`](Self::record).
+    ///
+    /// # Errors
+    /// As `encode_count`.
+    pub fn record_count(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<()> {
+        if self.tally.is_empty() {
+            let found = format!("{} bound without one", self.label());
+            return Err(Error::mismatch("normalizer to count into", "one", found));
+        }
+        self.open.record(pass);
+        for (_, step) in self.steps.iter().filter(|(stage, _)| stage.counts()) {
+            step.record(pass);
+        }
+        for step in &self.tally {
+            step.record(pass);
+        }
+        Ok(())
+    }
+
+    fn label(&self) -> &'static str {
+        self.plan.parts[0].info.name
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -587,24 +712,7 @@ impl Bound {
     /// The sum, and loss and status of each term, of the last submission.
     pub(crate) async fn reports(&self) -> Result<Report> {
         let gpu = &self.plan.gpu;
-        let bytes = self.head_bytes();
-        let staging = gpu.scoped(|| {
-            let staging = buffer(
-                &gpu.device,
-                "wgloss readback",
-                bytes,
-                wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            );
-            let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&self.work, 0, &staging, 0, Some(bytes));
-            gpu.queue.submit([encoder.finish()]);
-            staging
-        });
-        let bytes = gpu.read(&staging.await?).await?;
-        let words: Vec<u32> = bytes
-            .chunks_exact(4)
-            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect();
+        let words = words_of(&gpu.download_of(&self.work, self.head_bytes()).await?);
         let total = words.get(TOTAL).copied().unwrap_or(0);
         let heads = words.chunks_exact(HEAD);
         let terms = self.plan.parts.iter().zip(heads);
@@ -615,6 +723,14 @@ impl Bound {
     }
 }
 
+/// Bytes as words.
+pub(super) fn words_of(bytes: &[u8]) -> Vec<u32> {
+    let words = bytes.chunks_exact(4);
+    words
+        .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect()
+}
+
 /// What the first words of the work buffer say of a loss.
 fn decode(part: &Part, head: &[u32]) -> (f32, Status) {
     let wide = |i: usize| u64::from(head[i]) | u64::from(head[i + 1]) << 32;
@@ -622,10 +738,8 @@ fn decode(part: &Part, head: &[u32]) -> (f32, Status) {
     let divisor = f32::from_bits(head[DIVISOR]);
     let valid = match part.info.family {
         _ if g.elements == 0 || (part.counted() == COUNTED_SUM && divisor < f32::MIN_POSITIVE) => 0,
-        Family::Elementwise => g.elements as u64,
-        Family::Sets if part.whole => g.elements as u64,
-        _ if part.layout.target.judged() => wide(0),
-        _ => g.rows as u64,
+        Family::Rows | Family::Sets if !part.whole && part.layout.target.judged() => wide(0),
+        _ => part.countable() as u64,
     };
     let status = Status {
         valid,

@@ -2,10 +2,10 @@
 
 use super::bind::{TermIo, View, Views};
 use super::plan::Part;
-use super::{Bound, Gpu, Plan};
+use super::{Bound, Gpu, Normalizer, Plan};
 use crate::combined::{TermOutcome, check_terms};
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::layout::{Layout, UpstreamLayout};
 use crate::loss::Loss;
 
 /// One loss of a sum, and what its tensors look like.
@@ -17,13 +17,13 @@ pub struct TermLayout<'a> {
     pub weight: f32,
     /// Which inputs of the sum are the loss's, in its order.
     pub inputs: Vec<usize>,
-    /// Its layout. Storage type, gradient and upstream gradient are the same for all losses of a sum.
+    /// Its layout. Storage type, gradient, accumulation and upstream gradient are the same for all losses of a sum.
     pub layout: Layout,
 }
 
 /// A weighted sum of losses made ready: [`Plan`] for several.
 #[derive(Debug, Clone)]
-pub struct CombinedPlan(Plan);
+pub struct CombinedPlan(pub(super) Plan);
 
 /// The tensors of a sum of losses on the GPU.
 #[derive(Debug, Clone, Default)]
@@ -34,10 +34,12 @@ pub struct CombinedIo<'a> {
     pub grads: Vec<View<'a>>,
     /// What each loss has to itself.
     pub terms: Vec<TermIo<'a>>,
-    /// One f32 that the sum is copied to, if given (usage `COPY_DST`).
+    /// One f32 that the sum is written to, if given.
     pub loss: Option<View<'a>>,
-    /// One f32 that all gradients are multiplied by, if given (usage `COPY_SRC`).
+    /// One f32 that all gradients are multiplied by, if given.
     pub upstream: Option<View<'a>>,
+    /// What this micro-batch shares with others, if it is one of several.
+    pub normalizer: Option<&'a Normalizer>,
 }
 
 /// A sum of losses with its buffers, ready to be recorded.
@@ -80,14 +82,18 @@ impl Gpu {
                     found,
                 ))
             };
+            if layout.upstream != UpstreamLayout::Scalar {
+                let found = "one of each row".to_string();
+                return fail("upstream gradient", "one of the sum".into(), found);
+            }
             if term.inputs.len() != info.inputs.len() {
                 let (expected, found) = (info.inputs.len(), term.inputs.len());
                 return fail("inputs", expected.to_string(), found.to_string());
             }
-            let common = |l: &Layout| (l.dtype, l.gradient, l.grad_scale);
+            let common = |l: &Layout| (l.dtype, l.gradient, l.accumulate, l.grad_scale);
             if common(layout) != common(&terms[0].layout) {
                 return fail(
-                    "storage type, gradient and upstream gradient",
+                    "storage type, gradient, accumulation and upstream gradient",
                     format!("{:?} as of the first loss", common(&terms[0].layout)),
                     format!("{:?}", common(layout)),
                 );
@@ -143,6 +149,7 @@ impl CombinedPlan {
             terms: io.terms.clone(),
             loss: io.loss,
             upstream: io.upstream,
+            normalizer: io.normalizer,
         };
         Ok(CombinedBound(self.0.bind_views(&views).await?))
     }
@@ -172,6 +179,27 @@ impl CombinedBound {
     /// Records the evaluation, as [`Bound::encode`].
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         self.0.encode(encoder);
+    }
+
+    /// Records the evaluation into an open compute pass, as [`Bound::record`].
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        self.0.record(pass);
+    }
+
+    /// Counts this micro-batch, as [`Bound::encode_count`].
+    ///
+    /// # Errors
+    /// As `Bound::encode_count`.
+    pub fn encode_count(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.0.encode_count(encoder)
+    }
+
+    /// As [`Bound::record_count`].
+    ///
+    /// # Errors
+    /// As `Bound::record_count`.
+    pub fn record_count(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<()> {
+        self.0.record_count(pass)
     }
 
     /// The weighted sum, and every loss with its status, of the last submission: waits until the device has got there.

@@ -183,6 +183,7 @@ impl Gpu {
                 .collect(),
             loss: losses.as_ref().map(View::whole),
             upstream: None,
+            normalizer: None,
         };
         let bound = plan.bind_views(&views).await?;
         let submitted = self.scoped(|| {
@@ -265,11 +266,16 @@ impl Gpu {
 
     /// The bytes of a buffer that can be copied from.
     pub(crate) async fn download(&self, source: &wgpu::Buffer) -> Result<Vec<u8>> {
+        self.download_of(source, source.size()).await
+    }
+
+    /// The first bytes of a buffer that can be copied from: whole words.
+    pub(crate) async fn download_of(&self, source: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         let staging = self.scoped(|| {
             let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-            let staging = buffer(&self.device, "wgloss readback", source.size(), usage);
+            let staging = buffer(&self.device, "wgloss readback", bytes, usage);
             let mut encoder = self.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(source, 0, &staging, 0, Some(source.size()));
+            encoder.copy_buffer_to_buffer(source, 0, &staging, 0, Some(bytes));
             self.queue.submit([encoder.finish()]);
             staging
         });

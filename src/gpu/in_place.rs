@@ -2,7 +2,7 @@
 
 use super::bind::{TermIo, View, Views};
 use super::plan::{LONG, Part};
-use super::{Bound, Gpu, Plan};
+use super::{Bound, Gpu, Normalizer, Plan};
 use crate::error::{Error, Result};
 use crate::layout::{Layout, TargetLayout};
 use crate::loss::Loss;
@@ -27,6 +27,8 @@ pub struct InPlaceIo<'a> {
     pub loss: Option<View<'a>>,
     /// As in [`Io`](super::Io).
     pub upstream: Option<View<'a>>,
+    /// As in [`Io`](super::Io).
+    pub normalizer: Option<&'a Normalizer>,
 }
 
 impl Gpu {
@@ -35,7 +37,7 @@ impl Gpu {
     /// label is not split among workgroups, because one could overwrite the label's logit before another has read it.
     ///
     /// # Errors
-    /// As `plan`; [`Error::Mismatch`] for a layout without gradient, and for labels at class axis 1; [`Error::TooLarge`] for
+    /// As `plan`; [`Error::Mismatch`] for a layout without gradient or with accumulated ones, and for labels at class axis 1; [`Error::TooLarge`] for
     /// rows of 2²⁰ columns and more with labels.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn plan_in_place(&self, loss: &dyn Loss, layout: &Layout) -> Result<InPlacePlan> {
@@ -75,6 +77,12 @@ impl Part {
         };
         if !layout.gradient {
             return refused("a layout with gradient", "one without");
+        }
+        if layout.accumulate {
+            return refused(
+                "a gradient that is written",
+                "one that is added to the input",
+            );
         }
         if matches!(layout.target, TargetLayout::Labels(_)) {
             if part.units.inner > 1 {
@@ -143,6 +151,7 @@ impl InPlacePlan {
             }],
             loss: io.loss,
             upstream: io.upstream,
+            normalizer: io.normalizer,
         };
         self.0.bind_views(&views).await
     }

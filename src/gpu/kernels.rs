@@ -152,22 +152,39 @@ pub(super) struct Step {
     pub grid: [u32; 2],
 }
 
+impl Step {
+    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        let [x, y] = self.grid;
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+}
+
 impl Gpu {
     /// Records `steps`, one after the other.
     pub(super) fn record(encoder: &mut wgpu::CommandEncoder, label: &str, steps: &[Step]) {
         if steps.is_empty() {
             return;
         }
+        Self::in_pass(encoder, label, |pass| {
+            for step in steps {
+                step.record(pass);
+            }
+        });
+    }
+
+    /// Records into a compute pass of its own.
+    pub(super) fn in_pass<T>(
+        encoder: &mut wgpu::CommandEncoder,
+        label: &str,
+        record: impl FnOnce(&mut wgpu::ComputePass<'_>) -> T,
+    ) -> T {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some(label),
             timestamp_writes: None,
         });
-        for step in steps {
-            let [x, y] = step.grid;
-            pass.set_pipeline(&step.pipeline);
-            pass.set_bind_group(0, &step.group, &[]);
-            pass.dispatch_workgroups(x, y, 1);
-        }
+        record(&mut pass)
     }
 
     /// So many workgroups in a plane.

@@ -198,6 +198,15 @@ impl Part {
         }
     }
 
+    /// The elements or rows that can count: all but those whose target says otherwise.
+    pub(crate) fn countable(&self) -> usize {
+        match self.info.family {
+            Family::Elementwise => self.geometry.elements,
+            Family::Sets if self.whole => self.geometry.elements,
+            _ => self.geometry.rows,
+        }
+    }
+
     /// How the divisor is counted, as a kernel is told: not at all, as a sum of weights, as the number of rows.
     pub(crate) fn counted(&self) -> u32 {
         match self.divisor {
@@ -220,6 +229,8 @@ pub(crate) enum Tensor {
     Weight(usize),
     Columns(usize),
     Loss(usize),
+    /// The upstream gradient of each row.
+    Upstream,
 }
 
 /// One dispatch.
@@ -412,6 +423,6 @@ fn number_size(parts: &[Part], tensor: Tensor) -> u64 {
             TargetLayout::Values(d) | TargetLayout::PerRow(d) => d.size(),
             TargetLayout::None => 4,
         },
-        Tensor::Weight(_) | Tensor::Columns(_) | Tensor::Loss(_) => 4,
+        Tensor::Weight(_) | Tensor::Columns(_) | Tensor::Loss(_) | Tensor::Upstream => 4,
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum Role {
     Grad(usize),
     /// The losses of elements or rows.
     Loss(usize),
+    /// The upstream gradient of each row.
+    Upstream,
     /// Status, divisor and partial sums.
     Work,
     /// What was wrong with samples that are counted on the way, and their counts.
@@ -45,6 +47,7 @@ impl Role {
             Role::Columns(k) => format!("b_columns{k}"),
             Role::Grad(k) => format!("b_grad{k}"),
             Role::Loss(k) => format!("b_loss{k}"),
+            Role::Upstream => "b_upstream".into(),
             Role::Work => "work".into(),
             Role::Head => "head".into(),
             Role::Counts => "counts".into(),
@@ -77,6 +80,8 @@ pub(crate) enum Stage {
     Finish,
     /// Writes row losses out that there was no binding for.
     Spread,
+    /// Takes upstream gradients of rows in that there is no binding for.
+    Upstream,
 }
 
 impl Stage {
@@ -84,8 +89,13 @@ impl Stage {
     pub(crate) fn is_main(self) -> bool {
         !matches!(
             self,
-            Stage::Count | Stage::Fold | Stage::Finish | Stage::Spread
+            Stage::Count | Stage::Fold | Stage::Finish | Stage::Spread | Stage::Upstream
         )
+    }
+
+    /// Whether it counts what a mean divides by.
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, Stage::Count | Stage::Fold)
     }
 
     /// Whether an invocation takes a row at class axis 1.
@@ -210,6 +220,8 @@ pub(crate) struct Variant {
     pub wide: bool,
     /// The predicted class of each row, and the rank of the true one, are left in the work buffer.
     pub ranked: bool,
+    /// Each row has an upstream gradient of its own, in the work buffer.
+    pub row_upstream: bool,
     /// The elements are counted as samples of a metric.
     pub counted: Option<Counted>,
     pub terms: Vec<Term>,
@@ -218,12 +230,13 @@ pub(crate) struct Variant {
 impl Variant {
     /// The same kernel with what does not matter for its stage set to one value, so that it is compiled once.
     pub(crate) fn shared(mut self) -> Variant {
-        if self.stage.is_strided() || self.stage == Stage::Spread {
+        if self.stage.is_strided() || matches!(self.stage, Stage::Spread | Stage::Upstream) {
             // Nobody talks to anybody, or takes packs.
             self.subgroup = 1;
             self.side = 1;
         }
         self.in_place &= self.stage.says_grads();
+        self.row_upstream &= self.stage.says_grads() && self.gradient;
         self.ranked &= self.stage == Stage::Rows;
         self.counted = self.counted.filter(|_| self.stage == Stage::Elementwise);
         if self.stage.is_main() {
@@ -443,6 +456,9 @@ impl Variant {
                 roles.push(Role::Loss(k));
             }
         }
+        if self.stage == Stage::Upstream {
+            roles.push(Role::Upstream);
+        }
         if self.counted.is_some() {
             roles.extend([Role::Head, Role::Counts]);
         }
@@ -480,10 +496,8 @@ pub(crate) const HEAD: usize = 16;
 pub(crate) const COUNTED_SUM: u32 = 1;
 pub(crate) const COUNTED_VALID: u32 = 2;
 
-/// Which word of the status the divisor, the upstream gradient (of the first loss), the loss and (of the first) the
-/// weighted sum of all losses are.
+/// Which word of the status the divisor, the loss and (of the first loss) the weighted sum of all losses are.
 pub(crate) const DIVISOR: usize = 10;
-pub(crate) const UPSTREAM: usize = 12;
 pub(crate) const LOSS: usize = 13;
 pub(crate) const TOTAL: usize = 14;
 
@@ -523,9 +537,12 @@ parameters! {
         off_grad0: u32,
         off_grad1: u32,
         off_grad2: u32,
-        /// The upstream gradient from the host, and whether there is one in the work buffer too.
+        /// The upstream gradient from the host, and whether there is one in the work buffer too; where those of rows are
+        /// there, and where their view begins.
         grad_scale: f32,
         has_upstream: u32,
+        upstream0: u32,
+        off_upstream: u32,
         /// What the counted sum is multiplied by: columns that share a row's weight.
         repeat: f32,
         sum_weight: u32,
@@ -574,6 +591,7 @@ impl Params {
             Role::Grad(0) => Some(&mut self.off_grad0),
             Role::Grad(1) => Some(&mut self.off_grad1),
             Role::Grad(2) => Some(&mut self.off_grad2),
+            Role::Upstream => Some(&mut self.off_upstream),
             _ => None,
         }
     }
@@ -592,9 +610,11 @@ impl TermParams {
     }
 }
 
-const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
+pub(super) const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
 const PIECES: &str = include_str!("../../shaders/common/pieces.wgsl");
 const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
+/// What the first words of the work buffer are.
+pub(super) const HEAD_WORDS: &str = include_str!("../../shaders/skeleton/head.wgsl");
 const STATUS: &str = include_str!("../../shaders/skeleton/status.wgsl");
 const TREE: &str = include_str!("../../shaders/skeleton/tree.wgsl");
 const GATHER: &str = include_str!("../../shaders/skeleton/gather.wgsl");
@@ -665,13 +685,14 @@ pub(crate) fn compose(v: &Variant) -> String {
         Stage::Fold => &[TREE, include_str!("../../shaders/skeleton/fold.wgsl")],
         Stage::Finish => &[TREE, include_str!("../../shaders/skeleton/finish.wgsl")],
         Stage::Spread => &[include_str!("../../shaders/skeleton/spread.wgsl")],
+        Stage::Upstream => &[include_str!("../../shaders/skeleton/upstream.wgsl")],
     };
     let mut text = String::new();
     terms::losses(&mut text, v);
     if v.stage.is_main() {
         text.push_str(PIECES);
     }
-    for part in [NUMERICS, STORAGE, STATUS]
+    for part in [NUMERICS, STORAGE, HEAD_WORDS, STATUS]
         .into_iter()
         .chain(parts.iter().copied())
     {

@@ -18,7 +18,7 @@ mod outliers;
 #[allow(dead_code, reason = "nobody calls its main")]
 mod train_digits;
 
-use common::gpu::{Kernels, record, upload, zeros};
+use common::gpu::{Kernels, encode, upload, zeros};
 use common::network::Network;
 use common::random::Random;
 use wgloss::gpu::{Io, View};
@@ -189,9 +189,9 @@ fn gradients_of_the_network_are_its_derivatives() {
     let bound = bound.expect("bound");
     let backward = network.backward(&mut kernels, &forward, &gradient, None);
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
-    record(&mut encoder, &forward.dispatches);
+    encode(&mut encoder, &forward.dispatches);
     bound.encode(&mut encoder);
-    record(&mut encoder, &backward);
+    encode(&mut encoder, &backward);
     gpu.queue().submit([encoder.finish()]);
 
     let wide = |all: Vec<Vec<f32>>| -> Vec<Vec<f64>> {
@@ -274,7 +274,7 @@ fn labels_and_tasks_are_learned_together() {
         "{:?}",
         labels.per_label
     );
-    const EPOCHS: usize = 3;
+    const EPOCHS: usize = 5;
     let mut tasks = multi_task::Tasks::new(&gpu, EPOCHS, 0, 4.0).expect("bound");
     for _ in 0..EPOCHS * tasks.steps {
         tasks.trainer.step();

@@ -239,6 +239,7 @@ fn a_shared_input_is_read_once_in_one_submission() {
         ],
         loss: Some(View::whole(&total)),
         upstream: None,
+        normalizer: None,
     };
     let bound = plan.bind(&io).expect("bound");
     let mut encoder = gpu.device().create_command_encoder(&Default::default());

@@ -447,6 +447,7 @@ fn gradients_add_up_in_one_buffer() {
         terms: vec![target(&ba), target(&by), target(&bb)],
         loss: None,
         upstream: None,
+        normalizer: None,
     };
     let bound = plan.bind(&io).expect("bound");
     let mut host = Combined::new();

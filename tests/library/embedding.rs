@@ -12,7 +12,7 @@ use wgloss::{
 };
 
 /// The bytes of numbers as `dtype` holds them.
-fn bytes(values: &Values<'_>, dtype: DType) -> Vec<u8> {
+pub fn bytes(values: &Values<'_>, dtype: DType) -> Vec<u8> {
     match values.rounded(dtype) {
         Values::F32(v) => bytemuck::cast_slice(&v).to_vec(),
         Values::F16(v) => bytemuck::cast_slice(&v).to_vec(),
@@ -30,31 +30,31 @@ fn label_bytes(labels: &Labels<'_>) -> Vec<u8> {
 }
 
 /// What fills a pool before anything is in it.
-fn canary(i: usize) -> u8 {
+pub fn canary(i: usize) -> u8 {
     (i * 37 % 251) as u8 ^ 0xa5
 }
 
 /// A tensor in a pool: where it begins, and how many bytes it has.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    offset: usize,
-    len: usize,
+pub struct Place {
+    pub offset: usize,
+    pub len: usize,
 }
 
 /// All tensors of a batch in one run of bytes, with gaps between them and every offset as odd as it may be.
-struct Pool {
-    bytes: Vec<u8>,
-    inputs: Vec<Place>,
-    target: Option<Place>,
-    weight: Option<Place>,
-    class_weight: Option<Place>,
-    grads: Vec<Place>,
-    losses: Option<Place>,
+pub struct Pool {
+    pub bytes: Vec<u8>,
+    pub inputs: Vec<Place>,
+    pub target: Option<Place>,
+    pub weight: Option<Place>,
+    pub class_weight: Option<Place>,
+    pub grads: Vec<Place>,
+    pub losses: Option<Place>,
 }
 
 impl Pool {
     /// With inputs at least at every `input_step` bytes.
-    fn new(loss: &dyn Loss, batch: &Batch<'_>, input_step: usize) -> Self {
+    pub fn new(loss: &dyn Loss, batch: &Batch<'_>, input_step: usize) -> Self {
         let layout = batch.layout(loss).expect("good");
         let g = layout.check(loss).expect("good");
         let mut bytes_: Vec<u8> = (0..12).map(canary).collect();
@@ -112,7 +112,7 @@ impl Pool {
         }
     }
 
-    fn io<'a>(&self, buffer: &'a wgpu::Buffer) -> Io<'a> {
+    pub fn io<'a>(&self, buffer: &'a wgpu::Buffer) -> Io<'a> {
         let view = |p: &Place| View {
             buffer,
             offset: p.offset as u64,
@@ -126,11 +126,12 @@ impl Pool {
             grads: self.grads.iter().map(view).collect(),
             loss: self.losses.as_ref().map(view),
             upstream: None,
+            normalizer: None,
         }
     }
 }
 
-fn numbers(bytes: &[u8], dtype: DType) -> Vec<f32> {
+pub fn numbers(bytes: &[u8], dtype: DType) -> Vec<f32> {
     let halves = |f: fn(u16) -> f32| -> Vec<f32> {
         let pairs = bytes.chunks_exact(2);
         pairs.map(|b| f(u16::from_le_bytes([b[0], b[1]]))).collect()
@@ -147,7 +148,7 @@ fn numbers(bytes: &[u8], dtype: DType) -> Vec<f32> {
     }
 }
 
-fn run(gpu: &Gpu, bound: &Bound) -> (Option<f32>, Status) {
+pub fn run(gpu: &Gpu, bound: &Bound) -> (Option<f32>, Status) {
     let mut encoder = gpu.device().create_command_encoder(&Default::default());
     bound.encode(&mut encoder);
     gpu.queue().submit([encoder.finish()]);
@@ -155,7 +156,7 @@ fn run(gpu: &Gpu, bound: &Bound) -> (Option<f32>, Status) {
 }
 
 /// The first byte of `after` that is not that of `before` outside of the places that may be written to.
-fn touched(before: &[u8], after: &[u8], writable: &[Place]) -> Option<usize> {
+pub fn touched(before: &[u8], after: &[u8], writable: &[Place]) -> Option<usize> {
     let inside = |i: usize| {
         writable
             .iter()
@@ -295,6 +296,7 @@ fn over_inputs(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>) -> Result<(),
         class_weight,
         loss: losses,
         upstream: None,
+        normalizer: None,
     };
     let bound = plan.bind(&io).map_err(text)?;
     agrees(
@@ -568,6 +570,42 @@ fn probe(gpu: &Gpu) -> wgpu::Buffer {
 }
 
 #[test]
+fn an_evaluation_goes_into_a_pass_that_is_open() {
+    let Some(gpu) = support::gpu() else { return };
+    let setup = Setup::new(&gpu);
+    let place = number_buffer(&gpu, &[7.0, 7.0]);
+    let upstream = number_buffer(&gpu, &[0.5]);
+    let io = Io {
+        loss: Some(View {
+            buffer: &place,
+            offset: 4,
+            size: 4,
+        }),
+        upstream: Some(View::whole(&upstream)),
+        ..setup.io()
+    };
+    let bound = setup.plan.bind(&io).expect("bound");
+    let first = run(&gpu, &bound);
+    let expected = (setup.gradient(), support::download(&gpu, &place));
+    for buffer in [&setup.grad, &place] {
+        gpu.queue()
+            .write_buffer(buffer, 0, &vec![0xff; buffer.size() as usize]);
+    }
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        // What was there before is forgotten here too.
+        bound.record(&mut pass);
+        bound.record(&mut pass);
+    }
+    gpu.queue().submit([encoder.finish()]);
+    assert_eq!(bound.report().expect("a report"), first);
+    assert_eq!(setup.gradient(), expected.0);
+    assert_eq!(support::download(&gpu, &place)[4..], expected.1[4..]);
+    assert_eq!(support::download(&gpu, &place)[..4], [0xff; 4]);
+}
+
+#[test]
 fn recording_allocates_and_submits_nothing() {
     if support::gpu().is_none() {
         return;
@@ -617,7 +655,7 @@ fn recording_allocates_and_submits_nothing() {
 }
 
 /// What a refusal is about.
-fn refusal(result: Result<Bound, Error>) -> String {
+pub fn refusal(result: Result<Bound, Error>) -> String {
     match result {
         Err(e @ Error::Mismatch { .. }) => {
             let text = e.to_string();
@@ -737,7 +775,6 @@ fn wrong_usages_are_typed_errors() {
         })
     };
     let copies = with(wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST);
-    let storage = with(wgpu::BufferUsages::STORAGE);
     let bad = [
         Io {
             inputs: vec![View::whole(&copies)],
@@ -752,11 +789,11 @@ fn wrong_usages_are_typed_errors() {
             ..setup.io()
         },
         Io {
-            loss: Some(View::whole(&storage)),
+            loss: Some(View::whole(&copies)),
             ..setup.io()
         },
         Io {
-            upstream: Some(View::whole(&storage)),
+            upstream: Some(View::whole(&copies)),
             ..setup.io()
         },
     ];

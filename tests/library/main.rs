@@ -14,6 +14,7 @@ mod golden;
 mod gradients;
 mod large;
 mod lost;
+mod micro_batches;
 mod properties;
 mod ranked;
 mod regression;

@@ -4,7 +4,7 @@ use super::{Part, PlanKind};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::source::{Losses, Named, PACK, Stage, Term, Variant, context_words, words};
-use crate::layout::{Geometry, TargetLayout};
+use crate::layout::{Geometry, TargetLayout, UpstreamLayout};
 use crate::loss::{Family, Support};
 use crate::tensor::DType;
 
@@ -177,6 +177,7 @@ impl Pass {
             in_place: first.in_place,
             wide: false,
             ranked: first.ranked,
+            row_upstream: layout.upstream == UpstreamLayout::Row,
             counted: first.counted,
             terms: terms.collect(),
         };
@@ -279,8 +280,9 @@ pub(super) fn passes(gpu: &Gpu, parts: &[Part]) -> Result<Vec<Pass>> {
     // An input that an earlier pass has a gradient for is added to.
     let mut seen = Vec::new();
     for pass in &mut passes {
+        let always = parts[pass.parts[0]].layout.accumulate;
         for (slot, accumulate) in pass.slots.iter().zip(&mut pass.accumulate) {
-            *accumulate = seen.contains(slot);
+            *accumulate = always || seen.contains(slot);
             seen.push(*slot);
         }
     }

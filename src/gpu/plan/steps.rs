@@ -7,7 +7,7 @@ use crate::gpu::Gpu;
 use crate::gpu::source::{
     COUNTED_SUM, HEAD, Losses, Params, Role, Stage, TermParams, Variant, list_option, words,
 };
-use crate::layout::{Divisor, WeightLayout};
+use crate::layout::{Divisor, UpstreamLayout, WeightLayout};
 use crate::loss::Family;
 use crate::tensor::DType;
 
@@ -47,6 +47,8 @@ pub(super) struct Planner<'a> {
     /// Where the leaves of each part begin, and where the leaves end.
     leaf0: Vec<usize>,
     leaves: Vec<usize>,
+    /// Where upstream gradients of rows begin.
+    upstream0: usize,
     end: usize,
 }
 
@@ -59,6 +61,7 @@ impl<'a> Planner<'a> {
             passes,
             leaf0: vec![0; parts.len()],
             leaves: vec![0; parts.len()],
+            upstream0: 0,
             end: 0,
         };
         for pass in &planner.passes {
@@ -81,10 +84,21 @@ impl<'a> Planner<'a> {
                 planner.end += leaves;
             }
         }
+        planner.upstream0 = planner.end;
+        planner.end += planner.upstreams();
         Ok(planner)
     }
 
-    /// The leaves of all parts, in words.
+    /// Rows that have an upstream gradient each.
+    fn upstreams(&self) -> usize {
+        let part = &self.parts[0];
+        match part.layout.upstream {
+            UpstreamLayout::Scalar => 0,
+            UpstreamLayout::Row => part.units.rows,
+        }
+    }
+
+    /// The leaves of all parts and what lies behind them, in words.
     pub(super) fn end(&self) -> usize {
         self.end
     }
@@ -115,6 +129,8 @@ impl<'a> Planner<'a> {
                 words = words.max(self.count(k, &mut steps)?);
             }
         }
+        // Behind the counting, whose partial sums lie in the same place.
+        self.take_upstream(&mut steps)?;
         for pass in &self.passes {
             let scratch = match pass.kind {
                 PlanKind::Elementwise => self.elementwise(pass, &mut steps)?,
@@ -159,6 +175,29 @@ impl<'a> Planner<'a> {
         Ok((steps, words))
     }
 
+    fn take_upstream(&self, steps: &mut Vec<Pending>) -> Result<()> {
+        let most = self.fit([Tensor::Upstream], |_| Some(1));
+        for chunk in chunks(self.upstreams(), most) {
+            steps.push(Pending {
+                variant: self.alone(0, Stage::Upstream),
+                groups: self.grid(chunk.len.div_ceil(256))?,
+                params: Params {
+                    rows: self.word("rows", chunk.len)?,
+                    row0: self.word("rows", chunk.first)?,
+                    ..self.base(&self.parts[0])
+                },
+                terms: vec![(0, self.term_params(0, 0)?)],
+                ranges: vec![Range {
+                    role: Role::Upstream,
+                    tensor: Tensor::Upstream,
+                    first: chunk.first as u64,
+                    len: chunk.len as u64,
+                }],
+            });
+        }
+        Ok(())
+    }
+
     /// A kernel of one loss in which its mathematics takes no part.
     fn alone(&self, k: usize, stage: Stage) -> Variant {
         let part = &self.parts[k];
@@ -181,6 +220,7 @@ impl<'a> Planner<'a> {
             in_place: false,
             wide: false,
             ranked: false,
+            row_upstream: false,
             counted: None,
             terms: vec![term(part, Vec::new())],
         };
@@ -197,6 +237,7 @@ impl<'a> Planner<'a> {
             data_cols: word(part.geometry.cols),
             data_inner: word(part.geometry.inner),
             grad_scale: part.layout.grad_scale,
+            upstream0: word(self.upstream0),
             repeat: 1.0,
             ..Params::default()
         }
@@ -238,6 +279,7 @@ impl<'a> Planner<'a> {
             Role::Weight(k) => Tensor::Weight(pass.parts[k]),
             Role::Columns(k) => Tensor::Columns(pass.parts[k]),
             Role::Loss(k) => Tensor::Loss(pass.parts[k]),
+            Role::Upstream => Tensor::Upstream,
             Role::Work | Role::Head | Role::Counts => return None,
         })
     }
@@ -453,6 +495,7 @@ impl<'a> Planner<'a> {
         let placed = |&k: &usize| {
             let part = &self.parts[k];
             part.layout.weight == WeightLayout::Row
+                || part.layout.upstream == UpstreamLayout::Row
                 || part.layout.class_weight
                 || list_option(part.info).is_some()
         };
@@ -489,9 +532,11 @@ impl<'a> Planner<'a> {
         for chunk in chunks(part.geometry.elements, most) {
             let (ranges, r0) = self.element_ranges(pass, &v, chunk)?;
             let leaves = chunk.len.div_ceil(LEAF);
+            let sample = part.geometry.cols.saturating_mul(part.geometry.inner);
             let params = Params {
                 n: self.word("elements", chunk.len)?,
                 r0,
+                row0: self.word("rows", chunk.first / sample.max(1) * part.geometry.inner)?,
                 leaves: self.word("leaves", leaves)?,
                 ..self.base(part)
             };

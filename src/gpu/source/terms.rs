@@ -165,7 +165,8 @@ pub(crate) fn context_words(v: &Variant) -> usize {
         true => 3,
         false => 8 + t.info.inputs.len() + 3 + struct_words(t.info, "Ready"),
     };
-    parts(v).iter().map(of).sum()
+    let all: usize = parts(v).iter().map(of).sum();
+    all + usize::from(v.row_upstream)
 }
 
 /// Path and type of every word of a term's part of a row's statistic.
@@ -400,11 +401,18 @@ pub(super) fn functions(text: &mut String, v: &Variant) {
         element(text, part);
     }
     factors(text, &parts);
+    if v.row_upstream {
+        line!(
+            text,
+            "fn upstream_of(row: u32) -> f32 {{\n    \
+             return bitcast<f32>(work.leaves[mine.upstream0 + mine.row0 + row]);\n}}"
+        );
+    }
     if v.stage == Stage::Elementwise {
         elements::visits(text, v, &parts);
     } else {
         statistics(text, v, &parts);
-        contexts(text, &parts);
+        contexts(text, v, &parts);
         gathering(text, v, &parts);
         row_losses(text, v, &parts);
         row_gradients(text, v, &parts);
@@ -443,6 +451,14 @@ fn factors(text: &mut String, parts: &[Part<'_>]) {
             )
         })
     );
+}
+
+/// What the derivatives of a loss are multiplied by in a row with the upstream gradient `of_row`.
+fn factor(v: &Variant, s: &str, of_row: &str) -> String {
+    match v.row_upstream {
+        true => format!("(f.f{s} * {of_row})"),
+        false => format!("f.f{s}"),
+    }
 }
 
 /// Opens the sums of gradients: one number and whether it is a NaN, for each input.

@@ -2,12 +2,13 @@
 
 use super::{
     CARRIED_PARAMS, COUNTED_SUM, COUNTED_VALID, CarriedParams, DIVISOR, HEAD, LOSS, Losses, Named,
-    PARAMS, Params, Stage, TERM_PARAMS, TOTAL, Term, TermParams, UPSTREAM, Variant, compose,
-    list_option, terms,
+    PARAMS, Params, Stage, TERM_PARAMS, TOTAL, Term, TermParams, Variant, compose, list_option,
+    terms,
 };
 use crate::gpu::Tuning;
 use crate::gpu::collect::Merged;
 use crate::gpu::count::{Counted, What};
+use crate::gpu::edges::Edge;
 use crate::gpu::scores::Scored;
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Carried, Family, Info, Math, OptionKind, TargetKind};
@@ -137,6 +138,7 @@ fn variants(info: &'static Info) -> Vec<Variant> {
                 aliased,
                 in_place: random(4) == 0,
                 ranked: false,
+                row_upstream: random(4) == 0,
                 counted: None,
                 wide,
                 terms: vec![Term {
@@ -229,6 +231,7 @@ fn pairs() -> Vec<Variant> {
                     in_place: false,
                     wide: (i + turn) % 2 == 0 && !stage.is_strided(),
                     ranked: false,
+                    row_upstream: false,
                     counted: None,
                     terms: vec![last(a, i + turn), last(b, i + turn)],
                 };
@@ -296,7 +299,8 @@ fn everything() -> Vec<Variant> {
 
 /// Texts of kernels that are not those of losses, named.
 fn others() -> Vec<(String, String)> {
-    let mut all = Vec::new();
+    let edges = Edge::all().into_iter();
+    let mut all: Vec<_> = edges.map(|e| (format!("{e:?}"), e.text())).collect();
     for labels in LabelType::ALL {
         let name = format!("class weights of {labels:?}");
         all.push((name, crate::gpu::class_weight::compose(labels)));
@@ -548,7 +552,6 @@ fn the_words_of_the_status_are_the_shaders() {
     let text = compose(&v);
     for (name, word) in [
         ("DIVISOR", DIVISOR),
-        ("UPSTREAM", UPSTREAM),
         ("LOSS", LOSS),
         ("TOTAL", TOTAL),
         ("COUNTED_SUM", COUNTED_SUM as usize),

@@ -3,9 +3,19 @@
 //! element by element. The second writes over what the first wrote; where it must not, there is only the second.
 
 use super::access::{bad_weights, chosen, losses as losses_of_pack, unpacked, weight};
-use super::{Part, add_sums, close_sums, maximum, open_sums, tree};
+use super::{Part, add_sums, close_sums, factor, maximum, open_sums, tree};
 use crate::gpu::source::{Losses, PACK, Role, Variant, line};
 use std::fmt::Write;
+
+/// What the derivatives of an element are multiplied by.
+fn weighted(v: &Variant, s: &str) -> String {
+    format!("(w{s} * {})", factor(v, s, "upstream_of(row)"))
+}
+
+/// Whether the row or column of an element matters.
+fn places(v: &Variant, parts: &[Part<'_>]) -> bool {
+    v.row_upstream || parts.iter().any(Part::needs_place)
+}
 
 /// What is said of each loss, in a list.
 fn each(parts: &[Part<'_>], f: &dyn Fn(&Part<'_>) -> String) -> String {
@@ -118,7 +128,7 @@ fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             line!(text, "    if (f.ok{s}) {{");
             let nan = format!("(x{s}.nan && nan_grad{s}(x{s}.e))");
             let d = format!("t{s}.grad");
-            add_sums(text, v, part, &d, &format!("(w{s} * f.f{s})"), &nan);
+            add_sums(text, v, part, &d, &weighted(v, s), &nan);
             line!(text, "    }}");
         }
     }
@@ -136,7 +146,7 @@ fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
          for (var k = i; k < min(i + PACK, mine.n); k++) {{\n        \
          let in = load_inputs(k);"
     );
-    let place = match parts.iter().any(Part::needs_place) {
+    let place = match places(v, parts) {
         true => {
             line!(text, "        let at = place(k);");
             "at.x, at.y"
@@ -185,7 +195,7 @@ fn plain(text: &mut String, v: &Variant, part: &Part<'_>) {
     open_sums(text, v);
     if v.gradient {
         let d = format!("t{s}.grad");
-        add_sums(text, v, part, &d, &format!("(w{s} * f.f{s})"), "false");
+        add_sums(text, v, part, &d, &weighted(v, s), "false");
     }
     line!(
         text,
@@ -247,7 +257,7 @@ fn count_pack(text: &mut String, v: &Variant) {
 /// The losses and gradients of the elements of pack `u`.
 fn visit_pack(text: &mut String, v: &Variant, part: &Part<'_>, u: u32) {
     for k in 0..PACK {
-        let at = match part.needs_place() {
+        let at = match places(v, std::slice::from_ref(part)) {
             true => {
                 line!(text, "    let at{u}_{k} = place(i{u} + {k}u);");
                 format!("at{u}_{k}.x, at{u}_{k}.y")

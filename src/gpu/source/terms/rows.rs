@@ -1,7 +1,7 @@
 //! What losses of rows have to say, put together for the skeletons: statistics, losses and gradients of all of them.
 
 use super::access::{bad_weights, weight};
-use super::{Part, add_sums, all_fields, all2_fields, close_sums, maximum, open_sums};
+use super::{Part, add_sums, all_fields, all2_fields, close_sums, factor, maximum, open_sums};
 use crate::gpu::source::{Losses, PACK, Variant, line};
 use crate::layout::TargetLayout;
 use crate::loss::Family;
@@ -273,7 +273,7 @@ pub(super) fn merging(
 }
 
 /// What a row is to each loss that looks at rows: target, weight, and the input at the target's column.
-pub(super) fn contexts(text: &mut String, parts: &[Part<'_>]) {
+pub(super) fn contexts(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let rows: Vec<_> = parts.iter().filter(|p| !p.elementwise()).collect();
     for part in &rows {
         let (s, term, info) = (&part.s, part.term, part.info);
@@ -335,14 +335,18 @@ pub(super) fn contexts(text: &mut String, parts: &[Part<'_>]) {
         let all: Vec<_> = rows.iter().map(|p| f(&p.s)).collect();
         all.join(", ")
     };
+    let (field, value) = match v.row_upstream {
+        true => (", upstream: f32", ", upstream_of(row)"),
+        false => ("", ""),
+    };
     line!(
         text,
-        "struct Contexts {{ {} }}",
+        "struct Contexts {{ {}{field} }}",
         each(&|s| format!("c{s}: Context{s}"))
     );
     line!(
         text,
-        "fn context_of(row: u32) -> Contexts {{\n    return Contexts({});\n}}",
+        "fn context_of(row: u32) -> Contexts {{\n    return Contexts({}{value});\n}}",
         each(&|s| format!("context{s}(row)"))
     );
 }
@@ -556,7 +560,7 @@ fn kept_losses(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
 
 /// What the gradients of a row have in common: whether there are any, whether all are NaN, what they are multiplied by,
 /// and what a loss that says so makes of its statistics.
-fn ready(text: &mut String, parts: &[Part<'_>]) {
+fn ready(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     let fields = |p: &Part<'_>| {
         let own = if p.ready() {
             format!(", y{0}: Ready{0}", p.s)
@@ -574,7 +578,7 @@ fn ready(text: &mut String, parts: &[Part<'_>]) {
     let value = |p: &Part<'_>| {
         let s = &p.s;
         if p.elementwise() {
-            return format!("f.ok{s}, false, f.f{s}");
+            return format!("f.ok{s}, false, {}", factor(v, s, "x.upstream"));
         }
         let (_, stats) = p.stats();
         let own = if p.ready() {
@@ -585,7 +589,8 @@ fn ready(text: &mut String, parts: &[Part<'_>]) {
         format!(
             "f.ok{s} && x.c{s}.label < LABEL_BAD, \
              x.c{s}.odd != 0u || row_special{s}(x.c{s}.r, {stats}) == SPECIAL_NAN, \
-             bitcast<f32>(x.c{s}.w) * f.f{s}{own}"
+             bitcast<f32>(x.c{s}.w) * {}{own}",
+            factor(v, s, "x.upstream")
         )
     };
     let all: Vec<_> = parts.iter().map(value).collect();
@@ -594,7 +599,7 @@ fn ready(text: &mut String, parts: &[Part<'_>]) {
 
 /// The gradient at one element, of all losses together.
 pub(super) fn row_gradients(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
-    ready(text, parts);
+    ready(text, v, parts);
     line!(
         text,
         "fn all_grad(in: Inputs, i: u32, row_here: u32, col_here: u32, x: RowContext, s: All, s2: All2, y: Common) -> GradBits {{"
