@@ -70,7 +70,7 @@ fn main() {
 }
 
 fn draw(device: &str, all: &[Line]) -> Result<(), Box<dyn std::error::Error>> {
-    let font = include_bytes!("../src/cli/plot/OpenSans.ttf");
+    let font = include_bytes!("../src/plot/OpenSans.ttf");
     register_font("sans-serif", FontStyle::Normal, font).map_err(|_| "the font")?;
     let root = SVGBackend::new(FILE, (960, 360)).into_drawing_area();
     root.fill(&WHITE)?;

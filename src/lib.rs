@@ -5,7 +5,8 @@
 //!   [bound](gpu::Plan::bind) once and [recorded](gpu::Bound::encode) in every step.
 //! - [`reference`](mod@reference) is the same on the CPU in f64, as plainly as it can be written.
 //! - [`loss`](mod@loss) holds the losses, one struct of options each; [`loss::all`] is the registry.
-//! - [`verify`] holds a device against the reference, and with the feature `cli` `bench` its speed against a copy's.
+//! - [`verify`] holds a device against the reference, and with the feature `cli` `bench` its speed against a copy's; `report` and
+//!   `plot` make text and pictures of metrics.
 //!
 //! ```
 //! use wgloss::{Batch, Gpu, Huber, reference};
@@ -21,7 +22,7 @@
 //! ```
 //!
 //! Features: a backend of wgpu each (`vulkan`, `metal`, `dx12`, `webgpu`; not by default `gles`), and `cli`, the command
-//! line.
+//! line, with reports and pictures.
 
 mod batch;
 #[cfg(feature = "cli")]
@@ -35,7 +36,11 @@ pub mod gpu;
 mod layout;
 pub mod loss;
 pub mod metric;
+#[cfg(feature = "cli")]
+pub mod plot;
 pub mod reference;
+#[cfg(feature = "cli")]
+pub mod report;
 mod tensor;
 pub mod verify;
 

@@ -1,10 +1,14 @@
-"""Logits and labels of a real classifier: multinomial logistic regression on 8x8 digits.
+"""The 8x8 digits of scikit-learn, and logits and labels of a real classifier: multinomial logistic regression on them.
 
     pip install -r tests/golden/requirements.txt
     python examples/data/make_digits.py
 
-Fits scikit-learn's LogisticRegression on three quarters of its `digits` data set and writes,
-for the remaining quarter, beside itself:
+Writes scikit-learn's `digits` data set, all of it in its own order, beside itself; examples are trained on it:
+
+    digits.npy          u8 [1797, 64]  pixels from 0 to 16
+    digits_targets.npy  u8 [1797]      the digits
+
+Fits scikit-learn's LogisticRegression on three quarters of it and writes, for the remaining quarter:
 
     digits_logits.npy   f32 [n, 10]   decision_function
     digits_labels.npy   i64 [n]       the true digits
@@ -28,6 +32,8 @@ SEED = 0
 
 def main():
     images, digits = load_digits(return_X_y=True)
+    np.save(HERE / "digits.npy", images.astype(np.uint8))
+    np.save(HERE / "digits_targets.npy", digits.astype(np.uint8))
     images = images / 16.0  # the pixels are 0..16
     train_x, test_x, train_y, test_y = train_test_split(
         images, digits, test_size=0.25, random_state=SEED, stratify=digits)

@@ -1,8 +1,6 @@
 //! `wgloss metrics`.
 
 mod json;
-mod plot;
-mod report;
 
 pub use json::{binary, multiclass, multilabel, regression};
 
@@ -18,6 +16,8 @@ use crate::metric::{
     Binary, BinaryFigures, InputKind, Multiclass, MulticlassFigures, Multilabel, MultilabelFigures,
     Regression, RegressionFigures, Samples, Task,
 };
+use crate::plot::Picture;
+use crate::{plot, report};
 use serde_json::Value;
 
 /// What came out.
@@ -27,6 +27,25 @@ enum Figures {
     Multiclass(MulticlassFigures),
     Multilabel(MultilabelFigures),
     Regression(RegressionFigures),
+}
+
+/// The report for people.
+fn text(figures: &Figures, names: &[String]) -> String {
+    match figures {
+        Figures::Binary(f, asked) => report::binary(f, asked, names),
+        Figures::Multiclass(f) => report::multiclass(f, names),
+        Figures::Multilabel(f) => report::multilabel(f, names),
+        Figures::Regression(f) => report::regression(f),
+    }
+}
+
+fn pictures(figures: &Figures, names: &[String]) -> Vec<Picture> {
+    match figures {
+        Figures::Binary(f, asked) => plot::binary(f, asked, names),
+        Figures::Multiclass(f) => plot::multiclass(f, names),
+        Figures::Multilabel(f) => plot::multilabel(f, names),
+        Figures::Regression(_) => Vec::new(),
+    }
 }
 
 /// Works out the metrics of arrays in files.
@@ -162,15 +181,15 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
         object.insert("device".into(), device.name().into());
     }
     let pictures = match &args.plot {
-        Some(_) => super::plot::files(&plot::pictures(&figures, &args.class_names))?,
+        Some(_) => super::plot::metric_files(&pictures(&figures, &args.class_names))?,
         None => Vec::new(),
     };
     match args.json {
         true => print::json(&value)?,
-        false => print::out(&report::text(
-            &figures,
-            &args.class_names,
-            &super::loss::device_line(&device),
+        false => print::out(&format!(
+            "{}\n\n{}",
+            super::loss::device_line(&device),
+            text(&figures, &args.class_names)
         ))?,
     }
     match &args.plot {

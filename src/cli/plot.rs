@@ -1,15 +1,14 @@
 //! `wgloss plot`: losses and their derivatives as pictures.
 
-pub(super) mod canvas;
 mod curves;
 mod draw;
-mod png;
 
 use super::args::PlotArgs;
 use super::error::Failure;
 use super::files::{FileError, Outputs, one_line};
 use super::print;
 use super::verify::select;
+use crate::plot::canvas;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -35,14 +34,41 @@ pub fn run(args: &PlotArgs) -> Result<(), Failure> {
 pub(super) type Drawing = (String, &'static str, Vec<u8>);
 
 /// Draws every scene as SVG and as PNG.
-pub(super) fn files<S: canvas::Scene>(scenes: &[S]) -> Result<Vec<Drawing>, Failure> {
-    let mut files = Vec::new();
-    for scene in scenes {
-        let name = scene.name().to_string();
-        files.push((name.clone(), ".svg", canvas::svg(scene)?.into_bytes()));
-        files.push((name, ".png", canvas::png(scene)?));
-    }
-    Ok(files)
+fn files(pictures: &[curves::Picture]) -> Result<Vec<Drawing>, Failure> {
+    let drawn = pictures.iter().map(|p| {
+        let fail = |e| failure(&p.name, e);
+        let svg = canvas::svg(p).map_err(fail)?;
+        Ok(both(&p.name, svg, canvas::png(p).map_err(fail)?))
+    });
+    Ok(drawn.collect::<Result<Vec<_>, Failure>>()?.concat())
+}
+
+/// Draws every picture of metrics as SVG and as PNG.
+pub(super) fn metric_files(pictures: &[crate::plot::Picture]) -> Result<Vec<Drawing>, Failure> {
+    let drawn = pictures.iter().map(|p| {
+        let fail = |e| failure(p.name(), e);
+        Ok(both(
+            p.name(),
+            p.svg().map_err(fail)?,
+            p.png().map_err(fail)?,
+        ))
+    });
+    Ok(drawn.collect::<Result<Vec<_>, Failure>>()?.concat())
+}
+
+fn both(name: &str, svg: String, png: Vec<u8>) -> [Drawing; 2] {
+    [
+        (name.to_string(), ".svg", svg.into_bytes()),
+        (name.to_string(), ".png", png),
+    ]
+}
+
+fn failure(name: &str, reason: io::Error) -> Failure {
+    Failure::File(FileError::Io {
+        file: name.to_string(),
+        action: "draw the picture",
+        reason,
+    })
 }
 
 /// Writes pictures into `dir`, which is made if it is not there, together with what is in `outputs` already.

@@ -1,6 +1,7 @@
 //! The command line, run as a program.
 
 #![cfg(feature = "cli")]
+#![allow(clippy::duplicate_mod, reason = "each example brings what all share")]
 
 mod arrays;
 mod bench;
@@ -8,6 +9,7 @@ mod combined;
 mod custom;
 mod devices;
 mod errors;
+mod examples;
 mod files;
 mod files_hostile;
 mod files_support;

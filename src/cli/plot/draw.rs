@@ -1,7 +1,7 @@
 //! Draws a picture of losses: two panels, of the losses and of their derivatives.
 
-use super::canvas::{Area, COLOURS, Drawn, FAINT, GRID, INK, Scene, letters, number, stroke};
 use super::curves::{Curve, Picture, Point};
+use crate::plot::canvas::{self, Area, COLOURS, Drawn, FAINT, INK, Sample, Scene, letters, stroke};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
@@ -43,7 +43,7 @@ fn draw<B: DrawingBackend>(root: &Area<B>, k: f64, picture: &Picture) -> Drawn<B
     panel(&right, k, &by, picture, |p| p.slope)
 }
 
-/// A sample of each colour and of each kind of line with its name, in as many lines as it takes. Returns where it ends.
+/// A sample of each colour and of each kind of line with its name. Returns where it ends.
 fn legend<B: DrawingBackend>(
     root: &Area<B>,
     k: f64,
@@ -54,7 +54,7 @@ fn legend<B: DrawingBackend>(
     let colours = picture.colours.iter().enumerate().map(|(i, label)| {
         let curve = picture.curves.iter().find(|c| c.colour == Some(i));
         let line = if own { curve.map_or(0, |c| c.line) } else { 0 };
-        (label, colour(Some(i)), line)
+        (label.as_str(), colour(Some(i)), Sample::Line(line))
     });
     // Kinds of lines in the colour of all curves, or in none.
     let plain = match picture.colours.is_empty() {
@@ -62,25 +62,9 @@ fn legend<B: DrawingBackend>(
         false => FAINT,
     };
     let lines = picture.lines.iter().enumerate();
-    let lines = lines.map(|(i, label)| (label, plain, i));
-    let style = letters(14.0, k, &INK);
-    let (mut x, mut y) = (18.0, 48.0);
-    let mut any = false;
-    for (label, colour, line) in colours.chain(lines) {
-        let (width, _) = root.estimate_text_size(label, &style)?;
-        // Room for another font than the one measured.
-        let width = 1.2 * f64::from(width) / k;
-        if any && x + 40.0 + width > f64::from(SIZE.0) - 18.0 {
-            (x, y) = (18.0, y + 22.0);
-        }
-        any = true;
-        let at = |x: f64| ((x * k).round() as i32, ((y + 5.5) * k).round() as i32);
-        stroke(root, k, vec![at(x), at(x + 32.0)], colour, line)?;
-        let start = (((x + 40.0) * k).round() as i32, (y * k).round() as i32);
-        root.draw_text(label, &style, start)?;
-        x += 40.0 + width + 16.0;
-    }
-    Ok(if any { y + 26.0 } else { y })
+    let lines = lines.map(|(i, label)| (label.as_str(), plain, Sample::Line(i)));
+    let entries: Vec<_> = colours.chain(lines).collect();
+    canvas::legend(root, k, SIZE.0, &entries)
 }
 
 fn colour(which: Option<usize>) -> RGBColor {
@@ -96,29 +80,9 @@ fn panel<B: DrawingBackend>(
     value: fn(&Point) -> f64,
 ) -> Drawn<B> {
     let dots = |units: f64| (units * k).round() as u32;
-    let style = |size: f64, colour: &RGBColor| letters(size, k, colour);
     let across = picture.range.0..picture.range.1;
     let up = upright(&picture.curves, value);
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(dots(8.0))
-        .margin_right(dots(18.0))
-        .caption(caption, style(15.0, &INK))
-        .x_label_area_size(dots(24.0))
-        .y_label_area_size(dots(48.0))
-        .build_cartesian_2d(across, up.clone())?;
-    let number = |v: &f64| number(*v);
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID.stroke_width(dots(1.0)))
-        .axis_style(FAINT.stroke_width(dots(1.0)))
-        .label_style(style(13.0, &INK))
-        .x_labels(8)
-        .y_labels(8)
-        .x_label_formatter(&number)
-        .y_label_formatter(&number)
-        .set_all_tick_mark_size(dots(4.0))
-        .draw()?;
+    let chart = canvas::axes(area, k, Some(caption), across, up.clone())?;
     // The line through 0, where it is not the edge.
     let plane = chart.plotting_area();
     let sides = plane.get_x_range();

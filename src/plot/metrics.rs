@@ -1,11 +1,9 @@
 //! Metrics as pictures: the confusion matrix, curves, and how good probabilities are.
 
-use super::Figures;
-use crate::cli::plot::canvas::{
-    Area, COLOURS, Drawn, FAINT, GRID, INK, Scene, letters, number, stroke,
-};
+use super::canvas::{Area, COLOURS, Drawn, FAINT, GRID, INK, Scene, letters, number, stroke};
 use crate::metric::{
-    CALIBRATION_BINS, CalibrationBin, Cells, ConfusionMatrix, Normalize, OperatingPoint, Ranking,
+    Binary, BinaryFigures, CALIBRATION_BINS, CalibrationBin, Cells, ConfusionMatrix,
+    MulticlassFigures, MultilabelFigures, Normalize, OperatingPoint, Ranking,
 };
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -22,7 +20,8 @@ const NUMBERED: usize = 12;
 const NAMED: usize = 40;
 
 /// One picture.
-pub struct Picture {
+#[derive(Debug, Clone)]
+pub struct Drawing {
     name: &'static str,
     title: String,
     across: &'static str,
@@ -30,6 +29,7 @@ pub struct Picture {
     what: What,
 }
 
+#[derive(Debug, Clone)]
 enum What {
     Matrix {
         matrix: ConfusionMatrix,
@@ -44,88 +44,95 @@ enum What {
     Reliability(Vec<CalibrationBin>),
 }
 
+#[derive(Debug, Clone)]
 struct Curve {
     label: String,
     points: Vec<(f64, f64)>,
 }
 
+#[derive(Debug, Clone)]
 struct Mark {
     label: String,
     at: (f64, f64),
 }
 
-/// The pictures of figures, with names for classes or labels, where there are any.
-pub fn pictures(figures: &Figures, names: &[String]) -> Vec<Picture> {
-    let named = |i: usize| names.get(i).cloned().unwrap_or_else(|| i.to_string());
-    let matrix = |m: &ConfusionMatrix, accuracy: Option<f64>| {
-        let share = accuracy.map_or(String::new(), |a| format!(", accuracy {a:.4}"));
-        Picture {
-            name: "confusion_matrix",
-            title: format!("Confusion matrix{share}"),
-            across: "predicted",
-            up: "truth",
-            what: What::Matrix {
-                matrix: m.clone(),
-                names: (0..m.classes()).map(named).collect(),
-            },
-        }
-    };
-    let reliability = |bins: &Option<Vec<CalibrationBin>>, ece: Option<f64>| {
-        let bins = bins.clone()?;
-        let ece = ece.map_or(String::new(), |e| format!(", ECE {e:.4}"));
-        Some(Picture {
-            name: "reliability",
-            title: format!("Reliability{ece}"),
-            across: "mean probability in a bin",
-            up: "fraction of positives",
-            what: What::Reliability(bins),
-        })
-    };
-    match figures {
-        Figures::Binary(f, asked) => {
-            let mut all = vec![matrix(&f.confusion_matrix, f.accuracy)];
-            if let Some(ranking) = &f.ranking {
-                let one = [(String::new(), ranking, f.roc_auc, f.average_precision)];
-                let points = &f.operating_points;
-                let marks = [
-                    ("highest F1".to_string(), points.max_f1),
-                    (format!("recall ≥ {}", asked.recall), points.recall_at),
-                    (
-                        format!("precision ≥ {}", asked.precision),
-                        points.precision_at,
-                    ),
-                ];
-                all.extend(curves(&one, &marks));
-            }
-            all.extend(reliability(&f.calibration, f.ece));
-            all
-        }
-        Figures::Multiclass(f) => {
-            let mut all = vec![matrix(&f.confusion_matrix, f.accuracy)];
-            let classes = f.per_class.iter().enumerate();
-            let ranked = classes
-                .filter_map(|(c, of)| Some((named(c), of.ranking.as_ref()?, of.roc_auc)))
-                .map(|(name, ranking, auc)| (name, ranking, auc, ranking.average_precision()));
-            all.extend(curves(&ranked.collect::<Vec<_>>(), &[]));
-            all.extend(reliability(&f.calibration, f.ece));
-            all
-        }
-        Figures::Multilabel(f) => {
-            let labels = f.per_label.iter().enumerate();
-            let ranked = labels.filter_map(|(l, of)| {
-                let ranking = of.ranking.as_ref()?;
-                Some((named(l), ranking, of.roc_auc, of.average_precision))
-            });
-            curves(&ranked.collect::<Vec<_>>(), &[])
-        }
-        Figures::Regression(_) => Vec::new(),
+/// What a class or label is called.
+fn named(names: &[String], i: usize) -> String {
+    names.get(i).cloned().unwrap_or_else(|| i.to_string())
+}
+
+fn matrix(m: &ConfusionMatrix, accuracy: Option<f64>, names: &[String]) -> Drawing {
+    let share = accuracy.map_or(String::new(), |a| format!(", accuracy {a:.4}"));
+    Drawing {
+        name: "confusion_matrix",
+        title: format!("Confusion matrix{share}"),
+        across: "predicted",
+        up: "truth",
+        what: What::Matrix {
+            matrix: m.clone(),
+            names: (0..m.classes()).map(|c| named(names, c)).collect(),
+        },
     }
+}
+
+fn reliability(bins: &Option<Vec<CalibrationBin>>, ece: Option<f64>) -> Option<Drawing> {
+    let bins = bins.clone()?;
+    let ece = ece.map_or(String::new(), |e| format!(", ECE {e:.4}"));
+    Some(Drawing {
+        name: "reliability",
+        title: format!("Reliability{ece}"),
+        across: "mean probability in a bin",
+        up: "fraction of positives",
+        what: What::Reliability(bins),
+    })
+}
+
+/// The pictures of two classes.
+pub fn binary(f: &BinaryFigures, asked: &Binary, names: &[String]) -> Vec<Drawing> {
+    let mut all = vec![matrix(&f.confusion_matrix, f.accuracy, names)];
+    if let Some(ranking) = &f.ranking {
+        let one = [(String::new(), ranking, f.roc_auc, f.average_precision)];
+        let points = &f.operating_points;
+        let marks = [
+            ("highest F1".to_string(), points.max_f1),
+            (format!("recall ≥ {}", asked.recall), points.recall_at),
+            (
+                format!("precision ≥ {}", asked.precision),
+                points.precision_at,
+            ),
+        ];
+        all.extend(curves(&one, &marks));
+    }
+    all.extend(reliability(&f.calibration, f.ece));
+    all
+}
+
+/// The pictures of several classes.
+pub fn multiclass(f: &MulticlassFigures, names: &[String]) -> Vec<Drawing> {
+    let mut all = vec![matrix(&f.confusion_matrix, f.accuracy, names)];
+    let classes = f.per_class.iter().enumerate();
+    let ranked = classes
+        .filter_map(|(c, of)| Some((named(names, c), of.ranking.as_ref()?, of.roc_auc)))
+        .map(|(name, ranking, auc)| (name, ranking, auc, ranking.average_precision()));
+    all.extend(curves(&ranked.collect::<Vec<_>>(), &[]));
+    all.extend(reliability(&f.calibration, f.ece));
+    all
+}
+
+/// The curves of several labels.
+pub fn multilabel(f: &MultilabelFigures, names: &[String]) -> Vec<Drawing> {
+    let labels = f.per_label.iter().enumerate();
+    let ranked = labels.filter_map(|(l, of)| {
+        let ranking = of.ranking.as_ref()?;
+        Some((named(names, l), ranking, of.roc_auc, of.average_precision))
+    });
+    curves(&ranked.collect::<Vec<_>>(), &[])
 }
 
 type Ranked<'a> = (String, &'a Ranking, Option<f64>, Option<f64>);
 
 /// The ROC and the precision-recall curves of those that have both kinds of samples; operating points where there is one.
-fn curves(of: &[Ranked<'_>], marks: &[(String, Option<OperatingPoint>)]) -> Vec<Picture> {
+fn curves(of: &[Ranked<'_>], marks: &[(String, Option<OperatingPoint>)]) -> Vec<Drawing> {
     let defined: Vec<_> = of.iter().filter(|r| r.2.is_some()).take(CURVES).collect();
     if defined.is_empty() {
         return Vec::new();
@@ -176,7 +183,7 @@ fn curves(of: &[Ranked<'_>], marks: &[(String, Option<OperatingPoint>)]) -> Vec<
         there.collect()
     };
     vec![
-        Picture {
+        Drawing {
             name: "roc",
             title: format!("ROC{more}"),
             across: "false positive rate",
@@ -187,7 +194,7 @@ fn curves(of: &[Ranked<'_>], marks: &[(String, Option<OperatingPoint>)]) -> Vec<
                 marks: mark(|p, r| (r.false_positive_rate(p), p.recall)),
             },
         },
-        Picture {
+        Drawing {
             name: "precision_recall",
             title: format!("Precision and recall{more}"),
             across: "recall",
@@ -204,7 +211,7 @@ fn curves(of: &[Ranked<'_>], marks: &[(String, Option<OperatingPoint>)]) -> Vec<
     ]
 }
 
-impl Scene for Picture {
+impl Scene for Drawing {
     fn name(&self) -> &str {
         self.name
     }

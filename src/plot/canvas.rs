@@ -1,12 +1,12 @@
 //! What pictures have in common: how a scene becomes an SVG and a PNG, letters, colours, and kinds of lines.
 
 use super::png::encode;
-use crate::cli::error::Failure;
-use crate::cli::files::FileError;
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, TextStyle, register_font};
 use std::io;
+use std::ops::Range;
 
 /// How many dots are drawn a unit.
 const SCALE: u32 = 4;
@@ -31,6 +31,8 @@ pub const COLOURS: [RGBColor; 9] = [
 ];
 /// Dash and gap of kinds of lines; the first is solid.
 pub const DASHES: [(f64, f64); 5] = [(0.0, 0.0), (9.0, 4.0), (2.5, 3.0), (16.0, 5.0), (6.0, 2.5)];
+/// Radius of a dot.
+pub const DOT: f64 = 3.0;
 pub const INK: RGBColor = RGBColor(40, 40, 40);
 pub const FAINT: RGBColor = RGBColor(110, 110, 110);
 pub const GRID: RGBColor = RGBColor(228, 228, 228);
@@ -59,13 +61,13 @@ fn paint<S: Scene, B: DrawingBackend>(scene: &S, root: &Area<B>) -> Drawn<B> {
 }
 
 /// The scene as an SVG.
-pub fn svg<S: Scene>(scene: &S) -> Result<String, Failure> {
+pub fn svg<S: Scene>(scene: &S) -> io::Result<String> {
     let size = scene.size();
     let (width, height) = (size.0 * SCALE, size.1 * SCALE);
     let mut text = String::new();
     {
         let root = SVGBackend::with_string(&mut text, (width, height)).into_drawing_area();
-        paint(scene, &root).map_err(|e| failure(scene, e))?;
+        paint(scene, &root).map_err(failure)?;
     }
     // Coordinates are whole numbers, so it is drawn large and shown small.
     let drawn = format!("width=\"{width}\" height=\"{height}\"");
@@ -74,24 +76,20 @@ pub fn svg<S: Scene>(scene: &S) -> Result<String, Failure> {
 }
 
 /// The scene as a PNG.
-pub fn png<S: Scene>(scene: &S) -> Result<Vec<u8>, Failure> {
+pub fn png<S: Scene>(scene: &S) -> io::Result<Vec<u8>> {
     let size = scene.size();
     let (width, height) = (size.0 * SCALE, size.1 * SCALE);
     let mut fine = vec![0; 3 * (width * height) as usize];
     {
         let root = BitMapBackend::with_buffer(&mut fine, (width, height)).into_drawing_area();
-        paint(scene, &root).map_err(|e| failure(scene, e))?;
+        paint(scene, &root).map_err(failure)?;
     }
     let width = (width / DOTS) as usize;
-    encode(width, &coarser(&fine, width)).map_err(|e| failure(scene, e))
+    encode(width, &coarser(&fine, width))
 }
 
-fn failure<S: Scene>(scene: &S, reason: impl std::fmt::Display) -> Failure {
-    Failure::File(FileError::Io {
-        file: scene.name().to_string(),
-        action: "draw the picture",
-        reason: io::Error::other(reason.to_string()),
-    })
+fn failure(reason: impl std::fmt::Display) -> io::Error {
+    io::Error::other(reason.to_string())
 }
 
 /// Letters of `size` units.
@@ -168,6 +166,87 @@ fn unturned(points: &[(i32, i32)]) -> Vec<Vec<(i32, i32)>> {
         }
     }
     parts
+}
+
+/// What stands for a series in a legend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample {
+    /// A line of a kind.
+    Line(usize),
+    /// A dot.
+    Dot,
+}
+
+/// A sample of each colour and kind with its label, below the title of a picture that is `across` units wide, in as many lines as it
+/// takes. Returns where it ends.
+pub fn legend<B: DrawingBackend>(
+    root: &Area<B>,
+    k: f64,
+    across: u32,
+    entries: &[(&str, RGBColor, Sample)],
+) -> Result<f64, DrawingAreaErrorKind<B::ErrorType>> {
+    let style = letters(14.0, k, &INK);
+    let (mut x, mut y) = (18.0, 48.0);
+    let mut any = false;
+    for (label, colour, sample) in entries {
+        let (width, _) = root.estimate_text_size(label, &style)?;
+        // Room for another font than the one measured.
+        let width = 1.2 * f64::from(width) / k;
+        if any && x + 40.0 + width > f64::from(across) - 18.0 {
+            (x, y) = (18.0, y + 22.0);
+        }
+        any = true;
+        let at = |x: f64| ((x * k).round() as i32, ((y + 5.5) * k).round() as i32);
+        match sample {
+            Sample::Line(line) => stroke(root, k, vec![at(x), at(x + 32.0)], *colour, *line)?,
+            Sample::Dot => {
+                let size = (DOT * k).round() as u32;
+                root.draw(&Circle::new(at(x + 16.0), size, colour.filled()))?;
+            }
+        }
+        let start = (((x + 40.0) * k).round() as i32, (y * k).round() as i32);
+        root.draw_text(label, &style, start)?;
+        x += 40.0 + width + 16.0;
+    }
+    Ok(if any { y + 26.0 } else { y })
+}
+
+/// A plane with its grid and the numbers along its sides.
+pub type Chart2d<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Axes with a caption above, where there is one.
+pub fn axes<'a, B: DrawingBackend>(
+    area: &'a Area<B>,
+    k: f64,
+    caption: Option<&str>,
+    across: Range<f64>,
+    up: Range<f64>,
+) -> Result<Chart2d<'a, B>, DrawingAreaErrorKind<B::ErrorType>> {
+    let dots = |units: f64| (units * k).round() as u32;
+    let mut builder = ChartBuilder::on(area);
+    builder
+        .margin_left(dots(8.0))
+        .margin_right(dots(18.0))
+        .x_label_area_size(dots(24.0))
+        .y_label_area_size(dots(48.0));
+    if let Some(caption) = caption {
+        builder.caption(caption, letters(15.0, k, &INK));
+    }
+    let mut chart = builder.build_cartesian_2d(across, up)?;
+    let number = |v: &f64| number(*v);
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID.stroke_width(dots(1.0)))
+        .axis_style(FAINT.stroke_width(dots(1.0)))
+        .label_style(letters(13.0, k, &INK))
+        .x_labels(8)
+        .y_labels(8)
+        .x_label_formatter(&number)
+        .y_label_formatter(&number)
+        .set_all_tick_mark_size(dots(4.0))
+        .draw()?;
+    Ok(chart)
 }
 
 /// The pieces of a line that are drawn.

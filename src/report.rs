@@ -1,6 +1,16 @@
-//! Metrics for people: one block for all samples, then tables.
+//! Metrics as text for people: one block for all samples, then tables.
+//!
+//! ```
+//! use wgloss::metric::{Binary, InputKind, Samples};
+//!
+//! # fn main() -> wgloss::Result<()> {
+//! let samples = Samples::new([5], &[2.1f32, -0.3, 0.4, 1.7, -2.2]).labels(&[1i64, 0, 0, 1, 1]);
+//! let asked = Binary { input: InputKind::Logits, ..Default::default() };
+//! let text = wgloss::report::binary(&asked.figures(&samples)?, &asked, &[]);
+//! assert!(text.contains("\nrecall             0.6667\n"));
+//! # Ok(()) }
+//! ```
 
-use super::Figures;
 use crate::metric::{
     Binary, BinaryFigures, Cells, ConfusionMatrix, MulticlassFigures, MultilabelFigures,
     OperatingPoint, RegressionFigures, Scores, Undefined,
@@ -9,19 +19,35 @@ use crate::metric::{
 /// Up to so many classes the confusion matrix is printed; a wider one is no longer read.
 const MATRIX: usize = 20;
 
-/// The report, with names for classes or labels where there are any.
-pub fn text(figures: &Figures, names: &[String], device: &str) -> String {
-    let named = |i: usize| names.get(i).cloned().unwrap_or_else(|| i.to_string());
-    let named: &Named<'_> = &named;
-    let mut blocks = match figures {
-        Figures::Binary(f, asked) => binary(f, asked, named),
-        Figures::Multiclass(f) => multiclass(f, named),
-        Figures::Multilabel(f) => multilabel(f, named),
-        Figures::Regression(f) => regression(f),
-    };
-    blocks.insert(0, device.to_string());
+fn join(mut blocks: Vec<String>) -> String {
     blocks.retain(|b| !b.is_empty());
     blocks.join("\n\n")
+}
+
+/// The report of two classes, with the operating points that were asked for. `names` are of the two classes; their numbers where
+/// there are none.
+pub fn binary(figures: &BinaryFigures, asked: &Binary, names: &[String]) -> String {
+    join(two_classes(figures, asked, &|i| name(names, i)))
+}
+
+/// The report of several classes: precision, recall, F1, support and, where scores are in order, ROC AUC of each, their averages, and the
+/// confusion matrix of up to 20. `names` are of the classes; their numbers where there are none.
+pub fn multiclass(figures: &MulticlassFigures, names: &[String]) -> String {
+    join(classes(figures, &|i| name(names, i)))
+}
+
+/// The report of several labels. `names` are of the labels; their numbers where there are none.
+pub fn multilabel(figures: &MultilabelFigures, names: &[String]) -> String {
+    join(labels(figures, &|i| name(names, i)))
+}
+
+/// The report of predicted numbers.
+pub fn regression(figures: &RegressionFigures) -> String {
+    join(numbers(figures))
+}
+
+fn name(names: &[String], i: usize) -> String {
+    names.get(i).cloned().unwrap_or_else(|| i.to_string())
 }
 
 /// What a class is called.
@@ -128,7 +154,7 @@ fn scores(name: &str, s: &Scores) -> Vec<String> {
     ]
 }
 
-fn binary(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<String> {
+fn two_classes(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<String> {
     let mut about = vec![("samples", mass(f.n)), ("positive", mass(f.positives))];
     if let Some(threshold) = f.threshold {
         about.push(("threshold", threshold.to_string()));
@@ -185,7 +211,7 @@ fn binary(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<String> {
     ]
 }
 
-fn multiclass(f: &MulticlassFigures, named: &Named<'_>) -> Vec<String> {
+fn classes(f: &MulticlassFigures, named: &Named<'_>) -> Vec<String> {
     let ranked = f.per_class.iter().any(|c| c.roc_auc.is_some());
     let mut rows = vec![words(&["class", "precision", "recall", "F1", "support"])];
     for (c, of) in f.per_class.iter().enumerate() {
@@ -234,7 +260,7 @@ fn multiclass(f: &MulticlassFigures, named: &Named<'_>) -> Vec<String> {
     ]
 }
 
-fn multilabel(f: &MultilabelFigures, named: &Named<'_>) -> Vec<String> {
+fn labels(f: &MultilabelFigures, named: &Named<'_>) -> Vec<String> {
     let head = [
         "label",
         "precision",
@@ -275,7 +301,7 @@ fn multilabel(f: &MultilabelFigures, named: &Named<'_>) -> Vec<String> {
     ]
 }
 
-fn regression(f: &RegressionFigures) -> Vec<String> {
+fn numbers(f: &RegressionFigures) -> Vec<String> {
     let all = [
         ("MSE", f.mse),
         ("RMSE", f.rmse),
