@@ -127,18 +127,6 @@ fn tanh_fine(x: f32) -> f32 {
     return select(t, -t, x < 0.0);
 }
 
-// pow as WGSL has it, but that the exponents which losses have most are products, which cost little where a driver takes as long
-// for a power as for all the rest of a loss, and have negative bases too.
-fn pow_or_product(x: f32, y: f32) -> f32 {
-    if (y == 1.0) {
-        return x;
-    }
-    if (y == 2.0) {
-        return x * x;
-    }
-    return pow(x, y);
-}
-
 // x^y for y >= 0, with 0^0 = 1; of a negative x only where y is whole, else NaN. Relative error
 // (|y·log x|·(5 + 4) + 6 + 4)u; but for y = 1 never below the smallest normal number for x other than 0, so that an infinity it
 // meets stays one.
@@ -171,4 +159,16 @@ fn power(x: f32, y: f32) -> f32 {
     // Odd, for a whole y; above 2^24 all are even.
     let odd = y < 16777216.0 && floor(0.5 * y) * 2.0 != y;
     return select(size, -size, odd);
+}
+
+// pow as WGSL has it, but that the exponents which losses have most are products, which cost little where a driver takes as long
+// for a power as for all the rest of a loss, and have negative bases too.
+fn pow_or_product(x: f32, y: f32) -> f32 {
+    if (y == 1.0) {
+        return x;
+    }
+    if (y == 2.0) {
+        return x * x;
+    }
+    return pow(x, y);
 }

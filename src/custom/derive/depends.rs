@@ -198,7 +198,7 @@ fn movers(expression: &Expression, each: &mut dyn FnMut(Handle<Expression>)) {
         | Expression::As {
             expr,
             kind: ScalarKind::Float,
-            convert: Some(_),
+            ..
         } => each(expr),
         Expression::Binary {
             op: Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Modulo,
