@@ -14,6 +14,7 @@ mod in_place;
 mod kernels;
 mod normalizer;
 mod plan;
+mod row_outputs;
 mod scores;
 pub(crate) mod source;
 
@@ -28,6 +29,7 @@ pub use count::{
 pub use in_place::{InPlaceIo, InPlacePlan};
 pub use normalizer::Normalizer;
 pub use plan::{Plan, PlanKind, Tuning};
+pub use row_outputs::{RowOutputsBound, RowOutputsIo, RowOutputsPlan};
 pub use scores::ScoreState;
 
 use crate::error::{Error, Result};
@@ -54,6 +56,8 @@ pub struct Gpu {
     kernels: Arc<Mutex<HashMap<Variant, Kernels<1>>>>,
     /// Those before and after an evaluation.
     edges: Arc<Mutex<HashMap<edges::Edge, Kernels<1>>>>,
+    /// Those of outputs of rows.
+    rows: Arc<Mutex<HashMap<row_outputs::RowKey, Kernels<1>>>>,
     /// Those of scores.
     scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
     /// Those of what is counted.
@@ -290,6 +294,7 @@ impl Gpu {
             plan: None,
             kernels: Arc::default(),
             edges: Arc::default(),
+            rows: Arc::default(),
             scores: Arc::default(),
             counts: Arc::default(),
             bounds: Arc::default(),

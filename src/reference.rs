@@ -1,5 +1,9 @@
 //! Every loss on the CPU in f64, as plainly as it can be written; and how far a GPU may be from that.
 
+mod rows;
+
+pub use rows::{RowOutputs, row_outputs, row_outputs_with_bounds};
+
 use crate::batch::{Batch, ClassWeight, Outcome, Status, Target};
 use crate::bounds::{DIV, TINY, U, slack};
 use crate::class_weight::balanced;

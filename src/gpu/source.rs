@@ -626,7 +626,7 @@ impl TermParams {
 
 pub(super) const NUMERICS: &str = include_str!("../../shaders/common/numerics.wgsl");
 const PIECES: &str = include_str!("../../shaders/common/pieces.wgsl");
-const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
+pub(super) const STORAGE: &str = include_str!("../../shaders/common/storage.wgsl");
 /// What the first words of the work buffer are.
 pub(super) const HEAD_WORDS: &str = include_str!("../../shaders/skeleton/head.wgsl");
 const STATUS: &str = include_str!("../../shaders/skeleton/status.wgsl");

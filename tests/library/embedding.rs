@@ -21,7 +21,7 @@ pub fn bytes(values: &Values<'_>, dtype: DType) -> Vec<u8> {
     }
 }
 
-fn label_bytes(labels: &Labels<'_>) -> Vec<u8> {
+pub fn label_bytes(labels: &Labels<'_>) -> Vec<u8> {
     match labels {
         Labels::I32(v) => bytemuck::cast_slice(v).to_vec(),
         Labels::U32(v) => bytemuck::cast_slice(v).to_vec(),

@@ -18,6 +18,7 @@ mod micro_batches;
 mod properties;
 mod ranked;
 mod regression;
+mod row_outputs;
 mod scores;
 mod storage;
 mod stream;

@@ -9,6 +9,7 @@ use crate::gpu::Tuning;
 use crate::gpu::collect::Merged;
 use crate::gpu::count::{Counted, What};
 use crate::gpu::edges::Edge;
+use crate::gpu::row_outputs::RowKey;
 use crate::gpu::scores::Scored;
 use crate::layout::{TargetLayout, WeightLayout};
 use crate::loss::{self, Carried, Family, Info, Math, OptionKind, TargetKind};
@@ -305,6 +306,8 @@ fn everything() -> Vec<Variant> {
 fn others() -> Vec<(String, String)> {
     let edges = Edge::all().into_iter();
     let mut all: Vec<_> = edges.map(|e| (format!("{e:?}"), e.text())).collect();
+    let rows = RowKey::all().into_iter();
+    all.extend(rows.map(|key| (format!("{key:?}"), key.text())));
     for labels in LabelType::ALL {
         let name = format!("class weights of {labels:?}");
         all.push((name, crate::gpu::class_weight::compose(labels)));
