@@ -226,7 +226,8 @@ impl Deriver<'_> {
             result: Vec::new(),
         };
         for k in 0..self.count {
-            let reached = self.flows[function.index()].reached(|i| arguments[i][k]);
+            let by = |i: usize| arguments.get(i).is_some_and(|by| by.get(k) == Some(&true));
+            let reached = self.flows[function.index()].reached(by);
             for (all, by) in out.variables.iter_mut().zip(&reached.variables) {
                 all.push(*by);
             }

@@ -208,7 +208,7 @@ fn the_check_sees_one_wrong_number() {
     let (same, bounds) =
         reference::row_outputs_with_bounds(&CrossEntropy::default(), &batch).expect("good");
     assert_eq!(wrong(&same, &same, &bounds), None);
-    for k in 0..3 {
+    for (k, name) in NAMES.into_iter().enumerate() {
         let mut off = same.clone();
         let (of, bound) = match k {
             0 => (&mut off.log_sum_exp, &bounds.log_sum_exp),
@@ -218,7 +218,7 @@ fn the_check_sees_one_wrong_number() {
         of[1] += 1.5 * bound[1];
         assert!(bound[1] < 1e-4, "{}", bound[1]);
         let said = wrong(&off, &same, &bounds).expect("found");
-        assert!(said.contains(NAMES[k]) && said.contains("row 1"), "{said}");
+        assert!(said.contains(name) && said.contains("row 1"), "{said}");
     }
 }
 
