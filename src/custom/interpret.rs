@@ -10,7 +10,9 @@
 //!
 //! What cannot be evaluated is an error at its place in the text, and so is a run of more than [`MOST_STEPS`].
 
-use naga::{Block, Expression, Function, Handle, Module, Span, Statement, SwitchValue};
+use naga::{
+    BinaryOperator, Block, Expression, Function, Handle, Module, Span, Statement, SwitchValue,
+};
 
 use self::expression::{Of, Scope, zero};
 use self::floats::{Floats, Plain};
@@ -134,9 +136,11 @@ impl<'p> Machine<'p> {
         };
         for (handle, _) in module.global_expressions.iter() {
             let scope = outside(&Plain, module, &globals);
-            let value = scope.evaluate(handle).map_err(|message| {
-                parsed.error(module.global_expressions.get_span(handle), message)
-            })?;
+            let fault = |message| parsed.error(module.global_expressions.get_span(handle), message);
+            if by_zero(module, handle, &globals.expressions) {
+                return Err(fault("division of a whole number by zero".to_owned()));
+            }
+            let value = scope.evaluate(handle).map_err(fault)?;
             globals.expressions.push(Some(value));
         }
         for (handle, variable) in module.global_variables.iter() {
@@ -261,6 +265,22 @@ impl<'p> Machine<'p> {
             Value::F32(v) => Ok(v),
             _ => Err(self.parsed.error(Span::UNDEFINED, "`loss` gave no number")),
         }
+    }
+}
+
+/// Whether an expression outside of functions divides a whole number by zero. In a function that gives a number; here, where options
+/// have theirs before a kernel is made, WGSL makes it an error.
+fn by_zero(module: &Module, of: Handle<Expression>, known: &[Option<Value>]) -> bool {
+    match module.global_expressions[of] {
+        Expression::Binary {
+            op: BinaryOperator::Divide | BinaryOperator::Modulo,
+            right,
+            ..
+        } => matches!(
+            known.get(right.index()),
+            Some(Some(Value::I32(0) | Value::U32(0)))
+        ),
+        _ => false,
     }
 }
 

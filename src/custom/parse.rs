@@ -4,25 +4,28 @@ use std::error::Error;
 use std::fmt;
 
 use naga::common::wgsl::TypeContext;
-use naga::front::wgsl::{Frontend, Options};
+use naga::front::wgsl::{Frontend, Options, ParseError};
 use naga::proc::GlobalCtx;
 use naga::valid::{
     CallError, Capabilities, ExpressionError, FunctionError, GlobalVariableError, OverrideError,
     ValidationError, ValidationFlags, Validator,
 };
 use naga::{
-    AddressSpace, ArraySize, Block, Expression, Function, GlobalVariable, Handle, Literal, Module,
-    Override, Scalar, Span, Statement, TypeInner,
+    AddressSpace, Arena, ArraySize, Block, Expression, Function, GlobalVariable, Handle, Literal,
+    MathFunction, Module, Override, Scalar, Span, Statement, TypeInner,
 };
 
 mod limits;
 mod messages;
+mod place;
 mod signature;
 #[cfg(test)]
 mod tests;
 
-use limits::{bracket_too_many, stack_for, too_deep, too_large, too_long, too_nested};
-use messages::{complaint, one_line, told, wrong_statement};
+use limits::{
+    bracket_too_many, stack_for, too_deep, too_large, too_long, too_nested, type_too_deep,
+};
+use messages::{complaint, impossible, innermost, one_line, told, wrong_statement};
 use signature::functions;
 
 /// Longer texts are refused: naga follows the nesting of a text on the stack.
@@ -200,20 +203,9 @@ impl Parsed {
             let message = format!("more than {MOST_BRACKETS} brackets within each other");
             return Err(at(span, message));
         }
-        // Without capabilities no extension can be enabled.
-        let options = Options {
-            parse_doc_comments: false,
-            capabilities: Capabilities::empty(),
-        };
-        let parsed = Frontend::new_with_options(options).parse(text);
-        let module = parsed.map_err(|e| {
-            let message = told(&one_line(e.message()));
-            match (e.labels().next(), e.notes().next()) {
-                (Some((span, _)), _) => at(span, message),
-                // Limits of naga's own stand in notes.
-                (None, Some(note)) => at(Span::UNDEFINED, format!("{message}: {}", one_line(note))),
-                (None, None) => at(Span::UNDEFINED, message),
-            }
+        let module = module(text).map_err(|e| {
+            let (span, message) = place::mistake(text, &e);
+            at(span, message)
         })?;
         // Before validation, which knows nothing of losses: these messages say more.
         foreign(&module, text).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
@@ -225,7 +217,9 @@ impl Parsed {
             let spans = e.spans().map(|(span, _)| *span);
             let span = spans.min_by_key(|span| span.to_range().map_or(usize::MAX, |r| r.len()));
             let statement = wrong_statement(&module, e.as_inner());
-            let span = statement.or(span).unwrap_or_default();
+            let span = statement.or(span).filter(Span::is_defined);
+            let span = span.or_else(|| place::complained(text, e.as_inner()));
+            let span = span.unwrap_or_default();
             at(span, complaint(&module, e.as_inner()))
         })?;
         too_large(&module).map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
@@ -239,6 +233,8 @@ impl Parsed {
         }
         unsettled(&module)
             .or_else(|| part_passed(&module))
+            .or_else(|| type_too_deep(&module))
+            .or_else(|| wrong_clamp(&module))
             .map_or(Ok(()), |(span, message)| Err(at(span, message)))?;
         if let Some(span) = too_nested(&module) {
             let message = format!("more than {MOST_NESTED} blocks and calls within each other");
@@ -267,6 +263,15 @@ impl Parsed {
     pub fn error(&self, span: Span, message: impl Into<String>) -> SourceError {
         SourceError::new(&self.text, span, message)
     }
+}
+
+/// What naga reads in a text. Without capabilities no extension can be enabled.
+fn module(text: &str) -> Result<Module, ParseError> {
+    let options = Options {
+        parse_doc_comments: false,
+        capabilities: Capabilities::empty(),
+    };
+    Frontend::new_with_options(options).parse(text)
 }
 
 /// Where, and why not.
@@ -407,6 +412,45 @@ fn part_passed(module: &Module) -> Option<Refusal> {
     })
 }
 
+/// The first `clamp` between constants of which the lower is the higher: WGSL makes that an error, which naga does not look for.
+fn wrong_clamp(module: &Module) -> Option<Refusal> {
+    fn numbers(module: &Module, all: &Arena<Expression>, of: Handle<Expression>) -> Vec<f64> {
+        let global = &module.global_expressions;
+        match &all[of] {
+            Expression::Literal(Literal::F32(v)) => vec![f64::from(*v)],
+            Expression::Literal(Literal::I32(v)) => vec![f64::from(*v)],
+            Expression::Literal(Literal::U32(v)) => vec![f64::from(*v)],
+            Expression::Constant(c) => numbers(module, global, module.constants[*c].init),
+            Expression::Compose { components, .. } => {
+                let parts = components.iter();
+                parts.flat_map(|c| numbers(module, all, *c)).collect()
+            }
+            Expression::Splat { size, value } => {
+                numbers(module, all, *value).repeat(*size as usize)
+            }
+            // Whether it is a constant or not, it has no number here.
+            _ => vec![f64::NAN],
+        }
+    }
+    module.functions.iter().find_map(|(_, f)| {
+        f.expressions.iter().find_map(|(h, e)| {
+            let Expression::Math {
+                fun: MathFunction::Clamp,
+                arg1: Some(low),
+                arg2: Some(high),
+                ..
+            } = *e
+            else {
+                return None;
+            };
+            let [low, high] = [low, high].map(|of| numbers(module, &f.expressions, of));
+            let (low, high) = low.iter().zip(&high).find(|(low, high)| low > high)?;
+            let message = format!("`clamp` from {low} to {high}: expected the lower bound first");
+            Some((f.expressions.get_span(h), message))
+        })
+    })
+}
+
 /// The first derivative between invocations of a fragment shader.
 fn shared_expression(function: &Function) -> Option<Span> {
     let found = function
@@ -416,12 +460,28 @@ fn shared_expression(function: &Function) -> Option<Span> {
     Some(function.expressions.get_span(found.0))
 }
 
-/// The span of a variable or a value of the type, as types that are written without a name have none.
+/// The span of a variable or a value of the type, or of one that it is a part of, as types that are written without a name have none.
 fn user_span(module: &Module, ty: Handle<naga::Type>) -> Span {
     let own = module.types.get_span(ty);
     if own.is_defined() {
         return own;
     }
+    let found = user(module, ty);
+    if found.is_defined() {
+        return found;
+    }
+    let part = |t: &naga::Type| match &t.inner {
+        TypeInner::Array { base, .. } | TypeInner::Pointer { base, .. } => *base == ty,
+        TypeInner::Struct { members, .. } => members.iter().any(|m| m.ty == ty),
+        _ => false,
+    };
+    // Types stand behind their parts.
+    let whole = module.types.iter().find(|(_, t)| part(t));
+    whole.map_or(Span::UNDEFINED, |(whole, _)| user_span(module, whole))
+}
+
+/// The span of a variable or a value of the type.
+fn user(module: &Module, ty: Handle<naga::Type>) -> Span {
     let private = module.global_variables.iter();
     let private = private.map(|(h, v)| (v.ty, module.global_variables.get_span(h)));
     let locals = module.functions.iter().flat_map(|(_, f)| {
@@ -432,6 +492,10 @@ fn user_span(module: &Module, ty: Handle<naga::Type>) -> Span {
         f.expressions.iter().filter_map(|(h, e)| match *e {
             Expression::ZeroValue(ty) | Expression::Compose { ty, .. } => {
                 Some((ty, f.expressions.get_span(h)))
+            }
+            Expression::FunctionArgument(n) => {
+                let argument = f.arguments.get(n as usize)?;
+                Some((argument.ty, f.expressions.get_span(h)))
             }
             _ => None,
         })

@@ -965,6 +965,76 @@ const REFUSED: &[(&str, &str)] = &[
         "fn loss(x: f32, t: f32) -> f32 {\n    return f32(f64(x)) - t;\n}\n",
         "2:16: numbers of 64 bits are not possible in a loss",
     ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    let n = 1li;\n    return x;\n}\n",
+        "2:13: i64 is not possible in a loss",
+    ),
+    (
+        "var<private> n: u64;\nLOSS",
+        "1:17: u64 is not possible in a loss",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    let m = mat2x2(x, t, x, t);\n    return (-m)[0].x;\n}\n",
+        "3:13: no Negate of mat2x2<f32>",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    var y = t;\n    while (x) {\n        y += 1.0;\n    }\n    return y;\n}\n",
+        "3:10: the condition is f32: expected bool",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    var n = 0;\n    loop {\n        n++;\n        continuing {\n            break if n;\n        }\n    }\n    return x;\n}\n",
+        "3:5: the condition is i32: expected bool",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    return clamp(x, 1.0, 0.0) - t;\n}\n",
+        "2:12: `clamp` from 1 to 0: expected the lower bound first",
+    ),
+    (
+        "const LOW = 2;\nfn loss(x: f32, t: f32) -> f32 {\n    let n = clamp(vec2(i32(x)), vec2(0, LOW), vec2(1));\n    return f32(n.x) - t;\n}\n",
+        "3:13: `clamp` from 2 to 1: expected the lower bound first",
+    ),
+    // Indices.
+    (
+        "// [2]\noverride k: f32 = 1.0;\n\nfn loss(x: f32, t: f32) -> f32 {\n    let v = vec2(x, t);\n    let y = v[1];\n    return v[2] + k * y;\n}\n",
+        "7:14: Accessing index 2 is out of bounds",
+    ),
+    (
+        "const K = 3;\nfn loss(x: f32, t: f32) -> f32 {\n    let m = mat2x2(x, t, x, t);\n    return m[1][0] + m[K].x * m[0][1];\n}\n",
+        "4:24: Accessing index 3 is out of bounds",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    return g(vec2(x, t)) - vec2(x, t)[2];\n}\nfn g(v: vec2<f32>) -> f32 {\n    let p = array(1, 0);\n    return v[p[1]] + v[p[1]\n        ] * v[ 4 ];\n}\n",
+        "7:15: Accessing index 4 is out of bounds",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    let v = vec2(x, t);\n    return v[0] + x[0] * v[1];\n}\n",
+        "3:21: an index of what is no vector, matrix or array",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    var v = array(x, t);\n    return v[5] + v[1];\n}\n",
+        "3:12: Accessing index 5 is out of bounds",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    let v = vec2(x, t);\n    return v[x];\n}\n",
+        "3:12: an index is f32: expected i32 or u32",
+    ),
+    // What is too large.
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    var a = array<f32, 4>();\n    var v: array<f32, 4294967295>;\n    return x + v[1] + a[0];\n}\n",
+        "3:23: a value of more than 8192 bytes",
+    ),
+    (
+        "LOSS\nvar<private> v: array<array<f32, 65536>, (1 << 16), >;",
+        "2:42: a value of more than 8192 bytes",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    return x + array<array<array<f32, 65536>, 65536>, 2>()[0][1][1];\n}\n",
+        "2:47: a value of more than 8192 bytes",
+    ),
+    (
+        "fn loss(x: f32, t: f32) -> f32 {\n    var v: array<f32, 4096>;\n    return x + v[1];\n}\n",
+        "2:5: a value of more than 8192 bytes",
+    ),
     // Signatures.
     (
         "fn mse(x: f32, t: f32) -> f32 { return (x - t) * (x - t); }",
@@ -1136,6 +1206,31 @@ fn what_is_no_loss_is_refused_at_its_place() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+    // Types of many within each other.
+    let aliases: String = (1..=2000)
+        .map(|i| format!("alias A{i} = array<A{}, 1>;\n", i - 1))
+        .collect();
+    let (open, close) = ("array<".repeat(300), ", 1>".repeat(300));
+    for (text, wanted) in [
+        (
+            format!(
+                "alias A0 = f32;\n{aliases}fn loss(x: f32) -> f32 {{\n    var v: A2000;\n    return x;\n}}"
+            ),
+            "2003:5: more than 100 types within each other",
+        ),
+        (
+            format!("fn loss(x: f32) -> f32 {{\n    var v: {open}f32{close};\n    return x;\n}}"),
+            "2:1811: too much within each other to be read",
+        ),
+    ] {
+        bench.write("bad.wgsl", text.as_bytes());
+        let ran = refused(&bench, "loss --wgsl bad.wgsl --input x.npy");
+        assert_eq!(ran.stderr, format!("error: bad.wgsl:{wanted}\n"));
+    }
+    bench.write(
+        "bad.wgsl",
+        format!("const shift_by_max = true;\n{LOSS}").as_bytes(),
+    );
     // All commands say the same, before they look for a device.
     let wanted = "error: bad.wgsl:1:7: `shift_by_max` is for losses of rows: expected `row_terms` and `row_loss`\n";
     for line in [
@@ -1167,6 +1262,28 @@ fn loops_without_end_are_said() {
             .lines()
             .any(|l| l.starts_with("error: ever") && l.ends_with(wanted));
         assert!(said, "{line}: {}", ran.stderr);
+    }
+}
+
+/// Whole numbers that follow from options are none where they are divided by zero.
+#[test]
+fn derived_options_are_not_divided_by_zero() {
+    let bench = small();
+    let data = "--input x.npy --target t.npy --device cpu";
+    for (op, kind) in [('/', "i32"), ('%', "u32")] {
+        let text = format!(
+            "override a: {kind} = 1;\noverride b: {kind} = 6 {op} a;\nfn loss(x: f32, t: f32) -> f32 {{ return f32(b) * (x - t); }}\n"
+        );
+        bench.write("over.wgsl", text.as_bytes());
+        bench.write("bad.wgsl", text.replace("= 1", "= 0").as_bytes());
+        let ran = bench.run(&format!("loss --wgsl bad.wgsl {data}"));
+        let wanted = "error: bad.wgsl:2:19: division of a whole number by zero\n";
+        assert_eq!((ran.code, ran.stderr.as_str()), (2, wanted));
+        let ran = bench.run(&format!("loss --wgsl over.wgsl {data} --set a=0"));
+        let wanted = "error: option `a` of over: ";
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.starts_with(wanted), "{}", ran.stderr);
+        assert_eq!(bench.run(&format!("loss --wgsl over.wgsl {data}")).code, 0);
     }
 }
 

@@ -10,10 +10,7 @@ pub(super) fn too_large(module: &Module) -> Option<Refusal> {
         ref inner => inner.try_size(module.to_ctx()).map_or(u64::MAX, u64::from),
     };
     let value = module.types.iter().find_map(|(ty, _)| {
-        (bytes(ty) > MOST_VARIABLES).then(|| {
-            let message = format!("a value of more than {MOST_VARIABLES} bytes");
-            (user_span(module, ty), message)
-        })
+        (bytes(ty) > MOST_VARIABLES).then(|| (user_span(module, ty), place::large()))
     });
     let full = |all: Vec<(Handle<naga::Type>, Span)>, whose: &str| {
         let mut sum = 0u64;
@@ -54,6 +51,24 @@ pub(super) fn too_deep(block: &Block, levels: u32) -> Option<Span> {
             } => inner(body).or_else(|| inner(continuing)),
             _ => None,
         }
+    })
+}
+
+/// The first type that is made of too many within each other: what is derived from a text writes out all but structures.
+pub(super) fn type_too_deep(module: &Module) -> Option<Refusal> {
+    let mut levels: Vec<u32> = Vec::new();
+    module.types.iter().find_map(|(handle, ty)| {
+        // Types stand behind their parts.
+        let of = |part: Handle<naga::Type>| levels.get(part.index()).copied().unwrap_or(0);
+        let below = match ty.inner {
+            TypeInner::Array { base, .. } | TypeInner::Pointer { base, .. } => of(base),
+            _ => 0,
+        };
+        levels.push(below + 1);
+        let message = format!("more than {MOST_LEVELS} types within each other");
+        let deep = (below >= MOST_LEVELS).then(|| (user_span(module, handle), message));
+        // What nobody uses is not written.
+        deep.filter(|(span, _)| span.is_defined())
     })
 }
 

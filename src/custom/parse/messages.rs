@@ -1,5 +1,8 @@
 //! What naga says of a text, in words that help whoever wrote it.
 
+use naga::front::Typifier;
+use naga::proc::{ResolveContext, TypeResolution};
+
 use super::*;
 
 /// Where the condition or the call is that validation complains of.
@@ -11,6 +14,7 @@ pub(super) fn wrong_statement(module: &Module, error: &ValidationError) -> Optio
     match source {
         FunctionError::InvalidIfType(wrong) => first(body, &|s, span| match s {
             Statement::If { condition, .. } => (condition == wrong).then_some(span),
+            Statement::Loop { break_if, .. } => (*break_if == Some(*wrong)).then_some(span),
             _ => None,
         }),
         FunctionError::InvalidCall {
@@ -68,6 +72,26 @@ pub(super) fn complaint(module: &Module, error: &ValidationError) -> String {
                     (None, _) => "a value is returned, but the function has no result".to_owned(),
                 };
             }
+            FunctionError::InvalidIfType(condition) => {
+                let found = type_of(module, *handle, *condition);
+                let found = found.map_or(String::new(), |ty| format!(" is {ty}"));
+                return format!("the condition{found}: expected bool");
+            }
+            FunctionError::Expression {
+                source: ExpressionError::InvalidUnaryOperandType(op, of),
+                ..
+            } => {
+                let of = type_of(module, *handle, *of);
+                return format!("no {op:?} of {}", of.as_deref().unwrap_or("this"));
+            }
+            FunctionError::Expression {
+                source: ExpressionError::InvalidIndexType(index),
+                ..
+            } => {
+                let found = type_of(module, *handle, *index);
+                let found = found.as_deref().unwrap_or("something else");
+                return format!("an index is {found}: expected i32 or u32");
+            }
             FunctionError::InvalidStoreTypes { .. } => {
                 return "the value is not of the variable's type".to_owned();
             }
@@ -124,15 +148,48 @@ pub(super) fn complaint(module: &Module, error: &ValidationError) -> String {
             _ => {}
         }
     }
+    if let ValidationError::Layouter(_) = error {
+        return place::large();
+    }
+    let message = innermost(error);
+    match impossible(&message) {
+        Some(ty) => format!("{ty} is not possible in a loss"),
+        None => without_handles(&message),
+    }
+}
+
+/// What validation says of the matter itself.
+pub(super) fn innermost(error: &ValidationError) -> String {
     let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    let message = innermost.to_string();
-    match message.contains("FLOAT64") {
-        true => "f64 is not possible in a loss".to_owned(),
-        false => without_handles(&one_line(&message)),
+    one_line(&innermost.to_string())
+}
+
+/// The type that naga would have with another capability only.
+pub(super) fn impossible(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("Using `")?;
+    Some(rest.split_once("` values requires")?.0)
+}
+
+/// The type of an expression of a function.
+fn type_of(
+    module: &Module,
+    function: Handle<Function>,
+    expression: Handle<Expression>,
+) -> Option<String> {
+    let function = module.functions.try_get(function).ok()?;
+    let known = ResolveContext::with_locals(module, &function.local_variables, &function.arguments);
+    let mut types = Typifier::new();
+    types.grow(expression, &function.expressions, &known).ok()?;
+    let mut out = String::new();
+    let context: GlobalCtx<'_> = module.to_ctx();
+    match &types[expression] {
+        TypeResolution::Handle(ty) => return Some(context.type_to_string(*ty)),
+        TypeResolution::Value(inner) => context.write_type_inner(inner, &mut out).ok()?,
     }
+    Some(out)
 }
 
 /// What the parser found, where its own words would lead astray: extensions, which a loss cannot have, and the end of the text.

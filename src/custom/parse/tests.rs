@@ -108,7 +108,7 @@ fn what_is_no_loss_is_refused_at_its_place() {
         ),
         (
             "fn loss(x: f32) -> f32 {\n  if x { return x; }\n  return x;\n}",
-            "2:3: The `if` condition is not a boolean scalar",
+            "2:3: the condition is f32: expected bool",
         ),
         (
             "fn loss(x: f32) -> f32 {\n  let y = x;\n  return lg(y);\n}",
