@@ -416,22 +416,60 @@ impl Tally {
     }
 }
 
-/// Why a derivative is off: what it is in f64 says whether that is the formula or the arithmetic. Where the formula is nearly right,
-/// the forward code has a polynomial for a function, whose derivative is not as close.
-fn reason(points: &Points, p: &Point, k: usize, want: (f64, f64), fine: f64) -> &'static str {
+/// Losses of which the derived gradient is another function than the written one, in places, and why.
+const FORMULAS: [(&str, &str); 5] = [
+    (
+        "bce",
+        "written as (x - t) / max(x(1 - x), 1e-12), also where a logarithm is clamped at -100 and has the slope 0",
+    ),
+    (
+        "bce_with_logits",
+        "at x = 0 the forward code takes a side by `x < 0`, whose slope is not the middle that `abs` has",
+    ),
+    (
+        "binary_focal",
+        "written 0 where it is 0 times the infinite slope of a logarithm, at x = 0 and 1 without a clip",
+    ),
+    (
+        "binary_focal_with_logits",
+        "at x = 0 the forward code takes a side by `x < 0`, whose slope is not the middle that `abs` has",
+    ),
+    (
+        "gaussian_nll",
+        "written to pass the clamp of the variance at eps, as PyTorch's does; the clamp has the slope 0",
+    ),
+];
+
+/// Whether numbers are the same but for roundings and polynomials.
+fn near(a: f64, b: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-4 * b.abs().max(1e-4)
+}
+
+/// Why a derivative is off: what it is in f64 says whether that is the formula or the arithmetic, if it comes to the same here. Where
+/// the formula is nearly right, the forward code has a polynomial for a function, whose derivative is not as close.
+fn reason(
+    points: &Points,
+    p: &Point,
+    k: usize,
+    want: (f64, f64),
+    [got, fine]: [f64; 2],
+) -> &'static str {
     let subnormal = |v: &f32| *v != 0.0 && v.abs() < f32::MIN_POSITIVE;
+    let as_in_f64 = !right(fine, want) && near(got, fine);
     if p.all().iter().any(|v| !v.is_finite()) {
         "input not finite"
-    } else if !right(fine, want) && points.kink(p, k) {
+    } else if as_in_f64 && points.kink(p, k) {
         "kink"
-    } else if !right(fine, want) && (fine - want.0).abs() <= 1e-4 * want.0.abs().max(1e-4) {
+    } else if as_in_f64 && near(fine, want.0) {
         "approximation"
-    } else if !right(fine, want) {
+    } else if as_in_f64 {
         "formula"
     } else if p.all().iter().any(subnormal) {
         "subnormal input"
     } else if p.all().iter().any(|v| v.abs() >= 1e18) {
         "large input"
+    } else if !got.is_finite() {
+        "not finite"
     } else {
         "rounding"
     }
@@ -519,14 +557,25 @@ fn compare(gpu: Option<(&Gpu, &str)>, info: &'static Info, lines: &mut BTreeMap<
             }
         }
         for k in 0..inputs {
-            let why = || (reason(&points, p, k, want[k], values[k]), points.name(p));
+            let why = |got| {
+                let both = [got, values[k]];
+                (reason(&points, p, k, want[k], both), points.name(p))
+            };
             if looked {
-                fine[k].take(values[k], want[k], why);
+                fine[k].take(values[k], want[k], || why(values[k]));
             }
             if let Some(found) = here {
-                device[k].take(f64::from(found.derived[k]), want[k], why);
+                let got = f64::from(found.derived[k]);
+                device[k].take(got, want[k], || why(got));
             }
         }
+    }
+    let design = FORMULAS.iter().find(|(of, _)| *of == name);
+    let formula = |all: &[Tally]| all.iter().any(|t| t.off.contains_key("formula"));
+    assert_eq!(formula(&fine), design.is_some(), "{name}: a reason");
+    assert!(design.is_some() || !formula(&device), "{name}: a reason");
+    if let Some((_, why)) = design {
+        lines.insert(format!("{name} formula"), why.to_string());
     }
     for (k, x) in info.inputs.iter().enumerate() {
         fine[k].lines(&format!("{name} {x} f64"), lines);
@@ -584,8 +633,11 @@ fn derived_gradients_are_as_recorded() {
             "# Elementwise losses with gradients that are derived from their forward code (src/custom/builtin.rs).\n\
              # form: whether that can be differentiated as it stands, or the first place that cannot; then plain arithmetic stands for bits.\n\
              # instructions: of SPIR-V, for loss and gradient.\n\
-             # By input, in f64 and on devices: points, and how many are off, by reason. At kinks, in formulas and approximations the\n\
-             # derivative is another one, in f64 too; the rest is arithmetic: with 0, infinities, subnormals, squares of large numbers.\n",
+             # By input, in f64 and on devices: points, and how many are off, by reason, with the one that is off most.\n\
+             # kink, formula, approximation: the derivative is another one, in f64 and as much here. A formula is by design, and says why;\n\
+             # an approximation is the slope of a polynomial in the place of a function.\n\
+             # The rest is arithmetic of f32: inputs that are not finite, subnormals, which a device may take for 0, squares of large numbers,\n\
+             # roundings, and what is not finite on its way (log 0, 0 times infinity).\n",
         );
         for (key, value) in &all {
             text += &format!("{key}: {value}\n");
