@@ -114,8 +114,8 @@ pub enum UpstreamLayout {
     /// One number for all gradients, or none.
     #[default]
     Scalar,
-    /// One number for each row's gradients (of the input seen as rows, as `none` has a loss for each), f32: what automatic differentiation
-    /// hands to a loss that was not reduced. With another reduction it still multiplies what that makes of the gradient.
+    /// One number for the gradients of each row, f32: of a loss of rows what automatic differentiation hands to one that was not reduced; of an
+    /// elementwise loss one for all elements of a row. With another reduction than `none` it multiplies what that makes of the gradient.
     Row,
 }
 

@@ -15,6 +15,10 @@ fn number_at(at: u32) -> f32 {
 fn tally() {
     let here = params.head * HEAD;
     let there = params.head * SHARED_HEAD;
+    totals[there + TALLIES] += 1u;
+    if (totals[there + EVALUATIONS] != 0u) {
+        totals[there + LATE] = 1u;
+    }
     var valid = vec2<u32>(params.valid, params.valid_high);
     if (params.judged != 0u) {
         valid = vec2<u32>(work[here + VALID], work[here + VALID + 1u]);
@@ -58,6 +62,7 @@ fn add() {
         let there = k * SHARED_HEAD;
         add_wide(there + NON_FINITE, work[here + NON_FINITE], work[here + NON_FINITE + 1u]);
         add_wide(there + BAD_WEIGHTS, work[here + BAD_WEIGHTS], work[here + BAD_WEIGHTS + 1u]);
+        totals[there + EVALUATIONS] += 1u;
         totals[there + LOSS] = add_bits(totals[there + LOSS], work[here + LOSS]);
     }
     totals[TOTAL] = add_bits(totals[TOTAL], work[TOTAL]);

@@ -93,8 +93,8 @@ pub struct Io<'a> {
     pub weight: Option<View<'a>>,
     /// The class weights, if the layout has them: f32.
     pub class_weight: Option<View<'a>>,
-    /// The gradient by each input, if the layout wants them: of the input's type. Never read, but for the other
-    /// half of a last word.
+    /// The gradient by each input, if the layout wants them: of the input's type. Not read, but for the other
+    /// half of a last word, unless the layout wants gradients added to them.
     pub grads: Vec<View<'a>>,
     /// One f32 that the reduced loss is written to, if given.
     pub loss: Option<View<'a>>,
@@ -103,7 +103,7 @@ pub struct Io<'a> {
     pub losses: Option<View<'a>>,
     /// One f32 that all gradients are multiplied by, if given; where the layout says so one of each row, needed.
     pub upstream: Option<View<'a>>,
-    /// What this micro-batch shares with others, if it is one of several.
+    /// What this micro-batch shares with others, if it is one of several: then its loss is its share of theirs.
     pub normalizer: Option<&'a Normalizer>,
 }
 
@@ -133,6 +133,11 @@ pub(crate) struct Views<'a> {
 }
 
 impl<'a> Views<'a> {
+    /// Those that are written.
+    pub(super) fn written(&self) -> impl Iterator<Item = &View<'a>> {
+        self.grads.iter().chain(&self.losses).chain(&self.loss)
+    }
+
     fn get(&self, tensor: Tensor) -> Option<View<'a>> {
         let term = |k: usize| self.terms.get(k);
         match tensor {
@@ -158,8 +163,9 @@ pub struct Bound {
     steps: Vec<(Stage, Step)>,
     /// Adds the loss to others, writes it to where it is wanted.
     close: Vec<Step>,
-    /// Adds what was counted to what other micro-batches have; nothing where there is none.
-    tally: Vec<Step>,
+    /// Forgets the last evaluation before counting, and takes nothing over; adds what was counted to what other micro-batches have.
+    /// Nothing where there are none.
+    tally: Option<(Step, Vec<Step>)>,
 }
 
 impl Bound {
@@ -222,7 +228,7 @@ impl Plan {
         let by_row = self.layout().upstream == UpstreamLayout::Row;
         let scalar = views.upstream.filter(|_| !by_row);
         let totals = match views.normalizer {
-            Some(normalizer) => Some(normalizer.totals(self)?),
+            Some(normalizer) => Some(normalizer.totals(self, views)?),
             None => None,
         };
         let mut uniforms = Vec::new();
@@ -233,7 +239,7 @@ impl Plan {
             params.has_upstream = u32::from(scalar.is_some());
             let mut terms = step.terms.clone();
             if totals.is_some() && !step.variant.stage.counts() {
-                for (_, term) in &mut terms {
+                for (_, term) in terms.iter_mut().filter(|(k, _)| self.parts[*k].divides()) {
                     // It is taken over from what micro-batches share.
                     term.counted = COUNTED_SUM;
                 }
@@ -295,11 +301,15 @@ impl Plan {
         });
         let open = open.await?;
         let tally = match totals {
-            Some(totals) => Some((
-                totals,
-                gpu.edge(Edge::Tally).await?,
-                gpu.edge(Edge::Add).await?,
-            )),
+            Some(totals) => {
+                let begin = Edge::Open {
+                    upstream: false,
+                    shared: false,
+                };
+                let kernels = [begin, Edge::Tally, Edge::Add].map(|edge| gpu.edge(edge));
+                let [begin, tally, add] = kernels;
+                Some((totals, begin.await?, tally.await?, add.await?))
+            }
             None => None,
         };
         let close = match views.loss {
@@ -370,11 +380,13 @@ impl Plan {
             buffers.extend(totals.map(Span::whole));
             let open = gpu.edge_step(&open, &params, &buffers);
             let mut after = Vec::new();
-            let mut tallied = Vec::new();
-            if let Some((totals, tally, add)) = &tally {
+            let mut tallied = None;
+            if let Some((totals, begin, tally, add)) = &tally {
                 let buffers = [Span::whole(&work), Span::whole(totals)];
+                let begin = gpu.edge_step(begin, &edge, &buffers[..1]);
                 let steps = tallies(self).into_iter();
-                tallied.extend(steps.map(|params| gpu.edge_step(tally, &params, &buffers)));
+                let steps = steps.map(|params| gpu.edge_step(tally, &params, &buffers));
+                tallied = Some((begin, steps.collect()));
                 after.push(gpu.edge_step(add, &edge, &buffers));
             }
             if let Some((view, close)) = &close {
@@ -423,6 +435,7 @@ impl Plan {
             plan: self,
             reads: Vec::new(),
             writes: Vec::new(),
+            before: None,
             end: None,
         };
         for (k, view) in views.inputs.iter().enumerate() {
@@ -524,7 +537,8 @@ struct Checker<'a> {
     plan: &'a Plan,
     reads: Vec<Extent>,
     writes: Vec<Extent>,
-    /// The reduced loss, which is written when everything else is done.
+    /// A number that is read before everything else, and the reduced loss, which is written when everything else is done.
+    before: Option<Extent>,
     end: Option<Extent>,
 }
 
@@ -575,15 +589,18 @@ impl Checker<'_> {
         Ok(bytes)
     }
 
-    /// One f32 that is read before everything else: nobody minds what is written there afterwards.
-    fn begin(&self, what: &str, of: &str, view: &View<'_>) -> Result<()> {
+    /// One f32 that is read before everything else, in every evaluation.
+    fn begin(&mut self, what: &str, of: &str, view: &View<'_>) -> Result<()> {
         let usage = wgpu::BufferUsages::STORAGE;
-        view.check(&format!("{what} of {of}"), 4, 4, usage)
+        view.check(&format!("{what} of {of}"), 4, 4, usage)?;
+        self.before = Some((view.buffer.clone(), view.offset, view.offset + 4));
+        Ok(())
     }
 
     /// One f32 that is written after everything else.
     fn end(&mut self, what: &str, of: &str, view: &View<'_>) -> Result<()> {
-        self.begin(what, of, view)?;
+        let usage = wgpu::BufferUsages::STORAGE;
+        view.check(&format!("{what} of {of}"), 4, 4, usage)?;
         self.end = Some((view.buffer.clone(), view.offset, view.offset + 4));
         Ok(())
     }
@@ -593,7 +610,8 @@ impl Checker<'_> {
         let overlap = |a: &Extent, b: &Extent| a.0 == b.0 && a.1 < b.2 && b.1 < a.2;
         let written = self.writes.iter().chain(&self.end);
         for (i, w) in written.enumerate() {
-            let mut others = self.reads.iter().chain(self.writes.iter().take(i));
+            let reads = self.reads.iter().chain(&self.before);
+            let mut others = reads.chain(self.writes.iter().take(i));
             if others.any(|other| overlap(w, other)) {
                 return Err(Error::mismatch(
                     format!("views of {of}"),
@@ -641,7 +659,7 @@ impl Bound {
         self.open.record(pass);
         for (stage, step) in &self.steps {
             // A sum of weights that micro-batches share has been added up.
-            if self.tally.is_empty() || *stage != Stage::Fold {
+            if self.tally.is_none() || *stage != Stage::Fold {
                 step.record(pass);
             }
         }
@@ -664,15 +682,15 @@ impl Bound {
     /// # Errors
     /// As `encode_count`.
     pub fn record_count(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<()> {
-        if self.tally.is_empty() {
+        let Some((begin, tally)) = &self.tally else {
             let found = format!("{} bound without one", self.label());
             return Err(Error::mismatch("normalizer to count into", "one", found));
-        }
-        self.open.record(pass);
+        };
+        begin.record(pass);
         for (_, step) in self.steps.iter().filter(|(stage, _)| stage.counts()) {
             step.record(pass);
         }
-        for step in &self.tally {
+        for step in tally {
             step.record(pass);
         }
         Ok(())

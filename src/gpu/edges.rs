@@ -8,14 +8,20 @@ use crate::error::Result;
 use std::sync::PoisonError;
 
 /// Words that micro-batches share for each loss.
-pub(super) const SHARED_HEAD: usize = 20;
+pub(super) const SHARED_HEAD: usize = 24;
+
+/// How often micro-batches were counted and evaluated, and whether one was counted behind an evaluation.
+pub(super) const TALLIES: usize = 20;
+pub(super) const EVALUATIONS: usize = 21;
+pub(super) const LATE: usize = 22;
 
 /// Which words those are, beside the ones that stand where they do in the status.
-const SHARED_WORDS: &str = "\
-    const BAD_ROW: u32 = 8u;\n\
-    const PLAIN_SUM: u32 = 12u;\n\
-    const ROWS: u32 = 16u;\n\
-    const COUNT: u32 = 18u;\n";
+fn shared_words() -> String {
+    format!(
+        "const BAD_ROW: u32 = 8u;\nconst PLAIN_SUM: u32 = 12u;\nconst ROWS: u32 = 16u;\nconst COUNT: u32 = 18u;\n\
+         const TALLIES: u32 = {TALLIES}u;\nconst EVALUATIONS: u32 = {EVALUATIONS}u;\nconst LATE: u32 = {LATE}u;\n"
+    )
+}
 
 /// Which kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,7 +100,7 @@ impl Edge {
         text.push_str(&format!(
             "const HEAD: u32 = {HEAD}u;\nconst SHARED_HEAD: u32 = {SHARED_HEAD}u;\n"
         ));
-        text.push_str(SHARED_WORDS);
+        text.push_str(&shared_words());
         for (i, (name, access)) in self.buffers().into_iter().enumerate() {
             let access = match access {
                 Access::Read => "read",

@@ -1,7 +1,7 @@
 //! What the micro-batches of a step share, on the device.
 
-use super::bind::{View, buffer, words_of};
-use super::edges::{EdgeParams, SHARED_HEAD};
+use super::bind::{View, Views, buffer, words_of};
+use super::edges::{EVALUATIONS, EdgeParams, LATE, SHARED_HEAD, TALLIES};
 use super::kernels::Step;
 use super::plan::{Part, Plan};
 use super::source::{COUNTED_SUM, DIVISOR, HEAD, LOSS, TOTAL};
@@ -34,10 +34,12 @@ use crate::loss::{Family, Info};
 /// ```
 ///
 /// where each was bound with [`Io::normalizer`](super::Io::normalizer). Micro-batches may have layouts of their own, but for
-/// the loss, the reduction, and which targets and weights there are.
+/// the loss, the reduction, and which targets and weights there are. Between two resets each is counted once and evaluated once, and the
+/// first is evaluated when all are counted: [`report`](Self::report) says where that was not so. A loss of a sum that is reduced by `sum` is
+/// added up as it is.
 ///
 /// **How exact it is.** Rows and elements are counted in whole numbers of 64 bits, and so the divisor is that of the big batch
-/// to the bit; gradients then are too, where rows are run by the same plan. Weights are added up in f32: sums of `k` micro-batches differ from that of the big batch by
+/// to the bit up to 2²⁴ of them, and rounded beyond; gradients then are too, where rows are run by the same plan. Weights are added up in f32: sums of `k` micro-batches differ from that of the big batch by
 /// no more than `(k + d)·2⁻²⁴` relative, `d` additions deep as each is. The loss is the sum of the micro-batches' losses in the
 /// order they are evaluated in, `k` additions more.
 #[derive(Debug)]
@@ -53,6 +55,7 @@ pub struct Normalizer {
 pub(super) struct Kind {
     info: &'static Info,
     reduction: Reduction,
+    scale: f32,
     counted: u32,
     judged: bool,
 }
@@ -62,6 +65,7 @@ impl Kind {
         Kind {
             info: part.info,
             reduction: part.layout.reduction,
+            scale: part.scale,
             counted: part.counted(),
             judged: part.layout.target.judged() && part.info.family != Family::Elementwise,
         }
@@ -73,12 +77,20 @@ impl Kind {
             COUNTED_SUM => "a sum of weights",
             _ => "counted rows",
         };
-        format!("{} with {} by {divisor}", self.info.name, self.reduction)
+        let times = match self.scale {
+            1.0 => String::new(),
+            scale => format!("{scale} times "),
+        };
+        format!(
+            "{times}{} with {} by {divisor}",
+            self.info.name, self.reduction
+        )
     }
 
     fn same(&self, other: &Kind) -> bool {
         std::ptr::eq(self.info, other.info)
             && self.reduction == other.reduction
+            && self.scale == other.scale
             && self.counted == other.counted
             && self.judged == other.judged
     }
@@ -114,7 +126,7 @@ impl Plan {
     /// What micro-batches of this plan, and of plans of other sizes for the same loss, share: zero so far.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a reduction that divides by nothing (`none`, `sum`, and a set ratio over everything);
+    /// [`Error::Mismatch`] for a reduction that divides by nothing (`none`, `sum`), and for a set ratio over everything;
     /// [`Error::Device`] and [`Error::OutOfMemory`] from the device.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn normalizer(&self) -> Result<Normalizer> {
@@ -126,9 +138,9 @@ impl Plan {
     /// # Errors
     /// As `normalizer`.
     pub async fn normalizer_async(&self) -> Result<Normalizer> {
+        let none = !self.parts.iter().any(Part::divides);
         for part in &self.parts {
-            let divides = !matches!(part.layout.reduction, Reduction::None | Reduction::Sum);
-            if !divides || part.whole {
+            if none || part.whole {
                 return Err(Error::mismatch(
                     format!("normalizer of {}", part.info.name),
                     "a mean of rows or elements",
@@ -150,9 +162,7 @@ impl Plan {
             let words = SHARED_HEAD * self.parts.len();
             // Whole heads of the status, which is what the kernel clears.
             let heads = words.div_ceil(HEAD);
-            let usage = wgpu::BufferUsages::STORAGE
-                | wgpu::BufferUsages::COPY_SRC
-                | wgpu::BufferUsages::COPY_DST;
+            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
             let totals = buffer(
                 &gpu.device,
                 "wgloss normalizer",
@@ -247,9 +257,10 @@ impl Normalizer {
 
     /// The sum of all losses since the last reset, and of every loss its own with the status of all micro-batches together:
     /// waits until the device has got there. The first bad row is counted on from one micro-batch to the next, in the order in which they were
-    /// counted.
+    /// counted. Class weights are looked at in each micro-batch, so that bad ones count as often.
     ///
     /// # Errors
+    /// [`Error::Mismatch`] where a micro-batch was counted behind the evaluation of one, or not as many were evaluated as were counted;
     /// [`Error::DeviceLost`], [`Error::Device`], [`Error::OutOfMemory`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn report(&self) -> Result<(f32, Vec<TermOutcome<f32>>)> {
@@ -263,6 +274,24 @@ impl Normalizer {
     pub async fn report_async(&self) -> Result<(f32, Vec<TermOutcome<f32>>)> {
         let bytes = 4 * (SHARED_HEAD * self.kinds.len()) as u64;
         let words = words_of(&self.gpu.download_of(&self.totals, bytes).await?);
+        for head in words.chunks_exact(SHARED_HEAD) {
+            let fail = |expected: &str, found: String| {
+                Err(Error::mismatch(
+                    "micro-batches of a normalizer",
+                    expected,
+                    found,
+                ))
+            };
+            if head[LATE] != 0 {
+                let expected = "all of them counted before the first is evaluated";
+                return fail(expected, "one that was counted later".into());
+            }
+            let [counted, evaluated] = [head[TALLIES], head[EVALUATIONS]];
+            if counted != evaluated {
+                let found = format!("{counted} counted, {evaluated} evaluated");
+                return fail("each counted once and evaluated once", found);
+            }
+        }
         let total = words.get(TOTAL).copied().unwrap_or(0);
         let heads = words.chunks_exact(SHARED_HEAD);
         let terms = self.kinds.iter().zip(heads).map(|(kind, head)| {
@@ -284,11 +313,15 @@ impl Normalizer {
     }
 
     /// The totals, if `plan` may share them.
-    pub(super) fn totals(&self, plan: &Plan) -> Result<&wgpu::Buffer> {
+    pub(super) fn totals(&self, plan: &Plan, views: &Views<'_>) -> Result<&wgpu::Buffer> {
         let fail =
             |expected: String, found: String| Err(Error::mismatch("normalizer", expected, found));
         if self.gpu.device != plan.gpu.device {
             return fail("one of the plan's device".into(), "one of another".into());
+        }
+        if views.written().any(|view| view.buffer == &self.totals) {
+            let expected = "gradients and losses elsewhere than in the normalizer";
+            return fail(expected.into(), "a view of it".into());
         }
         let own: Vec<_> = plan.parts.iter().map(Kind::of).collect();
         let same =

@@ -12,7 +12,7 @@ use super::kernels::Kernels;
 use super::source::{self, COUNTED_SUM, COUNTED_VALID, HEAD, Params, Role, TermParams, Variant};
 use crate::custom::Custom;
 use crate::error::{Error, Result};
-use crate::layout::{Divisor, Geometry, Layout, TargetLayout};
+use crate::layout::{Divisor, Geometry, Layout, Reduction, TargetLayout};
 use crate::loss::{Family, Info, Loss, Math, OptionValue};
 pub(super) use choice::LONG;
 use choice::SHORT;
@@ -208,6 +208,11 @@ impl Part {
         }
     }
 
+    /// Whether the sum of its losses is divided by what counts.
+    pub(crate) fn divides(&self) -> bool {
+        !matches!(self.layout.reduction, Reduction::None | Reduction::Sum)
+    }
+
     /// How the divisor is counted, as a kernel is told: not at all, as a sum of weights, as the number of rows.
     pub(crate) fn counted(&self) -> u32 {
         match self.divisor {
@@ -382,7 +387,8 @@ impl Plan {
         self.name
     }
 
-    /// How many dispatches one encoding records.
+    /// How many dispatches one encoding records, beside the small ones that begin and end it: one before, and one more behind for a reduced
+    /// loss that is written to a buffer, and for a normalizer.
     pub fn dispatches(&self) -> usize {
         self.steps.len()
     }

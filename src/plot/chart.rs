@@ -100,7 +100,7 @@ impl Scene for Chart {
         };
         let across = of(|p| p.0);
         let up = match self.up_range {
-            Some((low, high)) if low < high => low..high,
+            Some((low, high)) if low < high => drawable(low, high),
             _ => of(|p| p.1),
         };
         let chart = canvas::axes(&plane, k, None, across, up.clone())?;
@@ -131,6 +131,15 @@ fn finite(&(x, y): &(f64, f64)) -> bool {
     x.is_finite() && y.is_finite()
 }
 
+/// A range whose width is finite, as axes need it: what lies beyond is not drawn.
+fn drawable(low: f64, high: f64) -> Range<f64> {
+    const MOST: f64 = 1e300;
+    match low > -MOST && high < MOST {
+        true => low..high,
+        false => -MOST..MOST,
+    }
+}
+
 /// From the least to the largest, and a little more on both sides.
 fn spread(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
@@ -138,8 +147,9 @@ fn spread(values: impl Iterator<Item = f64>) -> Range<f64> {
     });
     match low < high {
         true => {
-            let pad = 0.03 * (high - low);
-            low - pad..high + pad
+            let all = drawable(low, high);
+            let pad = 0.03 * (all.end - all.start);
+            all.start - pad..all.end + pad
         }
         false if low.is_finite() => low - 1.0..high + 1.0,
         false => 0.0..1.0,

@@ -590,7 +590,12 @@ fn each_loss_may_be_written_too() {
     assert!(refused.iter().all(|n| *n == "triplet"), "{refused:?}");
 }
 
-fn both(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, layout: &Layout) -> Result<(), String> {
+pub fn both(
+    gpu: &Gpu,
+    loss: &dyn Loss,
+    batch: &Batch<'static>,
+    layout: &Layout,
+) -> Result<(), String> {
     let text = |e: Error| e.to_string();
     let pool = Pool::new(loss, &batch.clone().reduction(Reduction::None), 1);
     let buffer = support::upload(gpu, &pool.bytes);
@@ -623,7 +628,7 @@ fn both(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, layout: &Layout) -> 
     let wrong = found
         .iter()
         .zip(expected.losses.iter().zip(&bounds.losses))
-        .position(|(f, (e, b))| (f64::from(*f) - e).abs() > *b);
+        .position(|(f, (e, b))| !support::within(f64::from(*f), *e, *b));
     match wrong {
         None if found.len() == expected.losses.len() => Ok(()),
         None => Err(format!("{} losses", found.len())),

@@ -3,7 +3,7 @@
 use crate::embedding::{Pool, numbers, refusal, run};
 use crate::support::{self, Recipe, Rng};
 use std::ops::Range;
-use wgloss::gpu::{Bound, CombinedIo, Io, Normalizer, Plan, TermIo, TermLayout, View};
+use wgloss::gpu::{Bound, CombinedIo, Io, Normalizer, Plan, PlanKind, TermIo, TermLayout, View};
 use wgloss::loss::{self, Loss};
 use wgloss::{
     Batch, ClassAxis, CrossEntropy, DType, Gpu, LabelType, Labels, Layout, Mse, Outcome, Reduction,
@@ -44,8 +44,8 @@ fn cut(batch: &Batch<'static>, of: Range<usize>) -> Batch<'static> {
     }
 }
 
-/// Eight micro-batches of 41 rows, none like another.
-const SIZES: [usize; 8] = [5, 1, 9, 2, 7, 3, 10, 4];
+/// Eight micro-batches of 41 rows, none like another, and one of nothing.
+const SIZES: [usize; 9] = [5, 1, 0, 9, 2, 7, 3, 10, 4];
 
 fn ranges() -> impl Iterator<Item = Range<usize>> {
     let mut end = 0;
@@ -211,10 +211,162 @@ fn micro_batches_are_the_big_batch() {
     assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
 }
 
+/// What is not divided by class weights, beside what is.
+#[test]
+fn each_part_of_a_loss_has_its_divisor() {
+    let Some(gpu) = support::gpu() else { return };
+    let loss = CrossEntropy {
+        z_loss: 0.3,
+        label_smoothing: 0.1,
+        ..Default::default()
+    };
+    let mut rng = Rng::new("divisors");
+    for (k, reduction) in [Reduction::Mean, Reduction::WeightedMean]
+        .into_iter()
+        .enumerate()
+    {
+        for class_weight in [false, true] {
+            let recipe = Recipe {
+                labels: Some(LabelType::I64),
+                weight: [WeightLayout::Row, WeightLayout::None][usize::from(k == 0)],
+                class_weight,
+                reduction,
+                ..Recipe::new([41, 5])
+            };
+            let batch = support::batch(&loss, &recipe, &mut rng);
+            let result = same_as_whole(&gpu, &loss, &batch);
+            assert_eq!(result, Ok(()), "{recipe:?}");
+        }
+    }
+}
+
+/// What is forgotten, or done in another order, is said.
+#[test]
+fn a_normalizer_says_what_was_left_out() {
+    let Some(gpu) = support::gpu() else { return };
+    let layout = Layout {
+        target: TargetLayout::Values(DType::F32),
+        ..Layout::new([2, 4])
+    };
+    let plan = gpu.plan(&Mse::default(), &layout).expect("planned");
+    let normalizer = plan.normalizer().expect("a mean");
+    let of = |v: f32| support::upload(&gpu, bytemuck::cast_slice(&[v; 8]));
+    let (x, t, g) = (of(1.0), of(0.0), of(0.0));
+    let io = Io {
+        inputs: vec![View::whole(&x)],
+        target: Some(View::whole(&t)),
+        grads: vec![View::whole(&g)],
+        normalizer: Some(&normalizer),
+        ..Io::default()
+    };
+    let [a, b] = [0, 1].map(|_| plan.bind(&io).expect("bound"));
+    let said = |record: &mut dyn FnMut(&mut wgpu::CommandEncoder)| {
+        support::submit(&gpu, &mut |encoder| {
+            normalizer.encode_reset(encoder);
+            record(encoder);
+        });
+        normalizer.report().map(|r| r.0).map_err(|e| e.to_string())
+    };
+    let right = said(&mut |e| {
+        a.encode_count(e).expect("has one");
+        b.encode_count(e).expect("has one");
+        a.encode(e);
+        b.encode(e);
+    });
+    assert_eq!(right, Ok(1.0));
+    let text = |r: Result<f32, String>| r.expect_err("said");
+    assert!(text(said(&mut |e| a.encode(e))).contains("0 counted, 1 evaluated"));
+    let once = said(&mut |e| a.encode_count(e).expect("has one"));
+    assert!(text(once).contains("1 counted, 0 evaluated"));
+    let turns = said(&mut |e| {
+        for part in [&a, &b] {
+            part.encode_count(e).expect("has one");
+            part.encode(e);
+        }
+    });
+    assert!(text(turns).contains("one that was counted later"));
+    // And nobody writes over what is shared, or over an upstream gradient that the next step reads.
+    let over = Io {
+        loss: Some(normalizer.divisor()),
+        ..io.clone()
+    };
+    assert!(refusal(plan.bind(&over)).contains("a view of it"));
+    let over = Io {
+        loss: Some(View {
+            size: 4,
+            ..View::whole(&t)
+        }),
+        upstream: Some(View {
+            size: 4,
+            ..View::whole(&t)
+        }),
+        target: Some(View::whole(&x)),
+        ..io.clone()
+    };
+    assert!(refusal(plan.bind(&over)).contains("apart from every other view"));
+}
+
+/// Accumulation, losses besides and upstream gradients of rows, by every plan that carries them, whole and in chunks.
+#[test]
+fn every_plan_takes_the_extras() {
+    let Some(gpu) = support::gpu() else { return };
+    let small = gpu.with_limits((1 << 14) + 1024, 64);
+    let mut wrong = Vec::new();
+    let mut turn = 0;
+    for name in [
+        "cross_entropy",
+        "mse",
+        "cosine_embedding",
+        "tv_dist_with_logits",
+    ] {
+        let info = loss::by_name(name).expect("registered").info();
+        let mut rng = Rng::new(name);
+        let loss = &*info.make();
+        for (shape, axis) in [
+            (vec![5, 2101], ClassAxis::Last),
+            (vec![3, 1100, 3], ClassAxis::One),
+        ] {
+            for kind in PlanKind::ALL {
+                let targets = support::targets(info);
+                let recipe = Recipe {
+                    class_axis: axis,
+                    labels: targets[turn % targets.len()].map(|_| LabelType::I64),
+                    weight: WeightLayout::Row,
+                    dtype: DType::ALL[turn % 3],
+                    ..Recipe::new(shape.clone())
+                };
+                let batch = support::batch(loss, &recipe, &mut rng);
+                let layout = batch.layout(loss).expect("good");
+                if !kind.carries(loss, &layout).expect("good") {
+                    continue;
+                }
+                let on = [&gpu, &small][turn % 2].with_plan(kind);
+                turn += 1;
+                let losses = Layout {
+                    losses: true,
+                    ..layout
+                };
+                let results = [
+                    by_rows(&on, loss, &batch, &mut rng),
+                    added(&on, loss, &batch, &mut rng),
+                    crate::embedding::both(&on, loss, &batch, &losses),
+                ];
+                for (what, result) in ["upstream", "added", "losses"].iter().zip(results) {
+                    let said = |e| format!("{what}, {name}, {kind}, {recipe:?}: {e}");
+                    wrong.extend(result.err().map(said));
+                }
+            }
+        }
+    }
+    assert!(turn > 12, "{turn}");
+    let all = wrong.join("\n");
+    assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
+}
+
 #[test]
 fn rows_that_do_not_count_are_counted_over_micro_batches() {
     let Some(gpu) = support::gpu() else { return };
-    // Nothing counts in the second micro-batch, which is one row, and in all of the sixth.
+    // Nothing counts in the second micro-batch, which is one row, and in the one of three rows.
     let mut labels: Vec<i64> = (0..41).map(|i| i % 4).collect();
     labels[5] = -100;
     labels[24..27].fill(-100);
@@ -262,7 +414,7 @@ fn rows_that_do_not_count_are_counted_over_micro_batches() {
     // Each alone reports of itself.
     assert_eq!(bound[1].report().expect("a report").1.valid, 0);
     assert_eq!(
-        bound[6].report().expect("a report").1.first_bad_row,
+        bound[7].report().expect("a report").1.first_bad_row,
         Some(3)
     );
 }
@@ -555,7 +707,7 @@ fn added(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, rng: &mut Rng) -> R
     for ((found, once), before) in micro.grads(gpu, dtype).iter().zip(&once).zip(&before) {
         for (i, ((f, g), b)) in found.iter().zip(once).zip(before).enumerate() {
             let bound = unit * (g.abs() + (g + b).abs()) + 2f32.powi(-24);
-            if (f - (g + b)).abs() > bound {
+            if !support::within(f64::from(*f), f64::from(g + b), f64::from(bound)) {
                 return Err(format!("number {i}: {b} + {g} is {f}"));
             }
         }
@@ -741,7 +893,7 @@ fn by_rows(
                 continue;
             }
             looked += usize::from(want != 0.0);
-            if (f64::from(*f) - want).abs() > bound {
+            if !support::within(f64::from(*f), want, bound) {
                 return Err(format!(
                     "number {i}: {f}, expected {want} ± {bound}, {}",
                     plan.name()

@@ -419,3 +419,8 @@ pub fn loaded(of: &[u8], dtype: DType) -> Values<'static> {
         DType::Bf16 => bytemuck::pod_collect_to_vec::<u8, half::bf16>(of).into(),
     }
 }
+
+/// Whether a number lies within a bound of another: NaN never does.
+pub fn within(found: f64, wanted: f64, bound: f64) -> bool {
+    (found - wanted).abs() <= bound
+}
