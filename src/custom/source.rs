@@ -428,7 +428,7 @@ fn sum_name(k: usize) -> String {
     format!("s_{}", derive::letters(k))
 }
 
-/// The text of a module with functions of kernels' own: without the one that is defined there, and with their powers of numbers, where there are none of
+/// The text of a module without the function that kernels have themselves, and with our powers of numbers, where there are none of
 /// vectors.
 fn own_numerics(module: &Module, text: &str) -> Result<String, String> {
     let head = format!("fn {}(", derive::UNIT_LOG);
@@ -454,12 +454,16 @@ fn own_numerics(module: &Module, text: &str) -> Result<String, String> {
         })
     });
     // Names of a file begin with a prefix: this word is the function of WGSL.
-    Ok(emit::reworded(&text, |out, word| {
-        *out += match word {
-            "pow" if !of_vector => "pow_or_product",
-            word => word,
-        };
-    }))
+    let mut powers = false;
+    let text = emit::reworded(&text, |out, word| {
+        let power = word == "pow" && !of_vector;
+        powers |= power;
+        *out += if power { "pow_or_product" } else { word };
+    });
+    Ok(match powers {
+        true => text + "\n" + include_str!("../../shaders/common/power.wgsl"),
+        false => text,
+    })
 }
 
 /// What stands between a skeleton and a user's functions.
@@ -627,7 +631,6 @@ fn stands(text: &str, inputs: usize, settings: &[Setting]) -> Result<(), String>
          struct Elem {{ {xs}t: f32 }}\nstruct Grad {{ {xs}}}\nstruct Term {{ loss: f32, grad: Grad }}\n\
          struct Row {{ none: u32 }}\nconst LOWEST: f32 = -3.4028234e38;\n\
          fn ln_1p_unit(e: f32) -> f32 {{ return e; }}\n\
-         fn pow_or_product(x: f32, y: f32) -> f32 {{ return x * y; }}\n\
          fn held(x: f32) -> f32 {{ return x; }}\nfn below(x: f32, m: f32) -> f32 {{ return x - m; }}\n"
     );
     let module = naga::front::wgsl::parse_str(&(beside + text));
