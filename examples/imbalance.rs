@@ -237,7 +237,8 @@ fn main() -> Result<()> {
                      v: fn(OperatingPoint) -> f64| {
             let points = || runs.iter().map(p);
             let threshold = mean(points().map(|p| p.map(|p| p.threshold)));
-            let figure = mean(points().map(|p| p.map(v)));
+            // Where no threshold does it nothing is found.
+            let figure = mean(points().map(|p| Some(p.map_or(0.0, v))));
             format!("{threshold:>10.2}{figure:>8.3}")
         };
         println!(

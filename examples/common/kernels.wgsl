@@ -78,6 +78,9 @@ fn input_gradient(@builtin(global_invocation_id) id: vec3u) {
 struct Clock {
     step: u32,
     loss_sum: f32,
+    // 1 - 0.9^step and 1 - 0.999^step, a product at a time: `pow` may be off by as much as the second begins with.
+    weight: f32,
+    second_weight: f32,
 }
 @group(0) @binding(6) var<storage, read_write> clock: Clock;
 @group(0) @binding(7) var<storage, read> loss: array<f32>;  // of this step
@@ -86,6 +89,8 @@ struct Clock {
 fn tick() {
     clock.step++;
     clock.loss_sum += loss[0];
+    clock.weight = 0.9 * clock.weight + 0.1;
+    clock.second_weight = 0.999 * clock.second_weight + 0.001;
 }
 
 // The rows of this step's batch, in the order that was drawn before training: words of any 4-byte type.
@@ -141,8 +146,7 @@ fn adam(@builtin(global_invocation_id) id: vec3u) {
     let v = 0.999 * second_moment[id.x] + 0.001 * g * g;
     moment[id.x] = m;
     second_moment[id.x] = v;
-    let t = f32(clock.step + 1u);
-    let unbiased_m = m / (1.0 - pow(0.9, t));
-    let unbiased_v = v / (1.0 - pow(0.999, t));
+    let unbiased_m = m / (0.9 * clock.weight + 0.1);
+    let unbiased_v = v / (0.999 * clock.second_weight + 0.001);
     parameters[id.x] -= rate() * unbiased_m / (sqrt(unbiased_v) + 1e-8);
 }

@@ -7,7 +7,7 @@ use wgloss::Gpu;
 use wgloss::gpu::{Bound, CombinedBound, View};
 use wgloss::wgpu::{Buffer, ComputePass};
 
-/// The number of the step, and the sum of all losses so far: on the device, where both advance.
+/// The number of the step, the sum of all losses so far, and what Adam divides by: on the device, where all advance.
 pub struct Clock {
     pub state: Buffer,
     /// Where the loss of a step is written.
@@ -17,7 +17,7 @@ pub struct Clock {
 impl Clock {
     pub fn new(gpu: &Gpu) -> Self {
         Clock {
-            state: zeros(gpu, 2),
+            state: zeros(gpu, 4),
             loss: zeros(gpu, 1),
         }
     }
@@ -143,7 +143,7 @@ impl Trainer {
         self.gpu.queue().submit([encoder.finish()]);
     }
 
-    /// The mean loss of the steps since this was asked last: waits for them, and reads 8 bytes.
+    /// The mean loss of the steps since this was asked last: waits for them, and reads 16 bytes.
     pub fn mean_loss(&mut self) -> Result<f32> {
         let clock: Vec<u32> = download(&self.gpu, &self.clock.state)?;
         let (step, sum) = (clock[0], f32::from_bits(clock[1]));
