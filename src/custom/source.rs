@@ -173,7 +173,7 @@ pub(crate) fn describe(wgsl: &str) -> Result<Described, SourceError> {
         module: &written,
     };
     let glue = match &shape {
-        Shape::Elements(change) => glue.elements(change),
+        Shape::Elements(change) => glue.elements(change, straight(&written, change)),
         Shape::Rows {
             parts, terms, loss, ..
         } => glue.rows(parts, terms, loss),
@@ -466,6 +466,34 @@ fn own_numerics(module: &Module, text: &str) -> Result<String, String> {
     })
 }
 
+/// Whether a loss is much arithmetic without a branch, as kernels take it: two functions at least that cost as much as all
+/// the rest of most losses.
+fn straight(module: &Module, change: &Change) -> bool {
+    let function = &module.functions[change.function];
+    let branches = function.body.iter().any(|s| {
+        let none = matches!(
+            s,
+            Statement::Emit(_) | Statement::Return { .. } | Statement::Store { .. }
+        );
+        let own =
+            |f: &Handle<Function>| module.functions[*f].name == Some(made_name(derive::UNIT_LOG));
+        !none && !matches!(s, Statement::Call { function, .. } if own(function))
+    });
+    let long = function.expressions.iter().filter(|(_, e)| match e {
+        Expression::Math { fun, .. } => matches!(
+            fun,
+            MathFunction::Exp
+                | MathFunction::Exp2
+                | MathFunction::Log
+                | MathFunction::Log2
+                | MathFunction::Pow
+        ),
+        Expression::CallResult(_) => true,
+        _ => false,
+    });
+    !branches && long.count() >= 2
+}
+
 /// What stands between a skeleton and a user's functions.
 struct Glue<'a> {
     inputs: usize,
@@ -492,14 +520,18 @@ impl Glue<'_> {
         all.join(", ")
     }
 
-    fn elements(&self, change: &Change) -> String {
+    fn elements(&self, change: &Change, straight: bool) -> String {
         let grads = change.members.iter().enumerate().map(|(k, m)| match m {
             Some(_) => format!("p.{}", change_name(k)),
             None => "0.0".into(),
         });
         let grads: Vec<_> = grads.collect();
+        let straight = match straight {
+            true => "\nconst STRAIGHT: bool = true;\n",
+            false => "",
+        };
         format!(
-            "\nfn term(e: Elem) -> Term {{\n    {}let p = {}({});\n    return Term(p.v, Grad({}));\n}}\n",
+            "{straight}\nfn term(e: Elem) -> Term {{\n    {}let p = {}({});\n    return Term(p.v, Grad({}));\n}}\n",
             self.reset,
             self.name(change),
             self.arguments(|k| format!("e.x{k}")),

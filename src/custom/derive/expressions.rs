@@ -1,6 +1,6 @@
 //! Expressions of a function, and what they change by.
 
-use super::body::Body;
+use super::body::{Body, Shape};
 use super::depends::is_whole;
 use super::functions::Called;
 use super::{Change, Result, Rule};
@@ -242,9 +242,17 @@ impl Body<'_, '_> {
             })?,
             Expression::Binary { op, left, right } => {
                 let [l, r] = [self.value(left)?, self.value(right)?];
+                let numbers = [left, right]
+                    .iter()
+                    .all(|h| self.shape(*h) == Shape::Scalar);
                 each(self, &[left, right], &mut |body, changes| {
                     let changes = [changes[0], changes[1]];
                     Ok(match op {
+                        Op::Divide if numbers => {
+                            let right = changes[1].map(|dr| body.times(own, dr));
+                            let up = body.minus(changes[0], right);
+                            body.over_number(up, r)
+                        }
                         Op::Subtract => body.minus_like(right, changes[0], changes[1]),
                         _ => body.operated(op, [l, r], changes, own),
                     })

@@ -134,6 +134,7 @@ impl Body<'_, '_> {
                 let log = this.splat(shape, std::f32::consts::LN_2);
                 this.times(r, log)
             }),
+            Fun::Log if shape == Shape::Scalar => this.over_number(da, a),
             Fun::Log => this.over(da, a),
             Fun::Log2 => {
                 let log = this.splat(shape, std::f32::consts::LN_2);
@@ -267,6 +268,20 @@ impl Body<'_, '_> {
         d.map(|d| {
             let factor = factor(self);
             self.times(factor, d)
+        })
+    }
+
+    /// d/by of numbers, by way of 1/by, which quotients and logarithms of the same number share: a division costs as much as several
+    /// multiplications, and drivers find what is written twice.
+    pub(super) fn over_number(
+        &mut self,
+        d: Option<Handle<Expression>>,
+        by: Handle<Expression>,
+    ) -> Option<Handle<Expression>> {
+        d.map(|d| {
+            let one = self.number(1.0);
+            let part = self.binary(Op::Divide, one, by);
+            self.times(d, part)
         })
     }
 
