@@ -92,7 +92,7 @@ fn evaluate(
             inputs: xs.iter().map(View::whole).collect(),
             target,
             weight,
-            loss: own,
+            losses: own,
             ..Default::default()
         })
     } else {
@@ -109,7 +109,7 @@ fn evaluate(
             target,
             weight,
             grads,
-            loss: own,
+            losses: own,
             ..Default::default()
         })
     };
