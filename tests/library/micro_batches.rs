@@ -89,6 +89,19 @@ impl Micro {
     }
 }
 
+/// Counts all micro-batches, then evaluates each.
+fn in_order(gpu: &Gpu, normalizer: &Normalizer, bound: &[Bound]) {
+    support::submit(gpu, &mut |encoder| {
+        normalizer.encode_reset(encoder);
+        for b in bound {
+            b.encode_count(encoder).expect("has one");
+        }
+        for b in bound {
+            b.encode(encoder);
+        }
+    });
+}
+
 /// Evaluates `batch` in eight micro-batches; twice, into passes of their own and into one.
 fn in_parts(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>) -> Outcome<f32> {
     let micro: Vec<_> = ranges()
@@ -114,15 +127,7 @@ fn in_parts(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>) -> Outcome<f32> 
             status: term.status,
         }
     };
-    support::submit(gpu, &mut |encoder| {
-        normalizer.encode_reset(encoder);
-        for b in &bound {
-            b.encode_count(encoder).expect("has one");
-        }
-        for b in &bound {
-            b.encode(encoder);
-        }
-    });
+    in_order(gpu, &normalizer, &bound);
     let first = collect();
     // What was shared is forgotten, the first reset or not.
     support::submit(gpu, &mut |encoder| {
@@ -384,15 +389,7 @@ fn rows_that_do_not_count_are_counted_over_micro_batches() {
         .collect();
     let normalizer = micro[0].plan.normalizer().expect("a mean");
     let bound: Vec<_> = micro.iter().map(|m| m.bind(&normalizer)).collect();
-    support::submit(&gpu, &mut |encoder| {
-        normalizer.encode_reset(encoder);
-        for b in &bound {
-            b.encode_count(encoder).expect("has one");
-        }
-        for b in &bound {
-            b.encode(encoder);
-        }
-    });
+    in_order(&gpu, &normalizer, &bound);
     let (_, terms) = normalizer.report().expect("a report");
     assert_eq!(
         terms[0].status,
@@ -752,15 +749,7 @@ fn micro_batches_add_up_to_the_gradient_of_one_input() {
             plan.bind(&io).expect("bound")
         })
         .collect();
-    support::submit(&gpu, &mut |encoder| {
-        normalizer.encode_reset(encoder);
-        for b in &bound {
-            b.encode_count(encoder).expect("has one");
-        }
-        for b in &bound {
-            b.encode(encoder);
-        }
-    });
+    in_order(&gpu, &normalizer, &bound);
     let (loss, terms) = normalizer.report().expect("a report");
     assert_eq!(terms[0].status.valid, 2400);
     let found = numbers(&support::download(&gpu, &grad), DType::F32);
