@@ -2,19 +2,22 @@
 //!
 //!     cargo run --release -p wgloss-burn --bin compare -- [NAME] [--rounds N] [--max-elements N] [--json]
 //!
-//! burn opens the device and wgloss is given it. In each round burn goes first and wgloss second, each up to an empty
-//! queue. Both are held against wgloss's f64 reference on what the last round left; a time counts only beside "right".
+//! burn opens the device and wgloss is given it. In each round burn goes first, wgloss as a module of burn's graph second, and wgloss by itself
+//! third, each up to an empty queue. All are held against wgloss's f64 reference on what the last round left; a time counts only beside "right".
 
-mod cases;
+#[path = "../../tests/peers/mod.rs"]
+#[allow(dead_code, reason = "tests look at more")]
+mod peers;
 
 use anyhow::{Context, Result, anyhow, bail};
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use cases::{Case, Draw, Target, Tensors};
+use burn::tensor::{Device, Tensor, TensorData};
 use cpu_time::ProcessTime;
+use peers::{Case, Host, HostTarget, Target, Tensors};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use wgloss::gpu::{Bound, Io, View};
-use wgloss::{Batch, DType, Gpu, LabelType, Layout, Outcome, TargetLayout, reference, wgpu};
+use wgloss::{DType, Gpu, LabelType, Layout, Outcome, TargetLayout, reference, wgpu};
+use wgloss_burn::{LossModule, SharedGpu};
 
 /// Rounds before the timed ones: burn tunes its kernels and learns what to fuse in the first few.
 const WARM_UP: usize = 4;
@@ -25,9 +28,9 @@ const TOLERANCE: f64 = 1e-3;
 
 fn main() -> Result<()> {
     let args = Args::parse()?;
-    let (device, setup) = Device::wgpu_options().init_with_setup()?;
+    let (device, shared) = SharedGpu::open()?;
     let device = device.autodiff();
-    let gpu = Gpu::from_device(setup.device, setup.queue);
+    let gpu = shared.gpu().clone();
     let info = gpu.adapter_info();
     let adapter = format!("{} ({:?}, {})", info.name, info.backend, info.driver_info);
     if !args.json {
@@ -38,12 +41,12 @@ fn main() -> Result<()> {
         println!("{}", header());
     }
     let mut rows = Vec::new();
-    for case in cases::all() {
+    for case in peers::all() {
         let elements = case.shape[0] * case.shape[1];
         if !case.name.contains(&args.name) || elements > args.max_elements {
             continue;
         }
-        let row = measure(&case, &device, &gpu, args.rounds)
+        let row = measure(&case, &device, &shared, args.rounds)
             .with_context(|| format!("{} {:?}", case.name, case.shape))?;
         match args.json {
             true => rows.push(row.json()),
@@ -113,45 +116,64 @@ struct Row {
     burn: Side,
     /// Bytes of burn's live tensors when a step is over: inputs, target, loss and gradients.
     burn_live: u64,
+    /// wgloss as a module of burn's.
+    module: Side,
     wgloss: Side,
 }
 
 /// Times one case on both sides, checks both and counts both sides' memory.
-fn measure(case: &Case, device: &Device, gpu: &Gpu, rounds: usize) -> Result<Row> {
+fn measure(case: &Case, device: &Device, shared: &SharedGpu, rounds: usize) -> Result<Row> {
+    let gpu = shared.gpu();
     let host = Host::new(case);
     let tensors = host.tensors(device);
     let ours = Ours::new(case, &host, gpu)?;
+    let module = LossModule::boxed(shared, peers::again(&*case.loss)).reduction(case.reduction);
+    let by_burn = || step(|| Ok((case.burn)(&tensors)), &tensors, device);
+    let by_module = || {
+        step(
+            || Ok(module.forward(case.module_batch(&tensors))?),
+            &tensors,
+            device,
+        )
+    };
     for _ in 0..WARM_UP {
-        step(case, &tensors, device)?;
+        by_burn()?;
+        by_module()?;
         ours.step()?;
     }
 
     // burn's peak: pages that its pool holds after one step from a pool without spare pages. Memory is handed out when
     // a step is recorded, so that no moment in between is missed; it includes the pool's own rounding.
-    let usage = || {
-        device
-            .memory_pool_usage()
-            .context("burn reports no memory usage")
+    let peak = |step: &dyn Fn() -> Result<Left>| -> Result<(u64, u64)> {
+        device.memory_cleanup();
+        device.sync()?;
+        let held = step()?;
+        let usage = device.memory_pool_usage();
+        let usage = usage.context("burn reports no memory usage")?;
+        drop(held);
+        Ok((usage.bytes_reserved, usage.bytes_in_use))
     };
-    device.memory_cleanup();
-    device.sync()?;
-    let held = step(case, &tensors, device)?;
-    let (burn_peak, burn_live) = (usage()?.bytes_reserved, usage()?.bytes_in_use);
-    drop(held);
+    let (burn_peak, burn_live) = peak(&by_burn)?;
+    let (module_peak, _) = peak(&by_module)?;
 
-    let (mut theirs, mut own) = (Times::default(), Times::default());
-    let mut last = None;
+    let (mut theirs, mut own, mut graph) = (Times::default(), Times::default(), Times::default());
+    let (mut last, mut last_of_module) = (None, None);
     for _ in 0..rounds {
         drop(last.take()); // A training step too frees its results before the next one.
-        last = theirs.time(|| step(case, &tensors, device).map(Some))?;
+        last = theirs.time(|| by_burn().map(Some))?;
+        drop(last_of_module.take());
+        last_of_module = graph.time(|| by_module().map(Some))?;
         own.time(|| ours.step())?;
     }
-    let (loss, grads) = last.context("no round")?;
 
     let truth = reference::loss(&*case.loss, &host.batch(case))?;
-    let loss: Vec<f32> = numbers(loss.into_data())?;
-    let grads = grads.into_iter().map(|g| numbers(g.into_data()));
-    let grads: Vec<Vec<f32>> = grads.collect::<Result<_>>()?;
+    let judged = |left: Option<Left>| -> Result<String> {
+        let (loss, grads) = left.context("no round")?;
+        let loss: Vec<f32> = numbers(loss.into_data())?;
+        let grads = grads.into_iter().map(|g| numbers(g.into_data()));
+        let grads: Vec<Vec<f32>> = grads.collect::<Result<_>>()?;
+        Ok(verdict(loss[0], &grads, &truth))
+    };
     let (own_loss, own_grads) = ours.results()?;
     Ok(Row {
         name: case.name,
@@ -159,9 +181,14 @@ fn measure(case: &Case, device: &Device, gpu: &Gpu, rounds: usize) -> Result<Row
         burn: Side {
             times: theirs,
             peak: burn_peak,
-            verdict: verdict(loss[0], &grads, &truth),
+            verdict: judged(last)?,
         },
         burn_live,
+        module: Side {
+            times: graph,
+            peak: module_peak,
+            verdict: judged(last_of_module)?,
+        },
         wgloss: Side {
             times: own,
             peak: ours.bytes,
@@ -170,9 +197,12 @@ fn measure(case: &Case, device: &Device, gpu: &Gpu, rounds: usize) -> Result<Row
     })
 }
 
-/// One step of burn's, up to an empty queue: the loss, and the gradient by each input.
-fn step(case: &Case, tensors: &Tensors, device: &Device) -> Result<(Tensor<1>, Vec<Tensor<2>>)> {
-    let loss = (case.burn)(tensors);
+/// What a step in burn's graph leaves: the loss, and the gradient by each input.
+type Left = (Tensor<1>, Vec<Tensor<2>>);
+
+/// One step in burn's graph, up to an empty queue.
+fn step(loss: impl Fn() -> Result<Tensor<1>>, tensors: &Tensors, device: &Device) -> Result<Left> {
+    let loss = loss()?;
     let mut grads = loss.backward();
     let wanted = tensors.inputs.iter();
     let grads = wanted.map(|x| x.grad_remove(&mut grads).context("burn gave no gradient"));
@@ -349,10 +379,15 @@ fn median(times: &[f64]) -> f64 {
 
 fn header() -> String {
     format!(
-        "{:<36} {:>11} | {:>8} {:>8} {:>8} {:>8} {:>6} | {:>8} {:>8} {:>8} {:>8} {:>6} | {:>6}  verdict",
+        "{:<36} {:>11} | {:>8} {:>8} {:>8} {:>8} {:>6} | {:>8} {:>8} {:>8} {:>8} {:>6} | {:>8} {:>8} {:>8} {:>8} {:>6} | {:>6} {:>6}  verdict",
         "",
         "",
         "burn cpu",
+        "median",
+        "wall",
+        "median",
+        "MB",
+        "mod. cpu",
         "median",
         "wall",
         "median",
@@ -362,7 +397,8 @@ fn header() -> String {
         "wall",
         "median",
         "MB",
-        "cpu x"
+        "mod. x",
+        "wgl. x"
     )
 }
 
@@ -383,13 +419,20 @@ impl Row {
             "right" => format!("burn {}", self.burn.verdict),
             wrong => format!("burn {}; wgloss {wrong}", self.burn.verdict),
         };
+        let verdict = match self.module.verdict.as_str() {
+            "right" => verdict,
+            wrong => format!("{verdict}; module {wrong}"),
+        };
+        let over = |s: &Side| least(&self.burn.times.cpu) / least(&s.times.cpu);
         format!(
-            "{:<36} {:>11} | {} | {} | {:6.2}  {verdict}",
+            "{:<36} {:>11} | {} | {} | {} | {:6.2} {:6.2}  {verdict}",
             self.name,
             format!("{}x{}", self.shape[0], self.shape[1]),
             side(&self.burn),
+            side(&self.module),
             side(&self.wgloss),
-            least(&self.burn.times.cpu) / least(&self.wgloss.times.cpu)
+            over(&self.module),
+            over(&self.wgloss)
         )
     }
 
@@ -407,112 +450,10 @@ impl Row {
             "rows": self.shape[0],
             "cols": self.shape[1],
             "burn": burn,
+            "module": side(&self.module),
             "wgloss": side(&self.wgloss),
             "cpu_ratio": least(&self.burn.times.cpu) / least(&self.wgloss.times.cpu),
+            "module_cpu_ratio": least(&self.burn.times.cpu) / least(&self.module.times.cpu),
         })
-    }
-}
-
-/// The numbers of a case, seeded, in host memory.
-struct Host {
-    shape: [usize; 2],
-    inputs: Vec<Vec<f32>>,
-    target: HostTarget,
-    kind: Target,
-}
-
-enum HostTarget {
-    None,
-    Floats(Vec<f32>),
-    Labels(Vec<i32>),
-}
-
-impl Host {
-    fn new(case: &Case) -> Host {
-        let [rows, cols] = case.shape;
-        let mut rng = Rng(1);
-        let inputs = case.inputs.iter().map(|d| rng.draw(*d, rows * cols));
-        let inputs = inputs.collect();
-        Host {
-            shape: case.shape,
-            inputs,
-            target: match case.target {
-                Target::None => HostTarget::None,
-                Target::Values(draw) | Target::Integers(draw) => {
-                    HostTarget::Floats(rng.draw(draw, rows * cols))
-                }
-                Target::PerRow(draw) => HostTarget::Floats(rng.draw(draw, rows)),
-                Target::Labels => {
-                    let label = |_| (rng.bits() % cols as u64) as i32;
-                    HostTarget::Labels((0..rows).map(label).collect())
-                }
-            },
-            kind: case.target,
-        }
-    }
-
-    fn tensors(&self, device: &Device) -> Tensors {
-        let matrix =
-            |v: &Vec<f32>| Tensor::<2>::from_data(TensorData::new(v.clone(), self.shape), device);
-        let leaf = |v| matrix(v).require_grad();
-        let whole = |v: &Vec<f32>| v.iter().map(|x| *x as i32).collect::<Vec<_>>();
-        let mut tensors = Tensors {
-            inputs: self.inputs.iter().map(leaf).collect(),
-            values: None,
-            integers: None,
-            rows: None,
-        };
-        let row = |v: Vec<i32>| {
-            let rows = [v.len()];
-            Tensor::<1, Int>::from_data(TensorData::new(v, rows), device)
-        };
-        match (&self.target, self.kind) {
-            (HostTarget::None, _) => {}
-            (HostTarget::Labels(v), _) => tensors.rows = Some(row(v.clone())),
-            (HostTarget::Floats(v), Target::PerRow(_)) => tensors.rows = Some(row(whole(v))),
-            (HostTarget::Floats(v), Target::Integers(_)) => {
-                let data = TensorData::new(whole(v), self.shape);
-                tensors.integers = Some(Tensor::from_data(data, device));
-            }
-            (HostTarget::Floats(v), _) => tensors.values = Some(matrix(v)),
-        }
-        tensors
-    }
-
-    fn batch<'a>(&'a self, case: &Case) -> Batch<'a> {
-        let mut batch = Batch::new(case.shape, &self.inputs[0]).reduction(case.reduction);
-        for input in &self.inputs[1..] {
-            batch = batch.input(input);
-        }
-        match &self.target {
-            HostTarget::None => batch,
-            HostTarget::Floats(v) => batch.target(v),
-            HostTarget::Labels(v) => batch.labels(v),
-        }
-    }
-}
-
-/// SplitMix64.
-struct Rng(u64);
-
-impl Rng {
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn draw(&mut self, draw: Draw, n: usize) -> Vec<f32> {
-        let number = |_| {
-            let unit = (self.bits() >> 40) as f32 / (1u64 << 24) as f32;
-            match draw {
-                Draw::Range(low, high) => low + (high - low) * unit,
-                Draw::Sign => [-1.0, 1.0][usize::from(unit < 0.5)],
-                Draw::Bit => f32::from(u8::from(unit < 0.5)),
-            }
-        };
-        (0..n).map(number).collect()
     }
 }

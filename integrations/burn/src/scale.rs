@@ -1,0 +1,65 @@
+//! The kernel that multiplies a gradient by what comes from above.
+
+use crate::wgpu;
+use wgloss::gpu::View;
+use wgloss::{Error, Gpu, Result};
+
+/// The most workgroups: enough to fill a GPU, few enough that it costs nothing to find a 1.
+const GROUPS: u64 = 1024;
+
+#[derive(Debug)]
+pub(crate) struct Scale {
+    pipeline: wgpu::ComputePipeline,
+}
+
+impl Scale {
+    pub fn new(gpu: &Gpu) -> Result<Scale> {
+        let device = gpu.device();
+        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = device.create_shader_module(wgpu::include_wgsl!("scale.wgsl"));
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some("wgloss scale"),
+            layout: None,
+            module: &module,
+            entry_point: Some("scale"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        match pollster::block_on(scope.pop()) {
+            None => Ok(Scale { pipeline }),
+            Some(error) => Err(Error::Device(crate::gpu::one_line(&error))),
+        }
+    }
+
+    /// Multiplies `grad` by the number of `upstream`, both f32 and where bindings may begin.
+    pub fn run(&self, gpu: &Gpu, grad: View<'_>, upstream: View<'_>) {
+        let device = gpu.device();
+        let bytes = grad.size;
+        if bytes == 0 {
+            return;
+        }
+        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("wgloss scale"),
+            layout: &self.pipeline.get_bind_group_layout(0),
+            entries: &[entry(0, grad, bytes), entry(1, upstream, 4)],
+        });
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups((bytes / 4).div_ceil(256).min(GROUPS) as u32, 1, 1);
+        drop(pass);
+        gpu.queue().submit([encoder.finish()]);
+    }
+}
+
+fn entry(binding: u32, view: View<'_>, bytes: u64) -> wgpu::BindGroupEntry<'_> {
+    wgpu::BindGroupEntry {
+        binding,
+        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: view.buffer,
+            offset: view.offset,
+            size: wgpu::BufferSize::new(bytes),
+        }),
+    }
+}
