@@ -744,7 +744,7 @@ impl Bound {
 }
 
 /// Bytes as words.
-pub(super) fn words_of(bytes: &[u8]) -> Vec<u32> {
+pub(crate) fn words_of(bytes: &[u8]) -> Vec<u32> {
     let words = bytes.chunks_exact(4);
     words
         .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
