@@ -22,6 +22,8 @@ const LOSS: u32 = 13u;
 const TOTAL: u32 = 14u;
 // The counted sum without class weights.
 const PLAIN: u32 = 15u;
+// Class weights that are bad: counted with the labels, apart from weights of rows and elements.
+const BAD_COLUMNS: u32 = 16u;
 
 // Where a mean's divisor comes from; 0 where the host knows it.
 const COUNTED_SUM: u32 = 1u;
