@@ -748,6 +748,43 @@ fn gradients_are_added_to_what_is_there() {
     assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
 }
 
+/// What is not finite among elements, or has no finite loss, is added once, and nothing beside it twice.
+#[test]
+fn gradients_of_extreme_elements_are_added_once() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut rng = Rng::new("extreme elements");
+    let mut wrong = Vec::new();
+    // In packs, and not.
+    for n in [8192, 5003] {
+        for (turn, name) in ["mse", "huber", "margin_ranking"].into_iter().enumerate() {
+            let loss = loss::by_name(name).expect("registered");
+            for dtype in [DType::F32, [DType::F16, DType::Bf16][turn % 2]] {
+                let recipe = Recipe {
+                    dtype,
+                    reduction: Reduction::Sum,
+                    ..Recipe::new([n])
+                };
+                for extreme in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e25] {
+                    let mut batch = support::batch(&*loss, &recipe, &mut rng);
+                    let mut x = batch.inputs[0].to_f64().into_owned();
+                    for at in [3, 777, 4100, n - 1] {
+                        x[at] = extreme;
+                    }
+                    batch.inputs[0] = x.into();
+                    let result = added(&gpu, &*loss, &batch, &mut rng);
+                    wrong.extend(
+                        result
+                            .err()
+                            .map(|e| format!("{name} {n} {dtype} {extreme}: {e}")),
+                    );
+                }
+            }
+        }
+    }
+    let all = wrong.join("\n");
+    assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
+}
+
 fn added(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, rng: &mut Rng) -> Result<(), String> {
     let mut micro = Micro::new(gpu, loss, batch);
     let dtype = batch.dtype;
@@ -798,7 +835,11 @@ fn added(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, rng: &mut Rng) -> R
     for ((found, once), before) in micro.grads(gpu, dtype).iter().zip(&once).zip(&before) {
         for (i, ((f, g), b)) in found.iter().zip(once).zip(before).enumerate() {
             let bound = unit * (g.abs() + (g + b).abs()) + 2f32.powi(-24);
-            if !support::within(f64::from(*f), f64::from(g + b), f64::from(bound)) {
+            let fits = match g.is_finite() {
+                true => support::within(f64::from(*f), f64::from(g + b), f64::from(bound)),
+                false => !f.is_finite(),
+            };
+            if !fits {
                 return Err(format!("number {i}: {b} + {g} is {f}"));
             }
         }
