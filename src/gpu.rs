@@ -33,6 +33,7 @@ pub use row_outputs::{RowOutputsBound, RowOutputsIo, RowOutputsPlan};
 pub use scores::ScoreState;
 
 use crate::error::{Error, Result};
+pub(crate) use bind::words_of;
 use kernels::{Access, Kernels};
 #[cfg(test)]
 pub(crate) use plan::gate::instructions_of as instructions;

@@ -4,6 +4,7 @@ mod cases;
 mod custom;
 mod metrics;
 mod numbers;
+mod row_outputs;
 
 pub use cases::corners;
 #[cfg(not(target_arch = "wasm32"))]
@@ -12,6 +13,9 @@ pub use metrics::{
     check_binary, check_multiclass, check_multilabel, check_regression, run_metrics_async,
 };
 pub use numbers::{EXTREMES, Random};
+#[cfg(not(target_arch = "wasm32"))]
+pub use row_outputs::run_row_outputs;
+pub use row_outputs::{ROW_OUTPUTS, check_row_outputs, run_row_outputs_async};
 
 use crate::batch::{Batch, Outcome};
 use crate::combined::{Combined, CombinedOutcome};
@@ -25,13 +29,13 @@ use crate::tensor::DType;
 /// One evaluation on a device, held against the reference.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The loss; or, of metrics, the task.
+    /// The loss; or, of metrics, the task; or [`ROW_OUTPUTS`].
     pub name: &'static str,
     /// The shape of its input.
     pub shape: Vec<usize>,
     /// How it was stored.
     pub dtype: DType,
-    /// The reduction; none for metrics.
+    /// The reduction; none for metrics and outputs of rows.
     pub reduction: Reduction,
     /// The plan that carried it; for metrics what kernels were shaped for.
     pub plan: &'static str,

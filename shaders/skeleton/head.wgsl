@@ -22,18 +22,18 @@ const LOSS: u32 = 13u;
 const TOTAL: u32 = 14u;
 // The counted sum without class weights.
 const PLAIN: u32 = 15u;
+// Class weights that are bad: counted with the labels, apart from weights of rows and elements.
+const BAD_COLUMNS: u32 = 16u;
 
 // Where a mean's divisor comes from; 0 where the host knows it.
 const COUNTED_SUM: u32 = 1u;
 const COUNTED_VALID: u32 = 2u;
 
-// a + b with infinities and NaN by their bits.
+// a + b with infinities and NaN by their bits. No branch, of which a pack of gradients would have twice as many as numbers.
 fn add_bits(a: u32, b: u32) -> u32 {
-    if (finite_bits(a) && finite_bits(b)) {
-        return bitcast<u32>(bitcast<f32>(a) + bitcast<f32>(b));
-    }
-    if (nan_bits(a) || nan_bits(b) || (!finite_bits(a) && !finite_bits(b) && a != b)) {
-        return NAN_BITS;
-    }
-    return select(a, b, finite_bits(a));
+    let sum = bitcast<u32>(bitcast<f32>(a) + bitcast<f32>(b));
+    let finite = finite_bits(a);
+    let both = finite_bits(b) == finite;
+    let none = nan_bits(a) || nan_bits(b) || (both && a != b);
+    return select(select(select(a, b, finite), NAN_BITS, none), sum, both && finite);
 }

@@ -1,11 +1,18 @@
-// Begins an evaluation: what was counted before is forgotten, and the numbers that come from elsewhere on the device take
+// Begins an evaluation: what was found before is forgotten, and the numbers that come from elsewhere on the device take
 // their places in the work buffer.
+
+// Whether a word was counted before micro-batches are evaluated.
+fn counted(i: u32) -> bool {
+    return i < NON_FINITE || i == FIRST_BAD || i == BAD_COLUMNS;
+}
 
 @compute @workgroup_size(64)
 fn open(@builtin(local_invocation_index) tid: u32) {
     for (var k = tid; k < params.heads; k += 64u) {
         for (var i = 0u; i < HEAD; i++) {
-            work[k * HEAD + i] = 0u;
+            if (!(SHARED && counted(i))) {
+                work[k * HEAD + i] = 0u;
+            }
         }
         if (k == 0u) {
             work[UPSTREAM] = upstream();

@@ -43,7 +43,11 @@ fn seen_merge(a: Seen, b: Seen) -> Seen {
     return Seen(m, x.s + y.s, x.e + y.e, select(b.best, a.best, first), a.odd | b.odd);
 }
 
-fn logit(bits: u32) -> f32 {
+// The bits of a logit under softcap and temperature. What is no number stays what it is: arithmetic may make anything of it.
+fn logit(bits: u32) -> u32 {
+    if (nan_bits(bits)) {
+        return bits;
+    }
     var z = bitcast<f32>(bits);
     if (params.softcap > 0.0) {
         z = params.softcap * tanh_fine(clamp(z, LOWEST, LARGEST) / params.softcap);
@@ -51,11 +55,11 @@ fn logit(bits: u32) -> f32 {
     if (params.temperature != 1.0 && finite_bits(bitcast<u32>(z))) {
         z = clamp(z / params.temperature, LOWEST, LARGEST);
     }
-    return z;
+    return bitcast<u32>(z);
 }
 
 fn seen_of(row: u32, col: u32) -> Seen {
-    let bits = bitcast<u32>(logit(load_logit(element_of(row, col))));
+    let bits = logit(load_logit(element_of(row, col)));
     if (nan_bits(bits)) {
         return Seen(LOWEST, 0.0, 0.0, NONE, ODD_NAN);
     }
@@ -133,9 +137,8 @@ fn main(
     let label = label_of(row);
     var log_prob = 0u;
     if (label < params.cols) {
-        let z = logit(load_logit(element_of(row, label)));
-        log_prob = bitcast<u32>((z - all.m) - log_s);
-        let bits = bitcast<u32>(z);
+        let bits = logit(load_logit(element_of(row, label)));
+        log_prob = bitcast<u32>((bitcast<f32>(bits) - all.m) - log_s);
         if (bits == 0xff800000u) {
             log_prob = 0xff800000u;
         }

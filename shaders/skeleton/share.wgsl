@@ -11,7 +11,6 @@ fn number_at(at: u32) -> f32 {
 }
 
 // Adds what one loss has counted in this micro-batch.
-@compute @workgroup_size(1)
 fn tally() {
     let here = params.head * HEAD;
     let there = params.head * SHARED_HEAD;
@@ -25,6 +24,7 @@ fn tally() {
     }
     add_wide(there + VALID, valid.x, valid.y);
     add_wide(there + BAD_LABELS, work[here + BAD_LABELS], work[here + BAD_LABELS + 1u]);
+    add_wide(there + BAD_WEIGHTS, work[here + BAD_COLUMNS], 0u);
     let complement = work[here + FIRST_BAD];
     if (complement != 0u && (totals[there + BAD_ROW] | totals[there + BAD_ROW + 1u]) == 0u) {
         // One more than the row, counted on from the micro-batches before.
@@ -55,7 +55,6 @@ fn tally() {
 }
 
 // Adds what an evaluation has found.
-@compute @workgroup_size(1)
 fn add() {
     for (var k = 0u; k < params.heads; k++) {
         let here = k * HEAD;
@@ -66,4 +65,13 @@ fn add() {
         totals[there + LOSS] = add_bits(totals[there + LOSS], work[here + LOSS]);
     }
     totals[TOTAL] = add_bits(totals[TOTAL], work[TOTAL]);
+}
+
+@compute @workgroup_size(1)
+fn share() {
+    if (params.heads == 0u) {
+        tally();
+    } else {
+        add();
+    }
 }

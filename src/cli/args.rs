@@ -201,7 +201,8 @@ pub struct MetricsArgs {
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Losses by name, and binary, multiclass, multilabel or regression for metrics; all of them where none is given
+    /// Losses by name; binary, multiclass, multilabel or regression for metrics; row_outputs for log-sum-exp, log-probability, entropy and
+    /// argmax of rows; all of them where none is given
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 

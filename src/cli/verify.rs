@@ -8,28 +8,27 @@ use super::problem::custom;
 use super::progress;
 use crate::loss::{Info, Loss, all};
 use crate::metric::Task;
-use crate::verify::{Row, Summary, run as verify, run_metrics};
+use crate::verify::{ROW_OUTPUTS, Row, Summary, run as verify, run_metrics, run_row_outputs};
 use serde_json::{Value, json};
 use std::time::Instant;
 
 /// How many failures are told in full.
 const TOLD: usize = 20;
 
-/// Holds every kernel of the losses and metrics asked for against the reference. Never runs on the reference itself.
+/// Holds every kernel of the losses, metrics and outputs of rows asked for against the reference. Never runs on the reference itself.
 pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
-    let (tasks, names): (Vec<_>, Vec<_>) = args
-        .names
-        .iter()
-        .cloned()
-        .partition(|name| Task::ALL.iter().any(|t| t.name() == name));
-    let (losses, tasks) = match args.names.is_empty() && args.wgsl.is_empty() {
-        true => (all().to_vec(), Task::ALL.to_vec()),
+    let everything = args.names.is_empty() && args.wgsl.is_empty();
+    let asked = |what: &str| everything || args.names.iter().any(|name| name == what);
+    let is_task = |name: &str| Task::ALL.iter().any(|t| t.name() == name);
+    let losses = match everything {
+        true => all().to_vec(),
         false => {
-            let asked = |t: &Task| tasks.iter().any(|name| t.name() == name);
-            let losses = select(&names, &args.wgsl)?;
-            (losses, Task::ALL.into_iter().filter(asked).collect())
+            let names = args.names.iter().cloned();
+            let names = names.filter(|name| !is_task(name) && name != ROW_OUTPUTS);
+            select(&names.collect::<Vec<_>>(), &args.wgsl)?
         }
     };
+    let tasks: Vec<_> = Task::ALL.into_iter().filter(|t| asked(t.name())).collect();
     if args.device == Choice::Cpu {
         return Err(Failure::usage(
             "--device",
@@ -55,21 +54,22 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
             rows.push(object(row));
         }
     };
-    let ran = verify(&gpu, &losses, args.quick, &mut told).and_then(|losses| {
-        let metrics = run_metrics(&gpu, &tasks, args.quick, &mut told)?;
-        Ok(Summary {
-            cases: losses.cases + metrics.cases,
-            failed: losses.failed + metrics.failed,
-        })
-    });
+    let ran = verify(&gpu, &losses, args.quick, &mut told)
+        .and_then(|_| run_metrics(&gpu, &tasks, args.quick, &mut told))
+        .and_then(|_| match asked(ROW_OUTPUTS) {
+            true => run_row_outputs(&gpu, args.quick, &mut told),
+            false => Ok(Summary::default()),
+        });
     bar.finish_and_clear();
-    let summary = ran?;
+    ran?;
+    let cases: usize = tallies.iter().map(|t| t.cases).sum();
+    let failed: usize = tallies.iter().map(|t| t.failed).sum();
     let info = gpu.adapter_info();
     if args.json {
         print::json(&json!({
             "device": info.name,
-            "cases": summary.cases,
-            "failed": summary.failed,
+            "cases": cases,
+            "failed": failed,
             "rows": rows,
         }))?;
     } else {
@@ -78,19 +78,16 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
             text += &format!("\n{failure}");
         }
         text += &format!(
-            "\n{} cases, {} failed, on {} in {:.1} s",
-            summary.cases,
-            summary.failed,
+            "\n{cases} cases, {failed} failed, on {} in {:.1} s",
             describe(&info),
             start.elapsed().as_secs_f64()
         );
         print::out(&text)?;
     }
-    match summary.failed {
+    match failed {
         0 => Ok(()),
         n => Err(Failure::Check(format!(
-            "expected all of {} cases within their bounds, found {n} that are not",
-            summary.cases
+            "expected all of {cases} cases within their bounds, found {n} that are not"
         ))),
     }
 }

@@ -5,7 +5,9 @@ use super::edges::{Edge, EdgeParams};
 use super::kernels::{Span, Step};
 use super::normalizer::{Normalizer, tallies};
 use super::plan::{Part, Plan, RANK_WORDS, Range, Tensor};
-use super::source::{COUNTED_SUM, DIVISOR, HEAD, LOSS, PACK, Role, Stage, TOTAL, TermParams};
+use super::source::{
+    BAD_COLUMNS, COUNTED_SUM, DIVISOR, HEAD, LOSS, PACK, Role, Stage, TOTAL, TermParams,
+};
 use crate::batch::Status;
 use crate::error::{Error, Result};
 use crate::layout::{TargetLayout, UpstreamLayout, WeightLayout};
@@ -163,7 +165,7 @@ pub struct Bound {
     steps: Vec<(Stage, Step)>,
     /// Adds the loss to others, writes it to where it is wanted.
     close: Vec<Step>,
-    /// Forgets the last evaluation before counting, and takes nothing over; adds what was counted to what other micro-batches have.
+    /// Forgets the last step before counting, and takes nothing over; adds what was counted to what other micro-batches have.
     /// Nothing where there are none.
     tally: Option<(Step, Vec<Step>)>,
 }
@@ -306,9 +308,8 @@ impl Plan {
                     upstream: false,
                     shared: false,
                 };
-                let kernels = [begin, Edge::Tally, Edge::Add].map(|edge| gpu.edge(edge));
-                let [begin, tally, add] = kernels;
-                Some((totals, begin.await?, tally.await?, add.await?))
+                let [begin, share] = [begin, Edge::Share].map(|edge| gpu.edge(edge));
+                Some((totals, begin.await?, share.await?))
             }
             None => None,
         };
@@ -381,13 +382,13 @@ impl Plan {
             let open = gpu.edge_step(&open, &params, &buffers);
             let mut after = Vec::new();
             let mut tallied = None;
-            if let Some((totals, begin, tally, add)) = &tally {
+            if let Some((totals, begin, share)) = &tally {
                 let buffers = [Span::whole(&work), Span::whole(totals)];
                 let begin = gpu.edge_step(begin, &edge, &buffers[..1]);
                 let steps = tallies(self).into_iter();
-                let steps = steps.map(|params| gpu.edge_step(tally, &params, &buffers));
+                let steps = steps.map(|params| gpu.edge_step(share, &params, &buffers));
                 tallied = Some((begin, steps.collect()));
-                after.push(gpu.edge_step(add, &edge, &buffers));
+                after.push(gpu.edge_step(share, &edge, &buffers));
             }
             if let Some((view, close)) = &close {
                 let (span, skip) = view.span(gpu, 0, 1, 4);
@@ -658,8 +659,8 @@ impl Bound {
     pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.open.record(pass);
         for (stage, step) in &self.steps {
-            // A sum of weights that micro-batches share has been added up.
-            if self.tally.is_none() || *stage != Stage::Fold {
+            // What micro-batches share was counted before any is evaluated, and what that says of the status stands in `work`.
+            if self.tally.is_none() || !stage.counts() {
                 step.record(pass);
             }
         }
@@ -669,7 +670,8 @@ impl Bound {
     }
 
     /// Records that the rows or elements of this micro-batch that count are counted, into its
-    /// [normalizer](Io::normalizer): targets and weights are read, inputs are not.
+    /// [normalizer](Io::normalizer): targets and weights are read, inputs are not. The evaluation counts no second time: what
+    /// [`report`](Self::report) says of labels and class weights is from here.
     ///
     /// # Errors
     /// [`Error::Mismatch`] where it was bound without a normalizer.
@@ -744,7 +746,7 @@ impl Bound {
 }
 
 /// Bytes as words.
-pub(super) fn words_of(bytes: &[u8]) -> Vec<u32> {
+pub(crate) fn words_of(bytes: &[u8]) -> Vec<u32> {
     let words = bytes.chunks_exact(4);
     words
         .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
@@ -768,7 +770,7 @@ fn decode(part: &Part, head: &[u32]) -> (f32, Status) {
             0 => None,
             complement => Some(u64::from(!complement)),
         },
-        bad_weights: wide(6),
+        bad_weights: wide(6) + u64::from(head[BAD_COLUMNS]),
         non_finite: wide(4),
     };
     (f32::from_bits(head[LOSS]), status)

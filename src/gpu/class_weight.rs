@@ -215,7 +215,7 @@ impl ClassWeightPlan {
 
 impl ClassWeightBound {
     /// Records the counting and weighing. A loss recorded behind it reads the finished weights. Allocates nothing on the
-    /// device, compiles nothing, submits nothing and reads nothing back.
+    /// device, compiles nothing, submits nothing and reads nothing back. Into an encoder only: it clears a buffer first.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         encoder.clear_buffer(&self.counts, 0, None);
         Gpu::record(encoder, "class weights", &self.steps);

@@ -377,12 +377,14 @@ impl Store {
     }
 
     /// Records a batch, unless it was bound to another state.
-    pub fn record(&self, encoder: &mut wgpu::CommandEncoder, batch: &SampleBatch) -> Result<()> {
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>, batch: &SampleBatch) -> Result<()> {
         if !self.owns(batch) {
             let expected = "a batch that was bound to this state";
             return Err(Error::mismatch("batch", expected, "one of another"));
         }
-        Gpu::record(encoder, "samples", &batch.steps);
+        for step in &batch.steps {
+            step.record(pass);
+        }
         Ok(())
     }
 

@@ -211,8 +211,8 @@ impl Counts {
             .await
     }
 
-    pub fn update(&self, encoder: &mut wgpu::CommandEncoder, batch: &SampleBatch) -> Result<()> {
-        self.store.record(encoder, batch)
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>, batch: &SampleBatch) -> Result<()> {
+        self.store.record(pass, batch)
     }
 
     pub fn reset(&self, encoder: &mut wgpu::CommandEncoder) {
@@ -334,10 +334,22 @@ macro_rules! state_of_counts {
                 encoder: &mut wgpu::CommandEncoder,
                 batch: &SampleBatch,
             ) -> Result<()> {
-                self.counts.update(encoder, batch)
+                crate::gpu::Gpu::in_pass(encoder, "samples", |pass| self.record_update(pass, batch))
             }
 
-            /// Records that nothing has been counted.
+            /// As `update`, into a compute pass that is open already: as [`Bound::record`](crate::gpu::Bound::record).
+            ///
+            /// # Errors
+            /// As `update`.
+            pub fn record_update(
+                &self,
+                pass: &mut wgpu::ComputePass<'_>,
+                batch: &SampleBatch,
+            ) -> Result<()> {
+                self.counts.record(pass, batch)
+            }
+
+            /// Records that nothing has been counted. Into an encoder only: it clears buffers.
             pub fn reset(&self, encoder: &mut wgpu::CommandEncoder) {
                 self.counts.reset(encoder);
             }

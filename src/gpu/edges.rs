@@ -26,12 +26,11 @@ fn shared_words() -> String {
 /// Which kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Edge {
-    /// Forgets what was counted, and takes over what lies elsewhere: the upstream gradient, and what micro-batches share.
+    /// Forgets the last evaluation, and takes over what lies elsewhere: the upstream gradient, and what micro-batches share. Where they
+    /// do, what was counted stays: it was before, and is not again.
     Open { upstream: bool, shared: bool },
-    /// Adds what one loss has counted to what micro-batches share.
-    Tally,
-    /// Adds what an evaluation has found to it.
-    Add,
+    /// Adds to what micro-batches share: what one loss has counted, or what an evaluation has found.
+    Share,
     /// Writes the loss to where it is wanted.
     Close,
 }
@@ -39,7 +38,7 @@ pub(super) enum Edge {
 parameters! {
     /// The parameters of all of them.
     EdgeParams, EDGE_PARAMS {
-        /// Losses of the plan.
+        /// Losses of the plan; 0 where one of them is tallied.
         heads: u32,
         /// First number of each view, counted from where the binding begins; and which word the loss is.
         off_upstream: u32,
@@ -65,15 +64,14 @@ impl Edge {
         let both = [false, true];
         let open = |upstream| both.map(|shared| Edge::Open { upstream, shared });
         let mut all = both.map(open).concat();
-        all.extend([Edge::Tally, Edge::Add, Edge::Close]);
+        all.extend([Edge::Share, Edge::Close]);
         all
     }
 
     fn entry_point(self) -> &'static str {
         match self {
             Edge::Open { .. } => "open",
-            Edge::Tally => "tally",
-            Edge::Add => "add",
+            Edge::Share => "share",
             Edge::Close => "close",
         }
     }
@@ -88,7 +86,7 @@ impl Edge {
                 all.extend(shared.then_some(("totals", read)));
                 all
             }
-            Edge::Tally | Edge::Add => vec![("work", read), ("totals", write)],
+            Edge::Share => vec![("work", read), ("totals", write)],
             Edge::Close => vec![("work", read), ("loss", write)],
         }
     }
@@ -119,14 +117,11 @@ impl Edge {
                     false => "fn upstream() -> u32 { return 0u; }\n",
                 });
                 text.push_str(match shared {
-                    true => "fn shared_word(at: u32) -> u32 { return totals[at]; }\n",
-                    false => "fn shared_word(at: u32) -> u32 { return 0u; }\n",
+                    true => "const SHARED: bool = true;\nfn shared_word(at: u32) -> u32 { return totals[at]; }\n",
+                    false => "const SHARED: bool = false;\nfn shared_word(at: u32) -> u32 { return 0u; }\n",
                 });
             }
-            // The two share functions, and each has the other's entry point too.
-            Edge::Tally | Edge::Add => {
-                text.push_str(include_str!("../../shaders/skeleton/share.wgsl"));
-            }
+            Edge::Share => text.push_str(include_str!("../../shaders/skeleton/share.wgsl")),
             Edge::Close => text.push_str(include_str!("../../shaders/skeleton/close.wgsl")),
         }
         text

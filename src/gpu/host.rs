@@ -244,7 +244,7 @@ impl Gpu {
         buffer(&self.device, label, bytes, usage)
     }
 
-    pub(super) async fn upload(&self, bytes: &[u8]) -> Result<wgpu::Buffer> {
+    pub(crate) async fn upload(&self, bytes: &[u8]) -> Result<wgpu::Buffer> {
         let size = self.room(bytes.len())?;
         let made = self.scoped(|| {
             let made = self.device.create_buffer(&wgpu::BufferDescriptor {

@@ -269,6 +269,22 @@ impl Gpu {
 }
 
 impl RowOutputsPlan {
+    /// How rows are gone through: `short`, by an invocation each, or `workgroup`, by 64 invocations.
+    pub fn name(&self) -> &'static str {
+        match self.lanes() {
+            1 => "short",
+            _ => "workgroup",
+        }
+    }
+
+    fn lanes(&self) -> u32 {
+        let alone = match self.geometry.inner {
+            1 => ALONE,
+            _ => ALONE_APART,
+        };
+        if self.geometry.cols <= alone { 1 } else { 64 }
+    }
+
     /// Attaches buffers, and compiles the kernel for what is asked on first use.
     ///
     /// # Errors
@@ -291,14 +307,10 @@ impl RowOutputsPlan {
             _ => None,
         };
         let aliased = self.check(io, labels)?;
-        let alone = match g.inner {
-            1 => ALONE,
-            _ => ALONE_APART,
-        };
         let key = RowKey {
             dtype: self.layout.dtype,
             labels,
-            lanes: if g.cols <= alone { 1 } else { 64 },
+            lanes: self.lanes(),
             asked: io.outputs().map(|o| o.is_some()),
             aliased,
         };

@@ -372,13 +372,25 @@ impl ScoreState {
         encoder: &mut wgpu::CommandEncoder,
         batch: &SampleBatch,
     ) -> Result<()> {
+        Gpu::in_pass(encoder, "samples", |pass| self.record_update(pass, batch))
+    }
+
+    /// As `update`, into a compute pass that is open already: as [`Bound::record`](super::Bound::record).
+    ///
+    /// # Errors
+    /// As `update`.
+    pub fn record_update(
+        &mut self,
+        pass: &mut wgpu::ComputePass<'_>,
+        batch: &SampleBatch,
+    ) -> Result<()> {
         let seen = self.room_for(batch.samples())?;
-        self.store.record(encoder, batch)?;
+        self.store.record(pass, batch)?;
         self.seen = seen;
         Ok(())
     }
 
-    /// Records that nothing has been seen.
+    /// Records that nothing has been seen. Into an encoder only: it clears buffers.
     pub fn reset(&mut self, encoder: &mut wgpu::CommandEncoder) {
         self.seen = 0;
         self.store.clear(encoder, self.counted());

@@ -504,7 +504,7 @@ pub(crate) fn words_of(dtype: DType) -> u32 {
 pub(crate) const LEAF: u32 = 4096;
 
 /// Words of the status of one loss, at the beginning of the work buffer. Partial sums follow.
-pub(crate) const HEAD: usize = 16;
+pub(crate) const HEAD: usize = 17;
 
 /// Where a mean's divisor comes from, unless the host knows it: a sum of weights, or the number of rows that count.
 pub(crate) const COUNTED_SUM: u32 = 1;
@@ -514,6 +514,9 @@ pub(crate) const COUNTED_VALID: u32 = 2;
 pub(crate) const DIVISOR: usize = 10;
 pub(crate) const LOSS: usize = 13;
 pub(crate) const TOTAL: usize = 14;
+
+/// Which word counts class weights that are bad.
+pub(crate) const BAD_COLUMNS: usize = 16;
 
 parameters! {
     /// The parameters that every kernel has. Those of its terms follow.

@@ -16,7 +16,8 @@ pub struct RowOutputs {
     pub log_prob: Vec<f64>,
     /// −Σ p·log p.
     pub entropy: Vec<f64>,
-    /// The lowest class with the highest logit; 2³² − 1 in a row with a NaN. Not among bounds.
+    /// The lowest class with the highest logit; 2³² − 1 in a row with a NaN. Among bounds 1 where another class may be taken for it, because
+    /// softcap or temperature may round both to one number, else 0.
     pub argmax: Vec<u32>,
 }
 
@@ -74,7 +75,8 @@ pub fn row_outputs_with_bounds(
         };
         let label = label.filter(|l| *l != loss.ignore_index);
         let label = label.and_then(|l| usize::try_from(l).ok());
-        let (said, bound) = of_row(&zs, label.filter(|l| *l < zs.len()), capped + tempered);
+        let off = capped + tempered;
+        let (said, bound) = of_row(&zs, label.filter(|l| *l < zs.len()), off);
         all.0.log_sum_exp.push(said[0]);
         all.0.log_prob.push(said[1]);
         all.0.entropy.push(said[2]);
@@ -84,6 +86,9 @@ pub fn row_outputs_with_bounds(
         let nan = zs.iter().any(|z| z.is_nan());
         let best = (0..zs.len()).fold(0, |best, j| if zs[j] > zs[best] { j } else { best });
         all.0.argmax.push(if nan { u32::MAX } else { best as u32 });
+        let near = 2.0 * off * zs.get(best).map_or(0.0, |z| z.abs()) + TINY;
+        let rival = |j: usize| off > 0.0 && j != best && zs[best] - zs[j] <= near;
+        all.1.argmax.push(u32::from((0..zs.len()).any(rival)));
     }
     Ok(all)
 }

@@ -219,8 +219,11 @@ fn numbers_that_are_not_finite_are_strings() {
 #[test]
 fn every_loss_is_verified() {
     let bench = Bench::new();
-    let out = bench.json("verify mse cross_entropy mse --quick --device gpu");
+    let out = bench.json("verify mse cross_entropy mse row_outputs --quick --device gpu");
     let rows = out["rows"].as_array().unwrap();
+    for name in ["mse", "cross_entropy", "row_outputs"] {
+        assert!(rows.iter().any(|row| row["name"] == name), "{name}");
+    }
     assert_eq!(out["cases"], rows.len());
     assert_eq!(out["failed"], 0);
     assert!(out["device"].is_string());
@@ -243,4 +246,5 @@ fn every_loss_is_verified() {
     assert_eq!(ran.code, 0);
     assert!(ran.stdout.contains("mse") && ran.stdout.contains("pass"));
     assert!(ran.stdout.contains(" cases, 0 failed, on "));
+    assert!(!ran.stdout.contains("row_outputs"));
 }

@@ -416,6 +416,100 @@ fn rows_that_do_not_count_are_counted_over_micro_batches() {
     );
 }
 
+/// What is counted of labels and weights before stays in the status of each micro-batch, and is counted no second time.
+#[test]
+fn the_status_of_a_micro_batch_is_that_of_one_alone() {
+    let Some(gpu) = support::gpu() else { return };
+    let loss = CrossEntropy::default();
+    let mut rng = Rng::new("status");
+    for class_weight in [false, true] {
+        let recipe = Recipe {
+            labels: Some(LabelType::I64),
+            weight: WeightLayout::Row,
+            class_weight,
+            reduction: [Reduction::Mean, Reduction::WeightedMean][usize::from(class_weight)],
+            ..Recipe::new([41, 4])
+        };
+        let mut batch = support::batch(&loss, &recipe, &mut rng);
+        // No label is of class 1, so that its weight is in no divisor.
+        let mut labels: Vec<i64> = (0..41).map(|i| [0, 2, 3][i % 3]).collect();
+        (labels[7], labels[18], labels[30], labels[40]) = (4, -100, -1, 17);
+        batch.target = Some(Target::Labels(labels.into()));
+        let mut x: Vec<f64> = (0..164).map(|i| f64::from(i % 7)).collect();
+        (x[21], x[130]) = (f64::NAN, f64::INFINITY);
+        batch.inputs[0] = x.into();
+        batch.weight = Some(vec![1.0f64; 41].into());
+        batch.class_weight = class_weight.then(|| {
+            let weights: Values<'_> = vec![1.0f64, 1.0, 2.0, 0.5].into();
+            wgloss::ClassWeight::Values(weights)
+        });
+        let micro = |of: Range<usize>| {
+            let part = cut(&batch, of.clone());
+            let mut micro = Micro::new(&gpu, &loss, &part);
+            let mut put = |place: Option<crate::embedding::Place>, at: usize| {
+                if let Some(place) = place {
+                    let at = place.offset + 4 * at;
+                    micro.pool.bytes[at..at + 4].copy_from_slice(&(-0.25f32).to_le_bytes());
+                }
+            };
+            put(micro.pool.class_weight, 1);
+            if of.contains(&20) {
+                put(micro.pool.weight, 20 - of.start);
+            }
+            micro.buffer = support::upload(&gpu, &micro.pool.bytes);
+            micro
+        };
+        let micro: Vec<_> = ranges().map(micro).collect();
+        let normalizer = micro[0].plan.normalizer().expect("a mean");
+        let bound: Vec<_> = micro.iter().map(|m| m.bind(&normalizer)).collect();
+        let alone = micro.iter().map(|m| {
+            let bound = m.plan.bind(&m.pool.io(&m.buffer)).expect("bound");
+            run(&gpu, &bound).1
+        });
+        let alone: Vec<Status> = alone.collect();
+        // A second step counts anew.
+        for _ in 0..2 {
+            in_order(&gpu, &normalizer, &bound);
+            for (bound, alone) in bound.iter().zip(&alone) {
+                assert_eq!(bound.report().expect("a report").1, *alone, "{recipe:?}");
+            }
+            let status = normalizer.report().expect("a report").1[0].status;
+            let sum = |of: fn(&Status) -> u64| alone.iter().map(of).sum::<u64>();
+            let expected = Status {
+                valid: 37,
+                bad_labels: 3,
+                first_bad_row: Some(7),
+                // A row's, and the class's in all but the empty one.
+                bad_weights: if class_weight { 1 + 8 } else { 1 },
+                non_finite: 2,
+            };
+            assert_eq!(status, expected, "{recipe:?}");
+            assert_eq!(sum(|s| s.bad_weights), status.bad_weights);
+            assert_eq!(sum(|s| s.valid), status.valid);
+        }
+        // One binding for two micro-batches, whose labels and logits take their places in turn: here the same ones.
+        support::submit(&gpu, &mut |encoder| {
+            normalizer.encode_reset(encoder);
+            for _ in 0..2 {
+                bound[5].encode_count(encoder).expect("has one");
+            }
+            for _ in 0..2 {
+                bound[5].encode(encoder);
+            }
+        });
+        let status = normalizer.report().expect("a report").1[0].status;
+        let twice = Status {
+            valid: 2 * alone[5].valid,
+            bad_labels: 2 * alone[5].bad_labels,
+            bad_weights: 2 * alone[5].bad_weights,
+            non_finite: 2 * alone[5].non_finite,
+            ..alone[5]
+        };
+        assert!(twice.bad_weights >= 2);
+        assert_eq!(status, twice, "{recipe:?}");
+    }
+}
+
 fn numbers_of(gpu: &Gpu, buffer: &wgpu::Buffer, offset: u64) -> f32 {
     numbers(&support::download(gpu, buffer), DType::F32)[offset as usize / 4]
 }
@@ -654,6 +748,43 @@ fn gradients_are_added_to_what_is_there() {
     assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
 }
 
+/// What is not finite among elements, or has no finite loss, is added once, and nothing beside it twice.
+#[test]
+fn gradients_of_extreme_elements_are_added_once() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut rng = Rng::new("extreme elements");
+    let mut wrong = Vec::new();
+    // In packs, and not.
+    for n in [8192, 5003] {
+        for (turn, name) in ["mse", "huber", "margin_ranking"].into_iter().enumerate() {
+            let loss = loss::by_name(name).expect("registered");
+            for dtype in [DType::F32, [DType::F16, DType::Bf16][turn % 2]] {
+                let recipe = Recipe {
+                    dtype,
+                    reduction: Reduction::Sum,
+                    ..Recipe::new([n])
+                };
+                for extreme in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e25] {
+                    let mut batch = support::batch(&*loss, &recipe, &mut rng);
+                    let mut x = batch.inputs[0].to_f64().into_owned();
+                    for at in [3, 777, 4100, n - 1] {
+                        x[at] = extreme;
+                    }
+                    batch.inputs[0] = x.into();
+                    let result = added(&gpu, &*loss, &batch, &mut rng);
+                    wrong.extend(
+                        result
+                            .err()
+                            .map(|e| format!("{name} {n} {dtype} {extreme}: {e}")),
+                    );
+                }
+            }
+        }
+    }
+    let all = wrong.join("\n");
+    assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
+}
+
 fn added(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, rng: &mut Rng) -> Result<(), String> {
     let mut micro = Micro::new(gpu, loss, batch);
     let dtype = batch.dtype;
@@ -704,7 +835,11 @@ fn added(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, rng: &mut Rng) -> R
     for ((found, once), before) in micro.grads(gpu, dtype).iter().zip(&once).zip(&before) {
         for (i, ((f, g), b)) in found.iter().zip(once).zip(before).enumerate() {
             let bound = unit * (g.abs() + (g + b).abs()) + 2f32.powi(-24);
-            if !support::within(f64::from(*f), f64::from(g + b), f64::from(bound)) {
+            let fits = match g.is_finite() {
+                true => support::within(f64::from(*f), f64::from(g + b), f64::from(bound)),
+                false => !f.is_finite(),
+            };
+            if !fits {
                 return Err(format!("number {i}: {b} + {g} is {f}"));
             }
         }

@@ -158,13 +158,15 @@ fn ranks_on_the_way_are_those_of_another_look() {
                 let mut all = all.expect("a state");
                 let of_all = all.bind_ranked(&bound, &view).expect("bound");
                 assert_eq!(of_all.samples(), rows);
-                // Twice, as in two steps of training.
+                // Twice, as in two steps of training: into passes of their own, and into one.
                 support::submit(&gpu, &mut |encoder| {
-                    for _ in 0..2 {
-                        bound.encode(encoder);
-                        state.update(encoder, &batch).expect("its own");
-                        all.update(encoder, &of_all).expect("its own");
-                    }
+                    bound.encode(encoder);
+                    state.update(encoder, &batch).expect("its own");
+                    all.update(encoder, &of_all).expect("its own");
+                    let mut pass = encoder.begin_compute_pass(&Default::default());
+                    bound.record(&mut pass);
+                    state.record_update(&mut pass, &batch).expect("its own");
+                    all.record_update(&mut pass, &of_all).expect("its own");
                 });
                 let values = support::loaded(&x, dtype);
                 let samples = Samples::new([rows, cols], values.borrowed()).labels(&labels);

@@ -4,9 +4,9 @@ use crate::embedding::{bytes, label_bytes, numbers};
 use crate::support::{self, Recipe, Rng};
 use wgloss::gpu::{RowOutputsIo, View};
 use wgloss::reference::{self, RowOutputs};
-use wgloss::{Batch, ClassAxis, CrossEntropy, DType, Error, Gpu, LabelType, Layout, Target, wgpu};
-
-const NAMES: [&str; 3] = ["log-sum-exp", "log-probability", "entropy"];
+use wgloss::{
+    Batch, ClassAxis, CrossEntropy, DType, Error, Gpu, LabelType, Layout, Target, verify, wgpu,
+};
 
 /// All outputs of a batch on a device, everything in one buffer at odd places.
 fn found(gpu: &Gpu, loss: &CrossEntropy, batch: &Batch<'_>) -> Result<RowOutputs, Error> {
@@ -86,31 +86,6 @@ fn found(gpu: &Gpu, loss: &CrossEntropy, batch: &Batch<'_>) -> Result<RowOutputs
     })
 }
 
-/// The first number that is not within its bound.
-fn wrong(found: &RowOutputs, same: &RowOutputs, bounds: &RowOutputs) -> Option<String> {
-    let three = |r: &RowOutputs| [r.log_sum_exp.clone(), r.log_prob.clone(), r.entropy.clone()];
-    let all = three(found).into_iter().zip(three(same)).zip(three(bounds));
-    for (((f, s), b), name) in all.zip(NAMES) {
-        assert_eq!(f.len(), s.len());
-        for (row, ((f, s), b)) in f.iter().zip(&s).zip(&b).enumerate() {
-            // Beyond f32 it is infinite there.
-            let s = if (*s as f32).is_finite() {
-                *s
-            } else {
-                f64::from(*s as f32)
-            };
-            let fits = match s.is_finite() {
-                true => (f - s).abs() <= *b,
-                false => f.to_bits() == s.to_bits() || (f.is_nan() && s.is_nan()),
-            };
-            if !fits {
-                return Some(format!("{name} of row {row} is {f}, expected {s} ± {b}"));
-            }
-        }
-    }
-    None
-}
-
 #[test]
 fn rows_are_those_of_f64() {
     let Some(gpu) = support::gpu() else { return };
@@ -156,13 +131,8 @@ fn rows_are_those_of_f64() {
                 false => &gpu,
             };
             let found = found(on, &loss, &batch).unwrap_or_else(|e| panic!("{recipe:?}: {e}"));
-            let (same, bounds) =
-                reference::row_outputs_with_bounds(&loss, &batch.rounded()).expect("good");
-            let wrong = wrong(&found, &same, &bounds);
-            assert_eq!(wrong, None, "{loss:?}, {recipe:?}");
-            if loss.softcap == 0.0 {
-                assert_eq!(found.argmax, same.argmax, "{recipe:?}");
-            }
+            let check = verify::check_row_outputs(&loss, &batch, &found).expect("a comparison");
+            assert!(check.pass, "{loss:?}, {recipe:?}: {check:?}");
         }
     }
 }
@@ -193,10 +163,8 @@ fn numbers_that_are_not_finite_have_their_rows() {
             .dtype(dtype);
         let loss = CrossEntropy::default();
         let found = found(&gpu, &loss, &batch).expect("evaluated");
-        let (same, bounds) =
-            reference::row_outputs_with_bounds(&loss, &batch.rounded()).expect("good");
-        assert_eq!(wrong(&found, &same, &bounds), None, "{dtype}");
-        assert_eq!(found.argmax, same.argmax, "{dtype}");
+        let check = verify::check_row_outputs(&loss, &batch, &found).expect("a comparison");
+        assert!(check.pass, "{dtype}: {check:?}");
         // Ignored, and out of range.
         assert_eq!(found.log_prob[10..], [0.0, 0.0]);
     }
@@ -205,21 +173,43 @@ fn numbers_that_are_not_finite_have_their_rows() {
 #[test]
 fn the_check_sees_one_wrong_number() {
     let batch = Batch::new([2, 3], vec![0.5f32, 1.0, -2.0, 3.0, 0.0, 0.25]).labels(vec![1i64, 0]);
-    let (same, bounds) =
-        reference::row_outputs_with_bounds(&CrossEntropy::default(), &batch).expect("good");
-    assert_eq!(wrong(&same, &same, &bounds), None);
-    for (k, name) in NAMES.into_iter().enumerate() {
+    let loss = CrossEntropy::default();
+    let (same, bounds) = reference::row_outputs_with_bounds(&loss, &batch).expect("good");
+    let said = |found: &RowOutputs| {
+        let check = verify::check_row_outputs(&loss, &batch, found).expect("a comparison");
+        assert_eq!(check.pass, check.complaint.is_none());
+        check.complaint
+    };
+    assert_eq!(said(&same), None);
+    // Further off than the bound by more than f32 rounds.
+    type Spoil = fn(&mut RowOutputs, &RowOutputs);
+    let spoil: [(&str, Spoil); 6] = [
+        ("log_sum_exp[1]", |r, b| {
+            r.log_sum_exp[1] += 2.0 * b.log_sum_exp[1]
+        }),
+        ("log_prob[1]", |r, b| r.log_prob[1] -= 2.0 * b.log_prob[1]),
+        ("entropy[1]", |r, b| r.entropy[1] += 2.0 * b.entropy[1]),
+        ("entropy[0]", |r, _| r.entropy[0] = f64::NAN),
+        ("argmax[1]", |r, _| r.argmax[1] = 2),
+        ("2 classes, found 1", |r, _| r.argmax.truncate(1)),
+    ];
+    for (what, spoil) in spoil {
         let mut off = same.clone();
-        let (of, bound) = match k {
-            0 => (&mut off.log_sum_exp, &bounds.log_sum_exp),
-            1 => (&mut off.log_prob, &bounds.log_prob),
-            _ => (&mut off.entropy, &bounds.entropy),
-        };
-        of[1] += 1.5 * bound[1];
-        assert!(bound[1] < 1e-4, "{}", bound[1]);
-        let said = wrong(&off, &same, &bounds).expect("found");
-        assert!(said.contains(name) && said.contains("row 1"), "{said}");
+        spoil(&mut off, &bounds);
+        let said = said(&off).expect("found");
+        assert!(said.contains(what), "{said}");
     }
+    for bounds in [bounds.log_sum_exp, bounds.log_prob, bounds.entropy] {
+        assert!(bounds[1] < 1e-4, "{}", bounds[1]);
+    }
+    // Of two logits that a softcap takes close to one another either may be the largest, of others not.
+    let capped = CrossEntropy {
+        softcap: 2.0,
+        ..Default::default()
+    };
+    let close = Batch::new([2, 3], vec![30.0f32, 1.0, 30.5, 3.0, 0.0, 0.25]);
+    let (_, bounds) = reference::row_outputs_with_bounds(&capped, &close).expect("good");
+    assert_eq!(bounds.argmax, [1, 0]);
 }
 
 #[test]

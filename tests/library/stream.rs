@@ -59,9 +59,16 @@ macro_rules! stream {
         let want = one.compute().expect("figures");
         let read = gpu.bytes_read();
         let mut e = encoder();
-        for batch in &all {
+        // Half of them each into a pass of its own, and half into one.
+        let (first, second) = all.split_at(BATCHES / 2);
+        for batch in first {
             many.update(&mut e, batch).expect("its own batch");
         }
+        let mut pass = e.begin_compute_pass(&Default::default());
+        for batch in second {
+            many.record_update(&mut pass, batch).expect("its own batch");
+        }
+        drop(pass);
         submit(e);
         assert_eq!(gpu.bytes_read(), read, "{}: bytes before figures", $name);
         assert_eq!(many.compute().expect("figures"), want, "{}", $name);

@@ -56,6 +56,29 @@ fn figures_of_metrics_are_within_their_bounds() {
     assert!(summary.cases > 100, "{summary:?}");
 }
 
+#[test]
+fn outputs_of_rows_are_within_their_bounds() {
+    let Some(gpu) = support::gpu() else { return };
+    let mut failures = Vec::new();
+    let mut told = 0;
+    let mut plans = std::collections::BTreeSet::new();
+    let summary = verify::run_row_outputs(&gpu, true, &mut |row, done, total| {
+        assert!(row.name == verify::ROW_OUTPUTS && done <= total);
+        told += 1;
+        plans.insert(row.plan);
+        let (shape, dtype) = (&row.shape, row.dtype);
+        let complaint = row.check.complaint.as_ref();
+        failures.extend(complaint.map(|c| format!("{shape:?} {dtype}: {c}")));
+        // Rows were looked at.
+        assert!(row.check.held >= 3, "{row:?}");
+    })
+    .expect("the device evaluates");
+    assert_eq!((summary.cases, summary.failed), (told, failures.len()));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(summary.cases > 20, "{summary:?}");
+    assert!(plans.contains("short") && plans.contains("workgroup"));
+}
+
 /// One wrong figure anywhere fails a check.
 #[test]
 fn a_check_notices_one_wrong_figure() {

@@ -136,11 +136,7 @@ impl Ordered {
         })
     }
 
-    pub fn update(
-        &mut self,
-        encoder: &mut wgpu::CommandEncoder,
-        batch: &MetricBatch,
-    ) -> Result<()> {
+    pub fn record(&mut self, pass: &mut wgpu::ComputePass<'_>, batch: &MetricBatch) -> Result<()> {
         if let Some((store, shared)) = &batch.shared
             && self
                 .scores
@@ -148,13 +144,13 @@ impl Ordered {
                 .zip(&batch.scores)
                 .all(|(s, b)| s.takes(b))
         {
-            store.record(encoder, shared)?;
+            store.record(pass, shared)?;
         }
         // All of them were bound to the same state, and have seen the same: what is refused is so by the first.
         for (state, batch) in self.scores.iter_mut().zip(&batch.scores) {
-            state.update(encoder, batch)?;
+            state.record_update(pass, batch)?;
         }
-        self.counts.update(encoder, &batch.counts)
+        self.counts.record(pass, &batch.counts)
     }
 
     pub fn reset(&mut self, encoder: &mut wgpu::CommandEncoder) {
@@ -318,10 +314,22 @@ macro_rules! ordered_state {
                 encoder: &mut wgpu::CommandEncoder,
                 batch: &MetricBatch,
             ) -> Result<()> {
-                self.state.update(encoder, batch)
+                crate::gpu::Gpu::in_pass(encoder, "samples", |pass| self.record_update(pass, batch))
             }
 
-            /// Records that nothing has been seen.
+            /// As `update`, into a compute pass that is open already: as [`Bound::record`](crate::gpu::Bound::record).
+            ///
+            /// # Errors
+            /// As `update`.
+            pub fn record_update(
+                &mut self,
+                pass: &mut wgpu::ComputePass<'_>,
+                batch: &MetricBatch,
+            ) -> Result<()> {
+                self.state.record(pass, batch)
+            }
+
+            /// Records that nothing has been seen. Into an encoder only: it clears buffers.
             pub fn reset(&mut self, encoder: &mut wgpu::CommandEncoder) {
                 self.state.reset(encoder);
             }

@@ -1,9 +1,9 @@
 //! Every text that can be composed, held against naga, Tint and WebGPU's default limits. No device is needed.
 
 use super::{
-    CARRIED_PARAMS, COUNTED_SUM, COUNTED_VALID, CarriedParams, DIVISOR, HEAD, LOSS, Losses, Named,
-    PARAMS, Params, Stage, TERM_PARAMS, TOTAL, Term, TermParams, Variant, compose, list_option,
-    terms,
+    BAD_COLUMNS, CARRIED_PARAMS, COUNTED_SUM, COUNTED_VALID, CarriedParams, DIVISOR, HEAD, LOSS,
+    Losses, Named, PARAMS, Params, Stage, TERM_PARAMS, TOTAL, Term, TermParams, Variant, compose,
+    list_option, terms,
 };
 use crate::gpu::Tuning;
 use crate::gpu::collect::Merged;
@@ -561,6 +561,7 @@ fn the_words_of_the_status_are_the_shaders() {
         ("DIVISOR", DIVISOR),
         ("LOSS", LOSS),
         ("TOTAL", TOTAL),
+        ("BAD_COLUMNS", BAD_COLUMNS),
         ("COUNTED_SUM", COUNTED_SUM as usize),
         ("COUNTED_VALID", COUNTED_VALID as usize),
     ] {

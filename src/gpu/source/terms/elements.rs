@@ -1,6 +1,7 @@
 //! How elementwise losses go through the elements of a leaf. Twice, if need be: first by plain arithmetic, packs at a time;
 //! then, where an invocation met a number that is not finite or its sum is none, once more by what is right for those,
-//! element by element. The second writes over what the first wrote; where it must not, there is only the second.
+//! element by element. The second writes over what the first wrote; of gradients that are added to what is there it adds those that the
+//! first left out; and where gradients take the place of the inputs there is only the second.
 
 use super::access::{bad_weights, chosen, losses as losses_of_pack, unpacked, weight};
 use super::{Part, add_sums, close_sums, factor, maximum, open_sums, tree};
@@ -22,10 +23,15 @@ fn each(parts: &[Part<'_>], f: &dyn Fn(&Part<'_>) -> String) -> String {
     parts.iter().map(f).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether what was written cannot be written over: a gradient that was added, or took the place of its input. Both forms
-/// of a pack, one chosen before it is stored, took SwiftShader minutes to compile.
-fn once(v: &Variant) -> bool {
-    v.gradient && (v.in_place || v.accumulate.contains(&true))
+/// Whether elements are gone through twice, if need be. What the gradient has taken the place of cannot be; and both forms of a pack of
+/// several losses, one chosen before it is stored, took SwiftShader minutes to compile.
+fn twice(v: &Variant, parts: &[Part<'_>]) -> bool {
+    parts.len() == 1 && !(v.gradient && v.in_place)
+}
+
+/// Whether a second round has to leave alone what the first has added.
+fn adds_twice(v: &Variant, parts: &[Part<'_>]) -> bool {
+    twice(v, parts) && v.gradient && v.accumulate.contains(&true)
 }
 
 pub(super) fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
@@ -57,7 +63,7 @@ pub(super) fn visits(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
     }
     careful(text, v, parts);
     match parts {
-        [part] if !once(v) => plain(text, v, part),
+        [part] if twice(v, parts) => plain(text, v, part),
         _ => {
             // Before the gradient takes the place of what is counted.
             let count = match v.counted {
@@ -139,10 +145,17 @@ fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
         each(parts, &|p| format!("l{}, {}", p.s, bad(p))),
         close_sums(v)
     );
+    let (added, unless) = match (parts, adds_twice(v, parts)) {
+        ([part], true) => {
+            pack_added(text, &part.s);
+            ("\n    let added = pack_added(i, f);", "!added && ")
+        }
+        _ => ("", ""),
+    };
     line!(
         text,
         "fn visit_careful(i: u32, f: Factors, run: Sums) -> Sums {{\n    \
-         var sums = sums_zero();\n    var even = GRAD_ZERO;\n    \
+         var sums = sums_zero();\n    var even = GRAD_ZERO;{added}\n    \
          for (var k = i; k < min(i + PACK, mine.n); k++) {{\n        \
          let in = load_inputs(k);"
     );
@@ -174,10 +187,24 @@ fn careful(text: &mut String, v: &Variant, parts: &[Part<'_>]) {
             text,
             "        let odd = (k & 1u) == 1u;\n        \
              if (!odd) {{ even = v.grad; }}\n        \
-             if (odd || k + 1u == mine.n) {{ store_grads(k & ~1u, even, v.grad, odd); }}"
+             if ({unless}(odd || k + 1u == mine.n)) {{ store_grads(k & ~1u, even, v.grad, odd); }}"
         );
     }
     line!(text, "    }}\n    return sums_add(run, sums);\n}}");
+}
+
+/// Whether the first round adds a pack's gradients, and that of the pack at `i`: its numbers are finite, whatever its losses are. With `f.ok`
+/// not, all gradients are 0, and the second round says so where they are not added.
+fn pack_added(text: &mut String, s: &str) {
+    line!(
+        text,
+        "fn pack_adds(f: Factors, top: u32) -> bool {{ return f.ok{s} && top < INF_BITS; }}\n\
+         fn pack_added(i: u32, f: Factors) -> bool {{\n    \
+         var top = 0u;\n    \
+         for (var k = i; k < min(i + PACK, mine.n); k++) {{\n        \
+         top = max(top, elem{s}(load_inputs(k), 0u, 0u, 0u).top);\n    }}\n    \
+         return pack_adds(f, top);\n}}"
+    );
 }
 
 /// Packs of one loss written out, for finite numbers: all loads come first, so that they are under way together, and only
@@ -283,6 +310,7 @@ fn visit_pack(text: &mut String, v: &Variant, part: &Part<'_>, u: u32) {
 /// Adds up what pack `u` has to say, and stores what is stored.
 fn sum_pack(text: &mut String, v: &Variant, part: &Part<'_>, u: u32) {
     let s = &part.s;
+    let parts = std::slice::from_ref(part);
     let all = |f: &dyn Fn(String) -> String| -> Vec<_> {
         (0..PACK).map(|k| f(format!("v{u}_{k}"))).collect()
     };
@@ -299,7 +327,7 @@ fn sum_pack(text: &mut String, v: &Variant, part: &Part<'_>, u: u32) {
     }
     line!(
         text,
-        "    sums.top{s} = max(sums.top{s}, {});",
+        "    let top{u} = {};\n    sums.top{s} = max(sums.top{s}, top{u});",
         maximum(&all(&|v| format!("{v}.top")))
     );
     if bad_weights(v, part).is_some() {
@@ -310,10 +338,13 @@ fn sum_pack(text: &mut String, v: &Variant, part: &Part<'_>, u: u32) {
         );
     }
     if v.gradient {
-        line!(
-            text,
-            "    store_pack(i{u}, mine.n, array<GradBits, PACK>({}));",
+        let store = format!(
+            "store_pack(i{u}, mine.n, array<GradBits, PACK>({}));",
             all(&|v| format!("{v}.grad")).join(", ")
         );
+        match adds_twice(v, parts) {
+            true => line!(text, "    if (pack_adds(f, top{u})) {{ {store} }}"),
+            false => line!(text, "    {store}"),
+        }
     }
 }
