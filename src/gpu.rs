@@ -39,11 +39,12 @@ use kernels::{Access, Kernels};
 pub(crate) use plan::gate::instructions_of as instructions;
 use source::Variant;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A device that losses run on. Cheap to clone; clones share compiled pipelines.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
@@ -67,6 +68,21 @@ pub struct Gpu {
     bounds: Arc<Mutex<HashMap<Tuning, count::BoundKernels>>>,
     /// Bytes that were read back.
     read: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Gpu {
+    /// Which device it is and how plans are made for it; not every kernel that was compiled.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let info = self.adapter_info();
+        let mut shown = f.debug_struct("Gpu");
+        shown.field("name", &info.name);
+        shown.field("backend", &info.backend);
+        shown.field("limits", &self.limits);
+        shown.field("plan", &self.plan);
+        shown.field("tuning", &self.tuning);
+        shown.field("subgroup", &self.subgroup);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// What of a device's limits the planner works with. Results do not depend on them, only the number of
