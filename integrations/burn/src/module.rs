@@ -24,22 +24,6 @@ const KEPT: usize = 8;
 ///
 /// Gradients of f32 inputs are made in the same pass as the loss; those of 16-bit ones in the backward pass, which multiplies them by what comes
 /// from above before they are rounded.
-///
-/// ```no_run
-/// # use burn::tensor::{Int, Tensor};
-/// # fn main() -> wgloss::Result<()> {
-/// use wgloss::CrossEntropy;
-/// use wgloss_burn::{LossModule, SharedGpu};
-///
-/// let (device, gpu) = SharedGpu::open()?;
-/// let loss = LossModule::new(&gpu, CrossEntropy { ignore_index: 0, ..Default::default() });
-/// let device = device.autodiff();
-/// let logits = Tensor::<2>::zeros([4, 10], &device).require_grad();
-/// let labels = Tensor::<1, Int>::from_ints([3, 0, 9, 1], &device);
-/// let value = loss.forward((logits.clone(), labels))?;
-/// let gradient = logits.grad(&value.backward());
-/// # Ok(()) }
-/// ```
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LossModule {
@@ -247,7 +231,7 @@ impl LossModule {
     }
 
     /// What was counted in the last evaluation: rows that count, labels and weights that are none, inputs that are not finite. Waits for burn and the device;
-    /// nothing else here does. `None` before the first.
+    /// nothing else here does. `None` before the first. For this a module keeps hold of the buffers of its last evaluation until the next one.
     ///
     /// # Errors
     /// What failed since the last call; [`Error::BadLabels`], [`Error::BadTargets`] and [`Error::BadWeights`] for what was counted;

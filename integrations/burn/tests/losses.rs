@@ -3,12 +3,13 @@
 mod common;
 mod peers;
 
-use burn::tensor::{DType, Distribution, Int, Tensor, TensorData};
+use burn::tensor::wgpu::WgpuSetup;
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
 use common::{gpu, numbers};
 use peers::{Case, Host};
 use wgloss::verify::{Check, compare};
 use wgloss::{ClassAxis, CrossEntropy, Error, Gpu, Mse, Outcome, Reduction, Triplet, reference};
-use wgloss_burn::{Batch, LossModule, SharedGpu};
+use wgloss_burn::{Batch, LossModule, SharedGpu, wgpu};
 
 /// What a loss and its gradients are in f64, and how far off f32 may be.
 struct Truth {
@@ -505,6 +506,61 @@ fn every_kind_of_loss_is_a_module() {
             1e-4,
         );
     }
+    let pinball =
+        "fn loss(x: f32, t: f32) -> f32 { return max(0.9 * (t - x), -0.1 * (t - x)); }";
+    let custom = wgloss::Custom::new("pinball.wgsl", pinball).unwrap();
+    let loss = LossModule::new(gpu, custom);
+    let value = loss.forward((inputs[0].clone(), t.clone())).unwrap();
+    let grad = inputs[0].grad(&value.backward()).unwrap();
+    let (xs, ts) = (host(&inputs[0]), host(&t));
+    let batch = wgloss::Batch::new([6, 5], &xs).target(&ts);
+    let truth = reference::loss(loss.loss(), &batch).unwrap();
+    near(&numbers(value.into_data()), truth.loss, 1e-5);
+    near(&numbers(grad.into_data()), truth.grads[0].clone(), 1e-4);
     fn both<T: Send + Sync>() {}
     both::<(LossModule, SharedGpu, Gpu)>();
+}
+
+/// A wgpu device of one's own serves burn and wgloss, and tensors of another are refused.
+#[test]
+fn a_device_of_ones_own_serves_both() {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapter = instance.request_adapter(&wgpu::RequestAdapterOptions::default());
+    let adapter = pollster::block_on(adapter).unwrap();
+    let wanted = wgpu::DeviceDescriptor {
+        required_features: wgloss::gpu::optional_features() & adapter.features(),
+        required_limits: adapter.limits(),
+        ..Default::default()
+    };
+    let (device, queue) = pollster::block_on(adapter.request_device(&wanted)).unwrap();
+    let setup = WgpuSetup {
+        backend: adapter.get_info().backend,
+        instance,
+        adapter,
+        device,
+        queue,
+    };
+    let own = Device::wgpu_options().setup(setup.clone()).init().unwrap();
+    let shared = SharedGpu::new(&own, setup).unwrap();
+    let loss = LossModule::new(&shared, Mse::default());
+    let x =
+        Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 4.0]], &own.clone().autodiff()).require_grad();
+    let value = loss
+        .forward((x.clone(), Tensor::<2>::zeros([2, 2], &own)))
+        .unwrap();
+    let grad = x.grad(&value.clone().backward()).unwrap();
+    assert_eq!(numbers(value.into_data()), [7.5]);
+    assert_eq!(numbers(grad.into_data()), [0.5, 1.0, 1.5, 2.0]);
+
+    let elsewhere = Tensor::<2>::zeros([2, 2], &gpu().0);
+    let refused = loss
+        .forward((x, elsewhere.clone()))
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("device of target"), "{refused}");
+    let refused = loss
+        .forward((elsewhere.clone(), elsewhere))
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("device of x"), "{refused}");
 }
