@@ -11,7 +11,7 @@ use wgloss_burn::LossModule;
 ///
 /// The loss is convex in the parameters, with slopes that change by at most L = ½·mean ‖x‖² (with the 1 of the bias) per unit. With a step
 /// of η ≤ 2/L a step of gradient descent takes no two points further apart. So two runs whose gradients differ by δ in a step are apart by
-/// 100·η·δ at most after 100. δ: both gradients of the logits are within 3 bounds of each other (above); that of a weight is Xᵀ of it, by the same
+/// 100·η·δ at most after 100. δ: both gradients of the logits are within 5 bounds of each other (`losses.rs`); that of a weight is Xᵀ of it, by the same
 /// kernel of burn's for both, whose sum of n terms rounds in each run for itself, by n·U of Σ |x·g| ≤ 1 at most.
 #[test]
 fn a_hundred_steps_end_at_the_parameters_of_burns_own_loss() {
@@ -54,13 +54,13 @@ fn a_hundred_steps_end_at_the_parameters_of_burns_own_loss() {
     assert_eq!(gpu.gpu().bytes_read(), read, "wgloss read something back");
     let (w2, b2, v2) = run(&|x, y| own.forward(x, y));
 
-    let data = numbers(x.into_data());
+    let data = numbers(x.clone().into_data());
     let square = data.iter().map(|v| f64::from(v * v)).sum::<f64>() / N as f64;
     let slope = 0.5 * (square + 1.0);
     assert!(f64::from(STEP) * slope <= 2.0, "not a contraction");
-    // Of a gradient of the logits (p − y)/N: three bounds, the bound of an element being less than 64 U/N here; and |x| ≤ 1.
+    // Of a gradient of the logits (p − y)/N: five bounds, the bound of an element being less than 64 U/N here; and |x| ≤ 1.
     let unit = wgloss::bounds::U;
-    let delta = 3.0 * 64.0 * unit + 2.0 * N as f64 * unit;
+    let delta = 5.0 * 64.0 * unit + 2.0 * N as f64 * unit;
     let bound = 100.0 * f64::from(STEP) * delta;
     let apart = |a: &[f32], b: &[f32]| {
         let pairs = a.iter().zip(b);
