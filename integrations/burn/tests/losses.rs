@@ -506,8 +506,7 @@ fn every_kind_of_loss_is_a_module() {
             1e-4,
         );
     }
-    let pinball =
-        "fn loss(x: f32, t: f32) -> f32 { return max(0.9 * (t - x), -0.1 * (t - x)); }";
+    let pinball = "fn loss(x: f32, t: f32) -> f32 { return max(0.9 * (t - x), -0.1 * (t - x)); }";
     let custom = wgloss::Custom::new("pinball.wgsl", pinball).unwrap();
     let loss = LossModule::new(gpu, custom);
     let value = loss.forward((inputs[0].clone(), t.clone())).unwrap();
