@@ -162,11 +162,12 @@ fn evaluate(
     };
     let bound = plan.bind(&io)?;
     let gpu = task.gpu.gpu();
-    let mut encoder = gpu
-        .device()
-        .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    bound.encode(&mut encoder);
-    gpu.queue().submit([encoder.finish()]);
+    task.gpu.scoped(|| {
+        let wanted = wgpu::CommandEncoderDescriptor::default();
+        let mut encoder = gpu.device().create_command_encoder(&wanted);
+        bound.encode(&mut encoder);
+        gpu.queue().submit([encoder.finish()]);
+    })?;
     task.remember(bound);
     Ok(Evaluated {
         loss,
@@ -192,7 +193,8 @@ fn scale(grad: CubeTensor, upstream: CubeTensor, gpu: &SharedGpu) -> Result<Cube
     let lease = Lease::of(&grad.client, &[&grad, &upstream])?;
     let mut views = lease.views();
     if let (Some(grad), Some(upstream)) = (views.next(), views.next()) {
-        gpu.scale()?.run(gpu.gpu(), grad, upstream);
+        let scale = gpu.scale()?;
+        gpu.scoped(|| scale.run(gpu.gpu(), grad, upstream))?;
     }
     Ok(grad)
 }

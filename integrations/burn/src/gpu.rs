@@ -1,6 +1,7 @@
 //! One wgpu device for burn and wgloss.
 
 use crate::scale::Scale;
+use crate::wgpu;
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 use burn::tensor::wgpu::WgpuSetup;
@@ -31,14 +32,19 @@ impl SharedGpu {
     /// [`new`](Self::new) takes what burn gave.
     pub fn open() -> Result<(Device, SharedGpu)> {
         let opened = Device::wgpu_options().init_with_setup();
-        let (device, setup) = opened.map_err(|e| Error::Device(one_line(&e)))?;
+        let (device, setup) = opened.map_err(|e| {
+            let why = one_line(&e);
+            Error::Device(format!(
+                "burn opens its default device once, and gives its handles then: {why}"
+            ))
+        })?;
         let gpu = SharedGpu::new(&device, setup)?;
         Ok((device, gpu))
     }
 
     /// A device that burn runs on, with the handles that burn gave when it was opened
     /// ([`WgpuOptions::init_with_setup`](burn::tensor::wgpu::WgpuOptions::init_with_setup)), or was given
-    /// ([`WgpuOptions::setup`](burn::tensor::wgpu::WgpuOptions::setup)).
+    /// ([`WgpuOptions::setup`](burn::tensor::wgpu::WgpuOptions::setup)). That they are this device's nobody can see: with another's, wgpu refuses burn's buffers.
     ///
     /// # Errors
     /// [`Error::Mismatch`] for a device that does not run on wgpu.
@@ -97,8 +103,25 @@ impl SharedGpu {
         }
     }
 
+    /// Runs `make` with errors of the device for its own, and nobody else's.
+    pub(crate) fn scoped<T>(&self, make: impl FnOnce() -> T) -> Result<T> {
+        let device = self.0.gpu.device();
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = make();
+        let validation = validation.pop();
+        let memory = memory.pop();
+        if let Some(error) = pollster::block_on(memory) {
+            return Err(Error::OutOfMemory(one_line(&error)));
+        }
+        match pollster::block_on(validation) {
+            Some(error) => Err(Error::Device(one_line(&error))),
+            None => Ok(made),
+        }
+    }
+
     pub(crate) fn scale(&self) -> Result<&Scale> {
-        let scale = self.0.scale.get_or_init(|| Scale::new(&self.0.gpu));
+        let scale = self.0.scale.get_or_init(|| Scale::new(self));
         scale.as_ref().map_err(Clone::clone)
     }
 }

@@ -74,6 +74,10 @@ pub trait Asked: fmt::Debug + Clone + Send + Sync + 'static {
     /// All figures of the kind.
     type Figures: fmt::Debug + Clone + Send + Sync + 'static;
 
+    /// Whether there is a truth for each prediction, and not for each sample.
+    #[doc(hidden)]
+    const EACH: bool;
+
     /// Makes a state for such tensors.
     #[doc(hidden)]
     fn state(
@@ -117,7 +121,7 @@ pub trait State<F>: fmt::Debug + Send + Sync {
 }
 
 macro_rules! states {
-    ($($Asked:ident $State:ident $Figures:ident $made:expr;)*) => {$(
+    ($($Asked:ident $State:ident $Figures:ident $each:literal $made:expr;)*) => {$(
         impl State<$Figures> for $State {
             fn update(
                 &mut self,
@@ -140,6 +144,7 @@ macro_rules! states {
 
         impl Asked for $Asked {
             type Figures = $Figures;
+            const EACH: bool = $each;
 
             fn state(
                 &self,
@@ -155,22 +160,22 @@ macro_rules! states {
 }
 
 states! {
-    Binary BinaryState BinaryFigures |asked, gpu, stored, room| {
+    Binary BinaryState BinaryFigures false |asked, gpu, stored, room| {
         if stored.columns != 1 {
             let found = format!("{} of them", stored.columns);
             return Err(mismatch("scores of a sample of two classes", "one", found));
         }
         gpu.binary(asked, Predictions::Scores(stored.scores), stored.labels()?, None, room)
     };
-    Multiclass MulticlassState MulticlassFigures |asked, gpu, stored, room| {
+    Multiclass MulticlassState MulticlassFigures false |asked, gpu, stored, room| {
         let scores = Predictions::Scores(stored.scores);
         gpu.multiclass(asked, scores, stored.labels()?, None, stored.columns, room)
     };
-    Multilabel MultilabelState MultilabelFigures |asked, gpu, stored, room| {
+    Multilabel MultilabelState MultilabelFigures true |asked, gpu, stored, room| {
         let scores = Predictions::Scores(stored.scores);
         gpu.multilabel(asked, scores, stored.labels()?, None, stored.columns, room)
     };
-    Regression RegressionState RegressionFigures |_, gpu, stored, _| match stored.truth {
+    Regression RegressionState RegressionFigures true |_, gpu, stored, _| match stored.truth {
         Truth::Numbers(truth) => gpu.regression(stored.scores, truth, None),
         Truth::Labels(_) => Err(mismatch("truth", "numbers", "labels")),
     };
@@ -286,15 +291,19 @@ impl<A: Asked> Epoch<A> {
         let shape = input.predictions.shape().to_vec();
         let truth = input.truth.shape().num_elements();
         let all: usize = shape.iter().product();
-        // One row for each label, or for each row of labels.
-        let columns = match (shape.len(), input.truth.shape().to_vec() == shape) {
-            (0 | 1, _) => 1,
-            (rank, _) => shape[rank - 1],
+        let columns = match shape.len() {
+            0 | 1 => 1,
+            rank => shape[rank - 1],
         };
         let samples = all / columns.max(1);
-        if truth != samples && truth != all {
-            let expected = format!("{samples} labels, or as many as there are scores");
-            return Err(mismatch("truth", expected, format!("{truth}")));
+        let (expected, of) = match A::EACH {
+            true => (all, "in the shape of the predictions"),
+            false => (samples, "one for each sample"),
+        };
+        if truth != expected || (A::EACH && input.truth.shape().to_vec() != shape) {
+            let what = format!("truth of predictions of shape {shape:?}");
+            let found = format!("shape {:?}", input.truth.shape().to_vec());
+            return Err(mismatch(&what, format!("{expected}, {of}"), found));
         }
         let (scores, truth_of) = (input.predictions.clone(), input.truth.clone());
         let dtype = dtype_of("scores", scores.dtype())?;
@@ -442,6 +451,11 @@ impl<A: Asked> Metric for FigureMetric<A> {
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        if self.updates == 0 {
+            // What is there is another epoch's.
+            self.value = None;
+            return Ok(SerializedEntry::not_available(None));
+        }
         let figures = self.seen.lock().figures().map_err(read_error)?;
         self.value = (self.figure)(&figures);
         Ok(match self.value {

@@ -10,8 +10,8 @@ use burn::tensor::{DType, Device, FloatDType, Int, IntDType, Tensor};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use wgloss::{
-    ClassAxis, Error, Family, LabelType, Layout, Loss, Reduction, Result, Status, TargetKind,
-    TargetLayout, WeightLayout,
+    ClassAxis, Error, Family, Geometry, LabelType, Layout, Loss, Reduction, Result, Status,
+    TargetKind, TargetLayout, WeightLayout,
 };
 
 /// Layouts whose plans a module keeps: a training loop has one, and another for its last batch.
@@ -23,7 +23,8 @@ const KEPT: usize = 8;
 /// the inputs are stored as; gradients have the type of the inputs.
 ///
 /// Gradients of f32 inputs are made in the same pass as the loss; those of 16-bit ones in the backward pass, which multiplies them by what comes
-/// from above before they are rounded.
+/// from above before they are rounded. (Losses one by one are made of f32 copies of 16-bit inputs for this.) A target or weight has no gradient, and one that is
+/// tracked is refused.
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LossModule {
@@ -265,7 +266,8 @@ impl LossModule {
         let Some(first) = batch.inputs.first() else {
             return Err(mismatch("inputs", "at least one", "none"));
         };
-        let (shape, dtype) = (first.dims().to_vec(), first.dtype());
+        let shape = first.dims().to_vec();
+        let mut dtype = first.dtype();
         let autodiff = batch.inputs.iter().any(|x| x.device().is_autodiff());
         if batch.inputs.len() != info.inputs.len() {
             let what = format!("inputs of {}", info.name);
@@ -281,24 +283,45 @@ impl LossModule {
                 return Err(mismatch(&what, expected, found));
             }
         }
+        dtype_of("inputs", dtype)?;
+        let mut inputs: Vec<_> = batch
+            .inputs
+            .into_iter()
+            .map(Tensor::into_dispatch)
+            .collect();
+        if *reduction == Reduction::None && !loss.whole() && dtype != DType::F32 {
+            // Each loss has its own factor from above, which multiplies before the gradient is rounded: by burn, on its way back through this.
+            let wide = |x| Dispatch::float_cast(x, FloatDType::F32);
+            inputs = inputs.into_iter().map(wide).collect();
+            dtype = DType::F32;
+        }
         let mut layout = Layout {
             class_axis: *class_axis,
             dtype: dtype_of("inputs", dtype)?,
             reduction: *reduction,
             ..Layout::new(shape.clone())
         };
-        let geometry = wgloss::Geometry::new(&shape, *class_axis)?;
-        let count = |what: &str, tensor: &DispatchTensor, expected: usize| {
+        let geometry = Geometry::new(&shape, *class_axis)?;
+        let check = |what: &str, tensor: &DispatchTensor, shapes: &[Vec<usize>]| {
             gpu.check(what, &Device::from(tensor.device()))?;
-            match tensor.shape().num_elements() {
-                found if found == expected => Ok(()),
-                _ => {
-                    let what = format!("{what} of {}", info.name);
-                    let found = format!("{:?}", tensor.shape());
-                    Err(mismatch(&what, format!("{expected} numbers"), found))
-                }
+            let found = tensor.shape().to_vec();
+            let what = format!("{what} of {}", info.name);
+            if !shapes.contains(&found) {
+                let expected = format!("shape {:?}", shapes[0]);
+                return Err(mismatch(&what, expected, format!("shape {found:?}")));
+            }
+            // Nobody would get that gradient.
+            match tensor.dtype().is_float() && Dispatch::is_tracked(tensor) {
+                true => Err(mismatch(
+                    &what,
+                    "a tensor without gradient: detach it, or take its inner",
+                    "one with",
+                )),
+                false => Ok(()),
             }
         };
+        let whole = [shape.clone()];
+        let by_row = rows_of(&shape, *class_axis, &geometry);
         let labels = match (&batch.target, info.target) {
             (Some(Target(Given::Integers(_))), TargetKind::Labels) => true,
             // Integers in the input's shape are numbers.
@@ -310,7 +333,7 @@ impl LossModule {
         let target = match batch.target {
             None => TargetTensor::None,
             Some(Target(Given::Integers(labels_of))) if labels => {
-                count("target", &labels_of, geometry.rows)?;
+                check("target", &labels_of, &by_row)?;
                 let (kind, labels) = labels_in(labels_of);
                 layout.target = TargetLayout::Labels(kind);
                 TargetTensor::Labels(labels)
@@ -321,16 +344,13 @@ impl LossModule {
                     Given::Integers(x) => Dispatch::int_into_float(x, FloatDType::F32),
                 };
                 let stored = dtype_of("target", numbers.dtype())?;
-                let by_row = info.target == TargetKind::PerRow;
-                layout.target = match by_row {
-                    true => TargetLayout::PerRow(stored),
-                    false => TargetLayout::Values(stored),
-                };
-                let expected = match by_row {
-                    true => geometry.rows,
-                    false => geometry.elements,
-                };
-                count("target", &numbers, expected)?;
+                if info.target == TargetKind::PerRow {
+                    layout.target = TargetLayout::PerRow(stored);
+                    check("target", &numbers, &by_row)?;
+                } else {
+                    layout.target = TargetLayout::Values(stored);
+                    check("target", &numbers, &whole)?;
+                }
                 TargetTensor::Floats(numbers)
             }
         };
@@ -338,12 +358,12 @@ impl LossModule {
             None => Floats::Zero,
             Some(weight) => {
                 let each = weight.shape().to_vec() == shape && info.family != Family::Rows;
-                let (kind, expected) = match each {
-                    true => (WeightLayout::Element, geometry.elements),
-                    false => (WeightLayout::Row, geometry.rows),
+                layout.weight = match each {
+                    true => WeightLayout::Element,
+                    false => WeightLayout::Row,
                 };
-                layout.weight = kind;
-                count("weight", &weight, expected)?;
+                let shapes = if each { &whole[..] } else { &by_row[..] };
+                check("weight", &weight, shapes)?;
                 Floats::One(in_f32(weight))
             }
         };
@@ -352,14 +372,13 @@ impl LossModule {
             Some(weight) => {
                 let weight = weight.into_dispatch();
                 layout.class_weight = true;
-                count("class_weight", &weight, geometry.cols)?;
+                check("class_weight", &weight, &[vec![geometry.cols]])?;
                 Floats::One(in_f32(weight))
             }
         };
         let task = self.task(layout, dtype)?;
         // What the device refuses is said here, and not where burn gets to it.
         task.plan(autodiff && task.at_once())?;
-        let inputs = batch.inputs.into_iter().map(Tensor::into_dispatch);
         let Some(inputs) = Floats::of(inputs) else {
             return Err(mismatch(
                 "inputs",
@@ -398,6 +417,22 @@ impl LossModule {
         tasks.truncate(KEPT);
         Ok(task)
     }
+}
+
+/// The shapes that hold a number for each row: that without the classes, first; with a 1 in their place; and all rows in one axis.
+fn rows_of(shape: &[usize], axis: ClassAxis, geometry: &Geometry) -> Vec<Vec<usize>> {
+    let axis = match axis {
+        ClassAxis::Last => shape.len().saturating_sub(1),
+        ClassAxis::One => 1,
+    };
+    if shape.len() < 2 {
+        return vec![shape.to_vec()];
+    }
+    let mut without = shape.to_vec();
+    without.remove(axis);
+    let mut one = shape.to_vec();
+    one[axis] = 1;
+    vec![without, one, vec![geometry.rows]]
 }
 
 fn in_f32(tensor: DispatchTensor) -> DispatchTensor {

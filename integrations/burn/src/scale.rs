@@ -1,8 +1,8 @@
 //! The kernel that multiplies a gradient by what comes from above.
 
-use crate::wgpu;
+use crate::{SharedGpu, wgpu};
 use wgloss::gpu::{Tuning, View};
-use wgloss::{Error, Gpu, Result};
+use wgloss::{Gpu, Result};
 
 /// The most workgroups: enough to fill the device, few enough that it costs nothing to find a 1. (On lavapipe 1024 cost 1 ms of CPU time, 32 nothing
 /// that is seen.)
@@ -19,22 +19,20 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    pub fn new(gpu: &Gpu) -> Result<Scale> {
-        let device = gpu.device();
-        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = device.create_shader_module(wgpu::include_wgsl!("scale.wgsl"));
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some("wgloss scale"),
-            layout: None,
-            module: &module,
-            entry_point: Some("scale"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
-        match pollster::block_on(scope.pop()) {
-            None => Ok(Scale { pipeline }),
-            Some(error) => Err(Error::Device(crate::gpu::one_line(&error))),
-        }
+    pub fn new(gpu: &SharedGpu) -> Result<Scale> {
+        let device = gpu.gpu().device();
+        gpu.scoped(|| {
+            let module = device.create_shader_module(wgpu::include_wgsl!("scale.wgsl"));
+            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some("wgloss scale"),
+                layout: None,
+                module: &module,
+                entry_point: Some("scale"),
+                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                cache: None,
+            });
+            Scale { pipeline }
+        })
     }
 
     /// Multiplies `grad` by the number of `upstream`, both f32 and where bindings may begin.

@@ -2,9 +2,9 @@
 
 use crate::gpu::SharedGpu;
 use crate::ops::{Evaluated, EvaluatedMetadata, FloatsMetadata, LossOps};
+use burn::backend::Backend;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::{DType, FloatDType, Shape};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wgloss::gpu::{Bound, Plan};
@@ -88,7 +88,7 @@ impl Task {
 
     /// Whether gradients are made in the same pass as the loss.
     pub(crate) fn at_once(&self) -> bool {
-        self.dtype == DType::F32 || !self.reduced()
+        self.dtype == DType::F32
     }
 
     /// The tensors that an evaluation makes.
@@ -105,34 +105,27 @@ impl Task {
         }
     }
 
-    /// A gradient times what comes from above: one number, one for each row, or one for each element. The product is taken in f32.
+    /// An f32 gradient times what comes from above: one number, one for each row, or one for each element.
     pub(crate) fn multiplied<B: LossOps>(
         &self,
         grad: FloatTensor<B>,
         upstream: FloatTensor<B>,
     ) -> FloatTensor<B> {
-        if self.reduced() && self.dtype == DType::F32 {
+        if self.reduced() {
             return B::wgloss_scale(grad, upstream, self.gpu.clone());
         }
         let mut shape: Vec<usize> = self.losses.to_vec();
         let rank = self.layout.shape.len();
-        if self.reduced() {
-            shape = vec![1; rank];
-        } else if self.loss.info().family != Family::Elementwise {
-            let axis = match self.layout.class_axis {
-                ClassAxis::One => 1,
-                ClassAxis::Last => rank - 1,
-            };
-            if rank > 1 {
-                shape.insert(axis, 1);
-            }
+        if self.loss.info().family != Family::Elementwise && rank > 1 {
+            shape.insert(
+                match self.layout.class_axis {
+                    ClassAxis::One => 1,
+                    ClassAxis::Last => rank - 1,
+                },
+                1,
+            );
         }
-        let upstream = B::float_reshape(upstream, shape.into());
-        let product = B::float_mul(cast::<B>(grad, FloatDType::F32), upstream);
-        match FloatDType::try_from(self.dtype) {
-            Ok(dtype) => cast::<B>(product, dtype),
-            Err(_) => product,
-        }
+        B::float_mul(grad, B::float_reshape(upstream, shape.into()))
     }
 
     /// Keeps what can tell of the last evaluation.
@@ -161,13 +154,6 @@ impl Task {
             grads: crate::ops::Floats::of(grads.into_iter().map(nan))
                 .unwrap_or(crate::ops::Floats::Zero),
         }
-    }
-}
-
-fn cast<B: Backend>(x: FloatTensor<B>, dtype: FloatDType) -> FloatTensor<B> {
-    match x.dtype() == DType::from(dtype) {
-        true => x,
-        false => B::float_cast(x, dtype),
     }
 }
 

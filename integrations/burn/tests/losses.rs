@@ -55,7 +55,7 @@ fn differentiated(
     }
 }
 
-/// How many times as far off as wgloss may be burn is allowed to be. wgloss's bound counts the roundings of its own formula. burn takes the
+/// How many times as far off as wgloss may be burn is allowed to be: chosen, not derived, since burn's operations are not ours to bound. It takes the
 /// same loss apart into operations that round each, and goes through some of them, as the exponential of `log_sigmoid`, once more for the
 /// gradient. The largest that was seen is 1.5 on lavapipe and 2.1 on SwiftShader, both in `bce_with_logits`.
 const BURN: f64 = 4.0;
@@ -211,7 +211,6 @@ fn gradients_are_multiplied_by_what_comes_from_above() {
 #[test]
 fn a_gradient_is_multiplied_once_for_each_use() {
     let small = Small::new();
-    let truth = small.truth(Reduction::Mean);
     let loss = LossModule::new(&gpu().1, CrossEntropy::default());
     let (logits, labels) = small.tensors(DType::F32);
     let twice = logits.clone() * 2.0;
@@ -226,7 +225,6 @@ fn a_gradient_is_multiplied_once_for_each_use() {
         at.grads[0].iter().map(|g| g * 14.0),
         1e-5,
     );
-    assert_ne!(truth.grads, at.grads);
 }
 
 /// In 16 bits what comes from above multiplies before rounding: a gradient of 2⁻³⁰ is 0 in f16, but times 2²⁰ it is not.
@@ -240,18 +238,54 @@ fn loss_scaling_reaches_gradients_before_they_are_rounded() {
         println!("skipped: this device has no f16");
         return;
     }
-    for (above, expected) in [(scale as f32, 0.0), (scale as f32 * 2f32.powi(28), 0.25)] {
+    let gradient = |above: f32, each: bool| {
         let (logits, labels) = small.tensors(DType::F16);
-        let value = loss.forward((logits.clone(), labels)).unwrap();
-        assert_eq!(value.dtype(), DType::F32);
-        let grad = logits.grad(&(value * above).backward()).unwrap();
+        let total = match each {
+            false => loss.forward((logits.clone(), labels)).unwrap() * above,
+            true => {
+                let each = loss.reduction(Reduction::None);
+                let losses: Tensor<1> = each.forward_each((logits.clone(), labels)).unwrap();
+                assert_eq!(losses.dtype(), DType::F32);
+                losses.mean() * above
+            }
+        };
+        assert_eq!(total.dtype(), DType::F32);
+        let grad = logits.grad(&total.backward()).unwrap();
         assert_eq!(grad.dtype(), DType::F16);
+        numbers(grad.cast(DType::F32).into_data())
+    };
+    for each in [false, true] {
+        let lost = gradient(scale as f32, each);
+        assert!(lost.iter().all(|g| *g == 0.0), "{lost:?}");
         // The logits are quarters, which f16 holds: only the gradient is rounded, to 11 bits.
-        let expected = truth.grads[0].iter().map(|g| g * expected);
-        near(
-            &numbers(grad.cast(DType::F32).into_data()),
-            expected,
-            2f64.powi(-10),
+        let kept = gradient(scale as f32 * 2f32.powi(28), each);
+        let expected = truth.grads[0].iter().map(|g| g * 0.25);
+        near(&kept, expected, 2f64.powi(-10));
+    }
+    // A gradient below what f16 holds, made larger by what comes from above.
+    let logits = TensorData::new(vec![12.0f32, -6.0], [1, 2]);
+    let labels = TensorData::new(vec![0i32], [1]);
+    let p = 1.0 / (1.0 + 18f64.exp());
+    for reduction in [Reduction::Mean, Reduction::None] {
+        let device = gpu().0.clone().autodiff();
+        let logits = Tensor::<2>::from_data(logits.clone(), &device)
+            .cast(DType::F16)
+            .require_grad();
+        let labels = Tensor::<1, Int>::from_data(labels.clone(), &device);
+        let loss = loss.reduction(reduction);
+        let value = match reduction {
+            Reduction::None => loss.forward_each::<2, 1>((logits.clone(), labels)).unwrap(),
+            _ => loss.forward((logits.clone(), labels)).unwrap(),
+        };
+        let grad = logits
+            .grad(&(value.sum() * 1_048_576.0).backward())
+            .unwrap();
+        let grad = numbers(grad.cast(DType::F32).into_data());
+        // That of the label, p - 1, is 0 in f32 already.
+        let expected = p * 1_048_576.0;
+        assert!(
+            (f64::from(grad[1]) - expected).abs() < 0.01 * expected,
+            "{grad:?}"
         );
     }
 }
@@ -415,12 +449,12 @@ fn what_does_not_fit_is_refused() {
     };
     refused(
         ce.forward((x.clone(), short)),
-        &["target of cross_entropy", "4 numbers"],
+        &["target of cross_entropy", "[4]", "[3]"],
     );
     refused(ce.forward(x.clone()), &["target of cross_entropy"]);
     refused(
         mse.forward((x.clone(), labels.clone())),
-        &["target of mse", "12 numbers"],
+        &["target of mse", "[4, 3]"],
     );
     refused(
         mse.forward((
@@ -453,6 +487,42 @@ fn what_does_not_fit_is_refused() {
         LossModule::new(gpu, smoothed).forward((x.clone(), labels)),
         &["label_smoothing"],
     );
+
+    // As many numbers in another shape; weights that look like those of columns; what is tracked.
+    let turned = Tensor::<2>::zeros([3, 4], device);
+    refused(
+        mse.forward((x.clone(), turned.clone())),
+        &["target of mse", "[4, 3]", "[3, 4]"],
+    );
+    refused(
+        mse.forward((x.clone(), Tensor::<1>::zeros([12], device))),
+        &["target of mse"],
+    );
+    let square = Tensor::<2>::zeros([3, 3], device);
+    let columns = Batch::new(square.clone())
+        .target(square.clone())
+        .weight(Tensor::<2>::zeros([1, 3], device));
+    refused(mse.forward(columns), &["weight of mse", "[3]", "[1, 3]"]);
+    let rows = Batch::new(square.clone())
+        .target(square.clone())
+        .weight(Tensor::<2>::zeros([3, 1], device));
+    assert!(mse.forward(rows).is_ok());
+    let leaf = Tensor::<2>::zeros([4, 3], &device.clone().autodiff()).require_grad();
+    let twice = leaf.clone() * 2.0;
+    refused(
+        mse.forward((twice.clone(), leaf.clone())),
+        &["target of mse", "detach"],
+    );
+    refused(
+        mse.forward((x.clone(), twice.clone())),
+        &["target of mse", "detach"],
+    );
+    let weighted = Batch::new(x.clone()).target(x.clone()).weight(leaf.clone());
+    refused(mse.forward(weighted), &["weight of mse", "detach"]);
+    assert!(mse.forward((leaf.clone(), twice.detach())).is_ok());
+    assert!(mse.forward((leaf.clone(), leaf.inner())).is_ok());
+    let again = SharedGpu::open().map(|_| ()).unwrap_err().to_string();
+    assert!(again.contains("once"), "{again}");
 
     let bad = Tensor::<1, Int>::from_ints([0, 7, 1, 2], device);
     let value = ce.forward((x, bad)).unwrap();

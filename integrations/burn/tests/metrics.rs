@@ -218,14 +218,31 @@ fn other_kinds_of_samples_are_seen_too() {
     let wrong = Seen::new(gpu, logits())
         .figure("Accuracy", |f| f.accuracy)
         .update(&MetricInput::new(x, short), &metadata());
-    assert!(wrong.unwrap_err().to_string().contains("expected 3 labels"));
-    let nothing = Seen::new(gpu, logits())
-        .figure("Accuracy", |f| f.accuracy)
-        .compute();
     assert!(
-        nothing
+        wrong
             .unwrap_err()
             .to_string()
-            .contains("at least one batch")
+            .contains("expected 3, one for each sample")
     );
+    // One-hot truth of classes, one label for several.
+    let (x, y) = tensor([3, 2]);
+    let wrong = Seen::new(gpu, logits())
+        .figure("Accuracy", |f| f.accuracy)
+        .update(&MetricInput::new(x.clone(), y), &metadata());
+    let said = wrong.unwrap_err().to_string();
+    assert!(said.contains("one for each sample"), "{said}");
+    let one = MetricInput::new(x, Tensor::<1, Int>::zeros([3], device));
+    let said = hamming.update(&one, &metadata()).unwrap_err().to_string();
+    assert!(said.contains("in the shape of the predictions"), "{said}");
+
+    // Nothing was seen; and an epoch without batches has not the figures of the one before.
+    let fresh = Seen::new(gpu, logits());
+    let said = fresh.figures().unwrap_err().to_string();
+    assert!(said.contains("at least one batch"), "{said}");
+    let nothing = fresh.figure("Accuracy", |f| f.accuracy).compute();
+    assert!(nothing.unwrap().is_not_available());
+    assert!(value(&mut hamming).is_finite());
+    hamming.clear();
+    assert!(hamming.compute().unwrap().is_not_available());
+    assert!(hamming.final_value().current().is_nan());
 }
