@@ -75,14 +75,19 @@ fn matrix(m: &ConfusionMatrix, accuracy: Option<f64>, names: &[String]) -> Drawi
     }
 }
 
-fn reliability(bins: &Option<Vec<CalibrationBin>>, ece: Option<f64>) -> Option<Drawing> {
+/// Of two classes the probability is that of the positive one, of several that of the predicted one.
+fn reliability(
+    bins: &Option<Vec<CalibrationBin>>,
+    ece: Option<f64>,
+    [across, up]: [&'static str; 2],
+) -> Option<Drawing> {
     let bins = bins.clone()?;
     let ece = ece.map_or(String::new(), |e| format!(", ECE {e:.4}"));
     Some(Drawing {
         name: "reliability",
         title: format!("Reliability{ece}"),
-        across: "mean probability in a bin",
-        up: "fraction of positives",
+        across,
+        up,
         what: What::Reliability(bins),
     })
 }
@@ -103,7 +108,11 @@ pub fn binary(f: &BinaryFigures, asked: &Binary, names: &[String]) -> Vec<Drawin
         ];
         all.extend(curves(&one, &marks));
     }
-    all.extend(reliability(&f.calibration, f.ece));
+    all.extend(reliability(
+        &f.calibration,
+        f.ece,
+        ["mean probability in a bin", "fraction of positives"],
+    ));
     all
 }
 
@@ -115,7 +124,14 @@ pub fn multiclass(f: &MulticlassFigures, names: &[String]) -> Vec<Drawing> {
         .filter_map(|(c, of)| Some((named(names, c), of.ranking.as_ref()?, of.roc_auc)))
         .map(|(name, ranking, auc)| (name, ranking, auc, ranking.average_precision()));
     all.extend(curves(&ranked.collect::<Vec<_>>(), &[]));
-    all.extend(reliability(&f.calibration, f.ece));
+    all.extend(reliability(
+        &f.calibration,
+        f.ece,
+        [
+            "mean highest probability in a bin",
+            "fraction predicted right",
+        ],
+    ));
     all
 }
 
@@ -235,7 +251,7 @@ impl Scene for Drawing {
             }
             What::Reliability(bins) => {
                 axes(root, &plane)?;
-                bars(root, &plane, bins)?;
+                bars(root, &plane, bins, self.up)?;
             }
         }
         let middle = |v: VPos| Pos::new(HPos::Center, v);
@@ -444,8 +460,13 @@ fn shortened(name: &str) -> String {
     }
 }
 
-/// A bar for each bin as high as its fraction of positives, a dot at its mean probability, and how many samples it has.
-fn bars<B: DrawingBackend>(root: &Area<B>, plane: &Plane, bins: &[CalibrationBin]) -> Drawn<B> {
+/// A bar for each bin as high as what `up` calls its share, a dot at its mean probability, and how many samples it has.
+fn bars<B: DrawingBackend>(
+    root: &Area<B>,
+    plane: &Plane,
+    bins: &[CalibrationBin],
+    up: &str,
+) -> Drawn<B> {
     let whole: f64 = bins.iter().map(|b| b.weight).sum();
     let width = 1.0 / CALIBRATION_BINS as f64;
     let there = |b: &&(usize, &CalibrationBin)| b.1.weight > 0.0;
@@ -473,7 +494,7 @@ fn bars<B: DrawingBackend>(root: &Area<B>, plane: &Plane, bins: &[CalibrationBin
         root.draw(&Circle::new(at, plane.line(5.5), WHITE.filled()))?;
         root.draw(&Circle::new(at, plane.line(4.5), COLOURS[1].filled()))?;
     }
-    let note = "light: fraction of positives; dark: fraction of all samples; dots: at the mean probability";
+    let note = format!("light: {up}; dark: fraction of all samples; dots: at the mean probability");
     let style = letters(13.0, plane.k, &FAINT);
-    root.draw_text(note, &style, plane.dots(18.0, 44.0))
+    root.draw_text(&note, &style, plane.dots(18.0, 44.0))
 }
