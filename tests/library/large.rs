@@ -1,10 +1,10 @@
 //! Tensors past every limit of a device: many rows, long rows, more than one binding holds.
 
-use crate::support;
+use crate::support::{self, Recipe, Rng};
 use wgloss::verify::Random;
 use wgloss::{
-    Batch, ClassAxis, CrossEntropy, DType, Family, Geometry, Gpu, Labels, Loss, Mse, Outcome,
-    Reduction, TargetKind, reference, verify,
+    Batch, ClassAxis, CrossEntropy, DType, Family, Geometry, Gpu, Labels, Loss, Mse, Nll, Outcome,
+    Reduction, TargetKind, Triplet, WeightLayout, reference, verify,
 };
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
@@ -199,6 +199,40 @@ fn weights_of_zero_silence_everything() {
         assert_eq!(out.status.valid, 0);
         assert!(out.status.non_finite > 0);
     }
+}
+
+/// A sum is infinite with the sign of the loss that is, over any finite ones; with both signs it is none.
+#[test]
+fn infinite_losses_have_their_sign_in_a_sum() {
+    let Some(gpu) = support::gpu() else { return };
+    const INF: f32 = f32::INFINITY;
+    for (x, wanted) in [
+        ([-INF, 0.0, -1.0, -2.0], INF),
+        ([INF, 0.0, -1.0, -2.0], -INF),
+        ([INF, 0.0, -INF, -2.0], f32::NAN),
+    ] {
+        let batch = Batch::new([2, 2], &x).labels(&[0i64, 0]);
+        for reduction in [Reduction::Sum, Reduction::Mean] {
+            let out = right(&gpu, &Nll::default(), &batch.clone().reduction(reduction));
+            let found = out.loss.expect("a sum");
+            let same = found == wanted || found.is_nan() && wanted.is_nan();
+            assert!(same, "{x:?} {reduction}: {found}, expected {wanted}");
+        }
+    }
+}
+
+/// Losses of rows that a kernel has no binding left for: more rows than a workgroup takes.
+#[test]
+fn losses_without_a_binding_have_their_rows() {
+    let Some(gpu) = support::gpu() else { return };
+    let loss = Triplet::default();
+    let recipe = Recipe {
+        weight: WeightLayout::Row,
+        reduction: Reduction::None,
+        ..Recipe::new([601, 3])
+    };
+    let batch = support::batch(&loss, &recipe, &mut Rng::new("losses without a binding"));
+    right(&gpu, &loss, &batch);
 }
 
 /// A weight per row at class axis 1 is bound by whole samples, of which a chunk may hold little.
