@@ -78,13 +78,17 @@ CONFUSION = ("library", "confusion::")
 BOUNDS = ("library", "bounds::")
 SMALL = ("library", "micro_batches::a_normalizer micro_batches::a_sum")
 BAD = ("library", "bad_input::what_does_not bad_input::rows_and embedding::bad_views embedding::overlaps embedding::wrong_usages combined::what_is_no")
-WEIGHTED = ("library", "weighted::weights weighted::precisions weighted::whole weighted::masses")
+WEIGHTED = ("library", "weighted::weights weighted::precisions weighted::whole weighted::masses weighted::bad_weights")
 LEFT = ("library", "micro_batches::rows_that")
 KEPT = ("library", "determinism::kept_rows")
 SIGNS = ("library", "large::infinite_losses large::bad_labels")
 LOST = ("library", "large::losses_without")
 CHUNKS = ("library", "large::class_axis large::weights_per_row")
 EACH_ROW = ("library", "micro_batches::each_row_may")
+BLOCKS = ("library", "large::a_row_may")
+NAMED = ("library", "scores::what_is classes::the_first confusion::what_is bounds::what_is regression::what_is")
+ADDED = ("library", "micro_batches::gradients_are")
+MERGED = ("library", "scores::states_merge scores::small confusion::states_merge weighted::largest bounds::batches")
 POWERS = ("library", "custom::logarithms_and_powers custom::packed_options")
 FAR = ("library", "bad_input::differences_beyond")
 UPSTREAM = ("library", "embedding::the_upstream embedding::the_loss")
@@ -100,7 +104,7 @@ STAGES = [
     (r"shaders/skeleton/(open|close|share|elementwise)", [MSE, UPSTREAM, SMALL]),
     (r"shaders/skeleton/ranks", [("library", "ranked::ranks_on_the_way_do ranked::rows_without")]),
     (r"shaders/skeleton/(count|fold)", [SIGNS, LEFT, SMALL, CLASSES]),
-    (r"shaders/skeleton/\w+_quick", [COSINE]),
+    (r"shaders/skeleton/\w+_quick", [BLOCKS, COSINE]),
     (r"shaders/skeleton/upstream", [EACH_ROW]),
     (r"shaders/skeleton/spread", [LOST]),
     (r"shaders/skeleton/(status|head)", [SMALL, SIGNS, MSE, ROWS]),
@@ -109,22 +113,28 @@ STAGES = [
     (r"shaders/skeleton/held", [ROWS, CLASSES, DIVERGENCE]),
     (r"shaders/skeleton/gather\.", [SIGNS, CLASSES, ROWS]),
     (r"shaders/skeleton/", [SMALL, MSE, ROWS, COSINE]),
-    (r"shaders/metric/(regression|fine)", [REGRESSION]),
+    (r"shaders/metric/(merge|order|mass|keep)", [MERGED, WEIGHTED, CONFUSION]),
+    (r"shaders/metric/regression", [REGRESSION]),
+    (r"shaders/metric/fine", [REGRESSION, ("library", "binary::infinite classes::losses_of"), BINARY]),
     (r"shaders/metric/bounds", [BOUNDS]),
-    (r"shaders/metric/confusion", [CONFUSION]),
-    (r"shaders/metric/", [REGRESSION, WEIGHTED, CONFUSION, BINARY]),
+    (r"shaders/metric/confusion", [CONFUSION, ("library", "classes::losses_of classes::shifted")]),
+    (r"shaders/metric/", [NAMED, REGRESSION, WEIGHTED, CONFUSION, BINARY]),
     (r"src/loss/(options|pieces)\.rs", [REFERENCE, MSE, BAD]),
     (r"src/loss/(\w+)\.rs", [REFERENCE, ("wgloss", r"verify --quick \1")]),
     (r"src/reference/rows", [ROW_OUTPUTS]),
     (r"src/reference", [REFERENCE, MSE, CLASSES]),
     (r"src/(layout|batch)\.rs", [BAD, REFERENCE, MSE, ROWS]),
     (r"src/metric/regression", [REGRESSION]),
-    (r"src/metric/", [METRICS, BINARY, CONFUSION]),
+    (r"src/metric/area_bounds", [("unit", "metric::area_bounds"), BOUNDS]),
+    (r"src/metric/exact", [("unit", "metric::exact"), METRICS, REGRESSION]),
+    (r"src/metric/multiclass", [METRICS, ("library", "classes::classes_are"), BINARY]),
+    (r"src/metric/", [METRICS, NAMED, REGRESSION, CONFUSION, BINARY]),
     (r"src/gpu/count/bounded", [BOUNDS]),
-    (r"src/gpu/(count|figures|collect|scores)", [REGRESSION, WEIGHTED, CONFUSION, BINARY]),
-    (r"src/gpu/functions", [("unit", "custom::interpret::gpu_tests")]),
+    (r"src/gpu/(count|figures|collect|scores)", [NAMED, REGRESSION, WEIGHTED, CONFUSION, BINARY]),
+    (r"src/gpu/functions", [("unit", "custom::random::device::losses_run")]),
     (r"src/gpu/row_outputs", [ROW_OUTPUTS]),
     (r"src/gpu/class_weight", [BALANCED]),
+    (r"src/gpu/source/terms/access", [ADDED, MSE]),
     (r"src/gpu/(normalizer|combined|edges)", [SMALL, UPSTREAM]),
     (r"src/gpu/(bind|in_place|host)", [MSE, BAD, UPSTREAM, SMALL]),
     (r"src/gpu/", [PLANS, MSE, ROWS, SMALL]),
@@ -372,11 +382,11 @@ class Programs:
         return result, time.monotonic() - start, output
 
 
-def suite(programs, paths, of, baseline, shader):
+def suite(programs, paths, of, baseline, shader, limit):
     """What came of one mutant's tests."""
     used = 0.0
     for stage in of:
-        result, seconds, output = programs.stage(paths, stage, LIMIT - used)
+        result, seconds, output = programs.stage(paths, stage, limit - used)
         used += seconds
         by = f"{stage[0]} {stage[1]}"
         if result == "failed":
@@ -407,6 +417,7 @@ def main():
     args.add_argument("--only", action="append", help="only files with this in their names; several times for several")
     args.add_argument("--more", type=int, default=1, help="how many mutants a file gives")
     args.add_argument("--skip", type=int, default=0, help="how many mutants a file leaves out first")
+    args.add_argument("--limit", type=float, default=LIMIT, help="seconds that the tests of a mutant may take")
     args.add_argument("--list", action="store_true", help="says what would be changed")
     args.add_argument("--scratch", type=Path, default=ROOT / "target/mutants")
     args.add_argument("--target", type=Path)
@@ -461,13 +472,13 @@ def main():
                     mutant = balanced(text, mutant)
                     if mutant is None or len(mutant.encode()) != len(text.encode()):
                         continue
-                    result, by, used, output = suite(programs, programs.patched(text.encode(), mutant.encode()), stages(path), baseline, True)
+                    result, by, used, output = suite(programs, programs.patched(text.encode(), mutant.encode()), stages(path), baseline, True, args.limit)
                 else:
                     place = programs.tree / path
                     place.write_text(mutant)
                     ok, built = programs.build({program for program, _ in stages(path)})
                     if ok:
-                        result, by, used, output = suite(programs, programs.paths, stages(path), baseline, False)
+                        result, by, used, output = suite(programs, programs.paths, stages(path), baseline, False, args.limit)
                     place.write_text(text)
                     if not ok:
                         result, by, used, output = "invalid", "", 0.0, ""

@@ -1,10 +1,11 @@
 //! Tensors past every limit of a device: many rows, long rows, more than one binding holds.
 
 use crate::support::{self, Recipe, Rng};
+use wgloss::gpu::{PlanKind, Tuning};
 use wgloss::verify::Random;
 use wgloss::{
-    Batch, ClassAxis, CrossEntropy, DType, Family, Geometry, Gpu, Labels, Loss, Mse, Nll, Outcome,
-    Reduction, TargetKind, Triplet, WeightLayout, reference, verify,
+    Batch, ClassAxis, CosineSimilarity, CrossEntropy, DType, Family, Geometry, Gpu, Labels, Loss,
+    Mse, Nll, Outcome, Reduction, TargetKind, Triplet, WeightLayout, reference, verify,
 };
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
@@ -233,6 +234,20 @@ fn losses_without_a_binding_have_their_rows() {
     };
     let batch = support::batch(&loss, &recipe, &mut Rng::new("losses without a binding"));
     right(&gpu, &loss, &batch);
+}
+
+/// Rows of which an invocation takes more packs than one block of a sum holds, for either kind of device.
+#[test]
+fn a_row_may_have_many_blocks() {
+    let Some(gpu) = support::gpu() else { return };
+    let loss = CosineSimilarity::default();
+    let shape = [3, 40_003];
+    let (x, t) = (numbers(120_009, 1), numbers(120_009, 2));
+    let batch = Batch::new(shape, &x).target(&t);
+    for tuning in Tuning::ALL {
+        let gpu = gpu.with_tuning(tuning).with_plan(PlanKind::Workgroup);
+        right(&gpu, &loss, &batch);
+    }
 }
 
 /// A weight per row at class axis 1 is bound by whole samples, of which a chunk may hold little.
