@@ -87,7 +87,7 @@ CHUNKS = ("library", "large::class_axis large::weights_per_row")
 EACH_ROW = ("library", "micro_batches::each_row_may")
 BLOCKS = ("library", "large::a_row_may")
 NAMED = ("library", "scores::what_is classes::the_first confusion::what_is bounds::what_is regression::what_is")
-ADDED = ("library", "micro_batches::gradients_are")
+ADDED = ("library", "micro_batches::gradients_are_added_in_whole")
 MERGED = ("library", "scores::states_merge scores::small confusion::states_merge weighted::largest bounds::batches")
 POWERS = ("library", "custom::logarithms_and_powers custom::packed_options")
 FAR = ("library", "bad_input::differences_beyond")
@@ -103,14 +103,15 @@ STAGES = [
     (r"shaders/skeleton/class_weight", [BALANCED]),
     (r"shaders/skeleton/(open|close|share|elementwise)", [MSE, UPSTREAM, SMALL]),
     (r"shaders/skeleton/ranks", [("library", "ranked::ranks_on_the_way_do ranked::rows_without")]),
-    (r"shaders/skeleton/(count|fold)", [SIGNS, LEFT, SMALL, CLASSES]),
+    (r"shaders/skeleton/fold", [("wgloss", "verify --quick cross_entropy")]),
+    (r"shaders/skeleton/count", [SIGNS, LEFT, SMALL, CLASSES]),
     (r"shaders/skeleton/\w+_quick", [BLOCKS, COSINE]),
     (r"shaders/skeleton/upstream", [EACH_ROW]),
     (r"shaders/skeleton/spread", [LOST]),
     (r"shaders/skeleton/(status|head)", [SMALL, SIGNS, MSE, ROWS]),
     (r"shaders/skeleton/strided", [ROWS, CHUNKS]),
     (r"shaders/skeleton/kept", [KEPT]),
-    (r"shaders/skeleton/held", [ROWS, CLASSES, DIVERGENCE]),
+    (r"shaders/skeleton/held", [("wgloss", "verify --quick cross_entropy")]),
     (r"shaders/skeleton/gather\.", [SIGNS, CLASSES, ROWS]),
     (r"shaders/skeleton/", [SMALL, MSE, ROWS, COSINE]),
     (r"shaders/metric/(merge|order|mass|keep)", [MERGED, WEIGHTED, CONFUSION]),
