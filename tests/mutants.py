@@ -83,7 +83,8 @@ LEFT = ("library", "micro_batches::rows_that")
 KEPT = ("library", "determinism::kept_rows")
 SIGNS = ("library", "large::infinite_losses large::bad_labels")
 LOST = ("library", "large::losses_without")
-CHUNKS = ("library", "large::class_axis large::weights_per_row")
+ROUNDS = ("library", "large::no_invocation")
+SHARED = ("library", "large::rows_that_share")
 EACH_ROW = ("library", "micro_batches::each_row_may")
 BLOCKS = ("library", "large::a_row_may")
 NAMED = ("library", "scores::what_is classes::the_first confusion::what_is bounds::what_is regression::what_is")
@@ -107,9 +108,10 @@ STAGES = [
     (r"shaders/skeleton/count", [SIGNS, LEFT, SMALL, CLASSES]),
     (r"shaders/skeleton/\w+_quick", [BLOCKS, COSINE]),
     (r"shaders/skeleton/upstream", [EACH_ROW]),
+    (r"shaders/skeleton/split", [SHARED, MSE, ROWS, COSINE]),
     (r"shaders/skeleton/spread", [LOST]),
     (r"shaders/skeleton/(status|head)", [SMALL, SIGNS, MSE, ROWS]),
-    (r"shaders/skeleton/strided", [ROWS, CHUNKS]),
+    (r"shaders/skeleton/strided", [ROWS, ROUNDS]),
     (r"shaders/skeleton/kept", [KEPT]),
     (r"shaders/skeleton/held", [("wgloss", "verify --quick cross_entropy")]),
     (r"shaders/skeleton/gather\.", [SIGNS, CLASSES, ROWS]),
@@ -516,7 +518,7 @@ def report(files):
             print(f"| {name} | {len(found)} | {found.count('killed')} | {found.count('hangs')} | {survived} |")
 
     table("directory", lambda r: "/".join(r["path"].split("/")[:2]))
-    table("operator", lambda r: r["operator"].replace("||", "\\|\\|").replace("| ", "\\| ").replace(" |", " \\|"))
+    table("operator", lambda r: r["operator"].replace("|", "\\|"))
     for name, of in [("tests", "seconds"), ("building, of Rust", "build")]:
         times = sorted(r[of] for r in rows if r[of] > 0)
         if times:

@@ -254,6 +254,19 @@ fn a_row_may_have_many_blocks() {
     }
 }
 
+/// Two rows of an odd number of 16-bit columns share a word, and are taken together by all workgroups that a row has; the last
+/// of five is alone.
+#[test]
+fn rows_that_share_a_word_are_split_together() {
+    let Some(gpu) = support::gpu() else { return };
+    let (x, y) = (numbers(5 * 9001, 1), labels(5, 9001, 3));
+    for (dtype, tuning) in [(DType::F16, Tuning::Narrow), (DType::Bf16, Tuning::Wide)] {
+        let gpu = gpu.with_tuning(tuning).with_plan(PlanKind::Split);
+        let batch = Batch::new([5, 9001], &x).labels(&y).dtype(dtype);
+        right(&gpu, &ce(), &batch);
+    }
+}
+
 /// A weight per row at class axis 1 is bound by whole samples, of which a chunk may hold little.
 #[test]
 fn weights_per_row_at_class_axis_one_over_the_limits() {
