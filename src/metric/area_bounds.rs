@@ -95,7 +95,16 @@ mod tests {
     #[test]
     fn quotients_enclose_what_they_are() {
         let mut inexact = 0;
-        for whole in [1u128, 3, 7, 1 << 40, (1 << 53) + 1, (1 << 90) + 12_345] {
+        // Of 2^59 parts some quotients have all bits there are, more than an f64 holds.
+        for whole in [
+            1u128,
+            3,
+            7,
+            1 << 40,
+            1 << 59,
+            (1 << 53) + 1,
+            (1 << 90) + 12_345,
+        ] {
             for part in [0, 1, 2, whole / 3, whole / 2, whole - 1, whole] {
                 let part = part.min(whole);
                 let [low, high] = [false, true].map(|up| rounded((part, whole), up));

@@ -107,3 +107,26 @@ pub(super) fn parts(a: &BigInt, b: &BigInt) -> (f64, f64) {
     let of = |own: u64, other: u64| other.saturating_sub(own);
     (part(a, of(down_a, down_b)), part(b, of(down_b, down_a)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+    use num_bigint::BigInt;
+
+    #[test]
+    fn parts_have_the_quotient_of_what_leaves_f64() {
+        let two = |by: u32| BigInt::from(1) << by;
+        for (a, b) in [
+            (3000u32, 2999u32),
+            (1500, 1400),
+            (880, 930),
+            (1600, 800),
+            (4, 2),
+        ] {
+            let (x, y) = parts(&(two(a) * 3), &-two(b));
+            let wanted = -3.0 * 2f64.powi(a as i32 - b as i32);
+            assert!(x.is_finite() && y.is_finite(), "{a}, {b}: {x}, {y}");
+            assert_eq!(x / y, wanted, "{a}, {b}");
+        }
+    }
+}

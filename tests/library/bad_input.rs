@@ -4,8 +4,8 @@
 use crate::support::{self, Recipe, Rng};
 use wgloss::loss::{Info, Loss};
 use wgloss::{
-    Batch, ClassAxis, CrossEntropy, Error, Family, Labels, Reduction, Support, Target, TargetKind,
-    Triplet, Values, reference, verify,
+    Batch, ClassAxis, CrossEntropy, Error, Family, Geometry, Labels, Reduction, Support, Target,
+    TargetKind, Triplet, Values, reference, verify,
 };
 
 fn good(info: &'static Info) -> (Box<dyn Loss>, Batch<'static>) {
@@ -131,6 +131,23 @@ fn what_does_not_fit_is_the_same_typed_error_everywhere() {
                 }
                 other => panic!("{} with {what}: {other:?}", info.name),
             }
+        }
+    }
+}
+
+/// A row's index is a u32, and the largest stands for none.
+#[test]
+fn rows_and_columns_have_indices() {
+    let most = u32::MAX as usize - 1;
+    for (rows, cols) in [(most, 1), (1, most)] {
+        let fits = Geometry::new(&[rows, cols], ClassAxis::Last).expect("the largest shape");
+        assert_eq!((fits.rows, fits.cols), (rows, cols));
+        let more = [rows, cols].map(|n| if n == most { n + 1 } else { n });
+        match Geometry::new(&more, ClassAxis::Last) {
+            Err(Error::TooLarge { limit, found, .. }) => {
+                assert_eq!((limit, found), (most as u64, most as u64 + 1));
+            }
+            other => panic!("{more:?}: {other:?}"),
         }
     }
 }

@@ -433,6 +433,31 @@ fn states_without_room_for_scores_say_so() {
     assert!(matches!(many, Err(Error::TooLarge { .. })));
 }
 
+/// How many classes there are is said once or twice, but then the same.
+#[test]
+fn classes_are_as_many_as_columns() {
+    let scores = [0.2f32, 0.5, 0.3, 0.1, 0.1, 0.8];
+    let samples = Samples::new([2, 3], &scores).labels(&[1i64, 2]);
+    for (classes, fits) in [
+        (None, true),
+        (Some(3), true),
+        (Some(2), false),
+        (Some(4), false),
+    ] {
+        let asked = Multiclass {
+            classes,
+            ..Default::default()
+        };
+        match asked.figures(&samples) {
+            Ok(found) => assert!(fits && found.per_class.len() == 3, "{classes:?}"),
+            Err(e) => assert!(
+                !fits && matches!(e, Error::Mismatch { .. }),
+                "{classes:?}: {e}"
+            ),
+        }
+    }
+}
+
 /// A loss between f32's largest number and twice that is a number.
 #[test]
 fn losses_of_logits_far_apart_are_finite() {

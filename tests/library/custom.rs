@@ -874,7 +874,10 @@ fn logarithms_and_powers_are_those_of_kernels() {
     let (losses, grads) = one(square, &[-3.0, 0.0, 0.5]);
     assert_eq!(losses, [9.0, 0.0, 0.25]);
     assert_eq!(grads, [-6.0, 0.0, 1.0]);
-    // Powers of vectors are the driver's.
+    // All others are the driver's, and so are powers of vectors.
+    let (losses, grads) = one(&square.replace("2.0", "2.5"), &[4.0]);
+    assert!((losses[0] - 32.0).abs() < 1e-3, "{losses:?}");
+    assert!((grads[0] - 20.0).abs() < 1e-3, "{grads:?}");
     let vector = "fn loss(x: f32, t: f32) -> f32 { return dot(pow(vec2f(x, 1.0 + t), vec2f(3.0, 0.5)), vec2f(1.0)); }";
     let (losses, _) = one(vector, &[2.0]);
     assert!((losses[0] - 9.0).abs() < 1e-4, "{losses:?}");

@@ -1,10 +1,11 @@
 //! Tensors past every limit of a device: many rows, long rows, more than one binding holds.
 
-use crate::support;
+use crate::support::{self, Recipe, Rng};
+use wgloss::gpu::{PlanKind, Tuning};
 use wgloss::verify::Random;
 use wgloss::{
-    Batch, ClassAxis, CrossEntropy, DType, Family, Geometry, Gpu, Labels, Loss, Mse, Outcome,
-    Reduction, TargetKind, reference, verify,
+    Batch, ClassAxis, CosineSimilarity, CrossEntropy, DType, Family, Geometry, Gpu, Labels, Loss,
+    Mse, Nll, Outcome, Reduction, TargetKind, Triplet, WeightLayout, reference, verify,
 };
 
 fn numbers(n: usize, seed: u64) -> Vec<f32> {
@@ -198,6 +199,71 @@ fn weights_of_zero_silence_everything() {
         assert_eq!(out.grads[0], [0.0; 4]);
         assert_eq!(out.status.valid, 0);
         assert!(out.status.non_finite > 0);
+    }
+}
+
+/// A sum is infinite with the sign of the loss that is, over any finite ones; with both signs it is none.
+#[test]
+fn infinite_losses_have_their_sign_in_a_sum() {
+    let Some(gpu) = support::gpu() else { return };
+    const INF: f32 = f32::INFINITY;
+    for (x, wanted) in [
+        ([-INF, 0.0, -1.0, -2.0], INF),
+        ([INF, 0.0, -1.0, -2.0], -INF),
+        ([INF, 0.0, -INF, -2.0], f32::NAN),
+    ] {
+        let batch = Batch::new([2, 2], &x).labels(&[0i64, 0]);
+        for reduction in [Reduction::Sum, Reduction::Mean] {
+            let out = right(&gpu, &Nll::default(), &batch.clone().reduction(reduction));
+            let found = out.loss.expect("a sum");
+            let same = found == wanted || found.is_nan() && wanted.is_nan();
+            assert!(same, "{x:?} {reduction}: {found}, expected {wanted}");
+        }
+    }
+}
+
+/// Losses of rows that a kernel has no binding left for: more rows than a workgroup takes.
+#[test]
+fn losses_without_a_binding_have_their_rows() {
+    let Some(gpu) = support::gpu() else { return };
+    // No row is far enough from what it should be far from: every loss is above 0.
+    let loss = Triplet {
+        margin: 50.0,
+        ..Default::default()
+    };
+    let recipe = Recipe {
+        weight: WeightLayout::Row,
+        reduction: Reduction::None,
+        ..Recipe::new([3001, 3])
+    };
+    let batch = support::batch(&loss, &recipe, &mut Rng::new("losses without a binding"));
+    right(&gpu, &loss, &batch);
+}
+
+/// Rows of which an invocation takes more packs than one block of a sum holds, for either kind of device.
+#[test]
+fn a_row_may_have_many_blocks() {
+    let Some(gpu) = support::gpu() else { return };
+    let loss = CosineSimilarity::default();
+    let shape = [3, 40_003];
+    let (x, t) = (numbers(120_009, 1), numbers(120_009, 2));
+    let batch = Batch::new(shape, &x).target(&t);
+    for tuning in Tuning::ALL {
+        let gpu = gpu.with_tuning(tuning).with_plan(PlanKind::Workgroup);
+        right(&gpu, &loss, &batch);
+    }
+}
+
+/// Two rows of an odd number of 16-bit columns share a word, and are taken together by all workgroups that a row has; the last
+/// of five is alone.
+#[test]
+fn rows_that_share_a_word_are_split_together() {
+    let Some(gpu) = support::gpu() else { return };
+    let (x, y) = (numbers(5 * 9001, 1), labels(5, 9001, 3));
+    for (dtype, tuning) in [(DType::F16, Tuning::Narrow), (DType::Bf16, Tuning::Wide)] {
+        let gpu = gpu.with_tuning(tuning).with_plan(PlanKind::Split);
+        let batch = Batch::new([5, 9001], &x).labels(&y).dtype(dtype);
+        right(&gpu, &ce(), &batch);
     }
 }
 

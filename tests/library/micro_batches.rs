@@ -785,6 +785,52 @@ fn gradients_of_extreme_elements_are_added_once() {
     assert!(wrong.is_empty(), "{} are wrong:\n{all}", wrong.len());
 }
 
+/// Into buffers of their own, where packs of gradients are stored as vectors.
+#[test]
+fn gradients_are_added_in_whole_packs() {
+    let Some(gpu) = support::gpu() else { return };
+    let losses: [&dyn Loss; 2] = [&Mse::default(), &CrossEntropy::default()];
+    for (loss, dtype) in losses.into_iter().flat_map(|l| DType::ALL.map(|d| (l, d))) {
+        let recipe = Recipe {
+            dtype,
+            ..Recipe::new([40, 8])
+        };
+        let batch = support::batch(loss, &recipe, &mut Rng::new("whole packs"));
+        let once = gpu.loss(loss, &batch).expect("an evaluation").grads;
+        let before: Vec<f64> = (0..320).map(|i| (i * 7 % 33) as f64 / 8.0 - 2.0).collect();
+        let put = |v: &Values<'_>| support::upload(&gpu, &crate::embedding::bytes(v, dtype));
+        let Some(Target::Values(target)) = &batch.target else {
+            panic!("made with numbers");
+        };
+        let (x, t, g) = (
+            put(&batch.inputs[0]),
+            put(target),
+            put(&before.clone().into()),
+        );
+        let layout = Layout {
+            accumulate: true,
+            ..batch.layout(loss).expect("good")
+        };
+        let bound = gpu.plan(loss, &layout).expect("planned").bind(&Io {
+            inputs: vec![View::whole(&x)],
+            target: Some(View::whole(&t)),
+            grads: vec![View::whole(&g)],
+            ..Default::default()
+        });
+        run(&gpu, &bound.expect("bound"));
+        let found = numbers(&support::download(&gpu, &g), dtype);
+        for (i, ((f, g), b)) in found.iter().zip(&once[0]).zip(&before).enumerate() {
+            let (f, sum) = (f64::from(*f), f64::from(*g) + b);
+            // The gradient and the sum are each rounded once.
+            let bound = 2f64.powi(-7) * (f64::from(g.abs()) + sum.abs()) + 2f64.powi(-24);
+            assert!(
+                support::within(f, sum, bound),
+                "{loss:?} {dtype}, number {i}: {f}, not {sum}"
+            );
+        }
+    }
+}
+
 fn added(gpu: &Gpu, loss: &dyn Loss, batch: &Batch<'static>, rng: &mut Rng) -> Result<(), String> {
     let mut micro = Micro::new(gpu, loss, batch);
     let dtype = batch.dtype;
