@@ -71,7 +71,7 @@ pub struct Gpu {
 }
 
 impl fmt::Debug for Gpu {
-    /// Which device it is and how plans are made for it; not every kernel that was compiled.
+    /// Which device it is, how plans are made for it, and how many kernels of losses were compiled.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let info = self.adapter_info();
         let mut shown = f.debug_struct("Gpu");
@@ -81,6 +81,8 @@ impl fmt::Debug for Gpu {
         shown.field("plan", &self.plan);
         shown.field("tuning", &self.tuning);
         shown.field("subgroup", &self.subgroup);
+        let kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.field("kernels", &kernels.len());
         shown.finish_non_exhaustive()
     }
 }
