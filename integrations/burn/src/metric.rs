@@ -216,13 +216,16 @@ impl<A: Asked> Clone for Seen<A> {
     }
 }
 
+/// A state, and what it was made for.
+type Made<A> = (Stored, Box<dyn State<<A as Asked>::Figures>>);
+
 #[derive(Debug)]
 struct Epoch<A: Asked> {
     gpu: SharedGpu,
     asked: A,
     capacity: usize,
     /// Made for the first batch.
-    state: Option<(Stored, Box<dyn State<A::Figures>>)>,
+    state: Option<Made<A>>,
     /// Batches that are in the state.
     counted: u64,
     /// The figures of what was counted, or of the last epoch as long as the next has not begun.

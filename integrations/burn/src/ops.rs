@@ -1,7 +1,7 @@
 //! The operations that burn learns: a loss with its gradient, and the product of a gradient with what comes from above.
 //!
 //! burn's float tensors are those of its wgpu backend, of the fusion that defers them, or of automatic differentiation over
-//! either. An operation is carried out on the first ([`cube`](crate::cube)); the second registers it with the shapes it will have; the third is here.
+//! either. An operation is carried out on the first (the module `cube`); the second registers it with the shapes it will have; the third is here.
 
 use crate::gpu::SharedGpu;
 use crate::task::Task;

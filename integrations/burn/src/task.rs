@@ -5,7 +5,7 @@ use crate::ops::{Evaluated, EvaluatedMetadata, FloatsMetadata, LossOps};
 use burn::backend::Backend;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
-use burn::tensor::{DType, FloatDType, Shape};
+use burn::tensor::{DType, Shape};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wgloss::gpu::{Bound, Plan};
 use wgloss::{ClassAxis, Error, Family, Geometry, Layout, Loss, Reduction, Result};
@@ -139,8 +139,7 @@ impl Task {
     /// NaN wherever there should be a result.
     pub(crate) fn nothing<B: Backend>(&self, gradient: bool, device: &B::Device) -> Evaluated<B> {
         let nan = |spec: TensorSpec| {
-            let dtype = FloatDType::try_from(spec.dtype).unwrap_or(FloatDType::F32);
-            B::float_full(spec.shape, f32::NAN.into(), device, dtype)
+            B::float_full(spec.shape, f32::NAN.into(), device, spec.dtype.into())
         };
         let described = self.describe(gradient);
         let grads = match described.grads {

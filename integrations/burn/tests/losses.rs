@@ -202,7 +202,7 @@ fn gradients_are_multiplied_by_what_comes_from_above() {
             _ => value + loss.forward((logits.clone(), labels)).unwrap(),
         };
         let grad = logits.grad(&total.backward()).unwrap();
-        let expected = truth.grads[0].iter().map(|g| g * f64::from(factor));
+        let expected = truth.grads[0].iter().map(|g| g * factor);
         near(&numbers(grad.into_data()), expected, 1e-5);
     }
 }

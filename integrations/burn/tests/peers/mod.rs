@@ -405,7 +405,7 @@ pub fn options() -> Vec<Case> {
                 loss.forward_with_reduction(t.input(0), t.values(), Reduction::Mean)
             },
         ),
-        real("mse", Box::new(Mse::default()), |t| {
+        real("mse", Box::<Mse>::default(), |t| {
             LpLossConfig::l2().forward(t.input(0), t.values(), Reduction::Mean)
         }),
         row(
