@@ -146,9 +146,9 @@ fn evaluate(
         ..Io::default()
     };
     let out = views.next();
-    let (loss_view, losses) = match task.layout().reduction == wgloss::Reduction::None {
-        true => (None, out),
-        false => (out, None),
+    let (loss_view, losses) = match task.reduced() {
+        true => (out, None),
+        false => (None, out),
     };
     let mut optional = |tensor: &Option<CubeTensor>| tensor.as_ref().and_then(|_| views.next());
     let io = Io {

@@ -2,7 +2,7 @@
 
 use crate::gpu::{SharedGpu, one_line};
 use crate::ops::{Floats, LossOps, TargetTensor, Tensors};
-use crate::task::{Last, Task, mismatch};
+use crate::task::{Last, Task, mismatch, rows_of};
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
 use burn::module::{Content, Module, ModuleDisplay};
@@ -321,7 +321,7 @@ impl LossModule {
             }
         };
         let whole = [shape.clone()];
-        let by_row = rows_of(&shape, *class_axis, &geometry);
+        let by_row = row_shapes(&shape, *class_axis, &geometry);
         let labels = match (&batch.target, info.target) {
             (Some(Target(Given::Integers(_))), TargetKind::Labels) => true,
             // Integers in the input's shape are numbers.
@@ -420,19 +420,17 @@ impl LossModule {
 }
 
 /// The shapes that hold a number for each row: that without the classes, first; with a 1 in their place; and all rows in one axis.
-fn rows_of(shape: &[usize], axis: ClassAxis, geometry: &Geometry) -> Vec<Vec<usize>> {
-    let axis = match axis {
-        ClassAxis::Last => shape.len().saturating_sub(1),
-        ClassAxis::One => 1,
-    };
-    if shape.len() < 2 {
-        return vec![shape.to_vec()];
+fn row_shapes(shape: &[usize], axis: ClassAxis, geometry: &Geometry) -> Vec<Vec<usize>> {
+    let mut shapes = vec![rows_of(shape, axis)];
+    if let [_, .., _] = shape {
+        let mut one = shape.to_vec();
+        one[match axis {
+            ClassAxis::Last => shape.len() - 1,
+            ClassAxis::One => 1,
+        }] = 1;
+        shapes.extend([one, vec![geometry.rows]]);
     }
-    let mut without = shape.to_vec();
-    without.remove(axis);
-    let mut one = shape.to_vec();
-    one[axis] = 1;
-    vec![without, one, vec![geometry.rows]]
+    shapes
 }
 
 fn in_f32(tensor: DispatchTensor) -> DispatchTensor {

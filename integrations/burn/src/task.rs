@@ -1,7 +1,7 @@
 //! A loss on one layout: what burn carries from where it is asked for to where it is done.
 
 use crate::gpu::SharedGpu;
-use crate::ops::{Evaluated, EvaluatedMetadata, FloatsMetadata, LossOps};
+use crate::ops::{Evaluated, EvaluatedMetadata, Floats, FloatsMetadata, LossOps};
 use burn::backend::Backend;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
@@ -150,14 +150,13 @@ impl Task {
         };
         Evaluated {
             loss: nan(described.loss),
-            grads: crate::ops::Floats::of(grads.into_iter().map(nan))
-                .unwrap_or(crate::ops::Floats::Zero),
+            grads: Floats::of(grads.into_iter().map(nan)).unwrap_or(Floats::Zero),
         }
     }
 }
 
 /// The shape without its classes.
-fn rows_of(shape: &[usize], axis: ClassAxis) -> Vec<usize> {
+pub(crate) fn rows_of(shape: &[usize], axis: ClassAxis) -> Vec<usize> {
     let axis = match axis {
         ClassAxis::Last => shape.len().saturating_sub(1),
         ClassAxis::One => 1,

@@ -561,6 +561,18 @@ fn every_kind_of_loss_is_a_module() {
         near(&numbers(value.into_data()), truth.loss, 1e-5);
         near(&numbers(grad.into_data()), truth.grads[0].clone(), 1e-4);
     }
+    // One loss over everything is not one by one, whatever the reduction.
+    let dice = LossModule::boxed(gpu, wgloss::loss::by_name("dice").unwrap());
+    let mean = dice.forward((x.clone(), t.clone())).unwrap();
+    let none = dice.reduction(Reduction::None);
+    let alone = none.forward((x.clone(), t.clone())).unwrap();
+    let each: Tensor<1> = none.forward_each((x.clone(), t.clone())).unwrap();
+    let grads = [&mean, &alone, &each].map(|v| x.grad(&v.clone().backward()).unwrap());
+    let [g, a, b] = grads.map(|g| numbers(g.into_data()));
+    assert!(g == a && g == b && g.iter().any(|v| *v != 0.0));
+    let [v, a, b] = [mean, alone, each].map(|v| numbers(v.into_data()));
+    assert!(v == a && v == b && v[0] > 0.0, "{v:?} {a:?} {b:?}");
+    assert_eq!(gpu.take_failure(), None);
     let inputs = [x, draw().require_grad(), draw().require_grad()];
     let loss = LossModule::new(gpu, Triplet::default());
     let [a, p, n] = inputs.each_ref().map(Clone::clone);
