@@ -1,9 +1,9 @@
 //! The operations on burn's wgpu backend, where tensors are parts of buffers.
 
+use crate::SharedGpu;
 use crate::gpu::one_line;
 use crate::ops::{Evaluated, Floats, LossOps, TargetTensor, Tensors};
 use crate::task::{Task, mismatch};
-use crate::{SharedGpu, wgpu};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{DType, FloatDType, Shape};
@@ -161,13 +161,7 @@ fn evaluate(
         ..io
     };
     let bound = plan.bind(&io)?;
-    let gpu = task.gpu.gpu();
-    task.gpu.scoped(|| {
-        let wanted = wgpu::CommandEncoderDescriptor::default();
-        let mut encoder = gpu.device().create_command_encoder(&wanted);
-        bound.encode(&mut encoder);
-        gpu.queue().submit([encoder.finish()]);
-    })?;
+    task.gpu.submit(|encoder| bound.encode(encoder))?;
     task.remember(bound);
     Ok(Evaluated {
         loss,

@@ -120,6 +120,21 @@ impl SharedGpu {
         }
     }
 
+    /// Submits what `record` records, with errors of the device for its own.
+    pub(crate) fn submit<T>(
+        &self,
+        record: impl FnOnce(&mut wgpu::CommandEncoder) -> T,
+    ) -> Result<T> {
+        let gpu = &self.0.gpu;
+        self.scoped(|| {
+            let wanted = wgpu::CommandEncoderDescriptor::default();
+            let mut encoder = gpu.device().create_command_encoder(&wanted);
+            let recorded = record(&mut encoder);
+            gpu.queue().submit([encoder.finish()]);
+            recorded
+        })
+    }
+
     pub(crate) fn scale(&self) -> Result<&Scale> {
         let scale = self.0.scale.get_or_init(|| Scale::new(self));
         scale.as_ref().map_err(Clone::clone)

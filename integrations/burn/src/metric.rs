@@ -350,11 +350,9 @@ impl<A: Asked> Epoch<A> {
         if let (Some(predictions), Some(truth), Some((_, state))) =
             (views.next(), views.next(), &mut self.state)
         {
-            let gpu = self.gpu.gpu();
-            let wanted = wgpu::CommandEncoderDescriptor::default();
-            let mut encoder = gpu.device().create_command_encoder(&wanted);
-            state.update(&mut encoder, [predictions, truth], samples)?;
-            gpu.queue().submit([encoder.finish()]);
+            let views = [predictions, truth];
+            self.gpu
+                .submit(|encoder| state.update(encoder, views, samples))??;
             self.counted += 1;
             self.read = None;
         }
@@ -375,11 +373,9 @@ impl<A: Asked> Epoch<A> {
 
     fn clear(&mut self) {
         if let (Some((_, state)), 1..) = (&mut self.state, self.counted) {
-            let gpu = self.gpu.gpu();
-            let wanted = wgpu::CommandEncoderDescriptor::default();
-            let mut encoder = gpu.device().create_command_encoder(&wanted);
-            state.reset(&mut encoder);
-            gpu.queue().submit([encoder.finish()]);
+            if let Err(error) = self.gpu.submit(|encoder| state.reset(encoder)) {
+                self.gpu.fail(error);
+            }
             self.counted = 0;
         }
     }
