@@ -6,9 +6,11 @@
 
 #[doc = include_str!("loss/guide.md")]
 pub mod guide {}
+mod laws;
 mod options;
 mod pieces;
 
+pub use laws::Law;
 pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 
 use crate::custom::{Custom, Source};
@@ -190,6 +192,15 @@ pub trait Loss: sealed::Sealed + fmt::Debug + Send + Sync {
     /// Its formula in f64.
     fn math(&self) -> Math<'_>;
 
+    /// What may be done to its numbers with a known effect, with these options: what a loss is, in a form that can be checked. Of a
+    /// custom one nothing is known.
+    fn laws(&self) -> Vec<Law> {
+        match self.math() {
+            Math::Elementwise(math) => math.laws(),
+            Math::Rows(math) => math.laws(),
+        }
+    }
+
     /// Checks every option against its range, for an input of `cols` columns.
     ///
     /// # Errors
@@ -310,6 +321,11 @@ pub trait Elementwise {
         true
     }
 
+    /// As [`Loss::laws`].
+    fn laws(&self) -> Vec<Law> {
+        Vec::new()
+    }
+
     /// What a state of metrics can be told of its first input and its target in the same pass, if anything.
     fn carries(&self) -> Option<Carried> {
         None
@@ -380,6 +396,11 @@ pub trait Rows {
 
     /// How far the shader may be from [`row`](Self::row), as in [`Elementwise::bound`].
     fn bound(&self, row: &Row<'_>) -> RowTerm;
+
+    /// As [`Loss::laws`].
+    fn laws(&self) -> Vec<Law> {
+        Vec::new()
+    }
 
     /// Whether an input that is not finite has a meaning here, and is not counted as `non_finite`.
     fn admits(&self, x: f64) -> bool {

@@ -1,4 +1,4 @@
-use super::{Carried, Clipped, Element, Elementwise, Term};
+use super::{Carried, Clipped, Element, Elementwise, Law, Term};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -70,5 +70,15 @@ impl Elementwise for Bce {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Probs)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Mirror {
+                tensors: &[(0, 0.5), (1, 0.5)],
+                options: &[],
+            },
+            Law::Affine(1),
+        ]
     }
 }

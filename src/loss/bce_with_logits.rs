@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, PerColumn, Term};
+use super::{Carried, Element, Elementwise, Law, PerColumn, Term};
 use crate::bounds::{TINY, U, exp};
 
 loss! {
@@ -72,5 +72,16 @@ impl Elementwise for BceWithLogits {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Logits)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        let mut laws = vec![Law::Affine(1)];
+        if self.pos_weight == PerColumn::All(1.0) {
+            laws.extend([Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.5)],
+                options: &[],
+            }]);
+        }
+        laws
     }
 }

@@ -1,5 +1,5 @@
 use super::{
-    Carried, Clipped, Element, Elementwise, Term, class_balance, class_balance_size, weighed,
+    Carried, Clipped, Element, Elementwise, Law, Term, class_balance, class_balance_size, weighed,
 };
 use crate::bounds::{DIV, TINY, U};
 
@@ -78,5 +78,20 @@ impl Elementwise for BinaryFocal {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Probs)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        match self.alpha {
+            // Without balance there is nothing to exchange; above 1 the other side would be without.
+            a if a < 0.0 => vec![Law::Mirror {
+                tensors: &[(0, 0.5), (1, 0.5)],
+                options: &[],
+            }],
+            a if a <= 1.0 => vec![Law::Mirror {
+                tensors: &[(0, 0.5), (1, 0.5)],
+                options: &["alpha"],
+            }],
+            _ => Vec::new(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term, class_balance, class_balance_size};
+use super::{Carried, Element, Elementwise, Law, Term, class_balance, class_balance_size};
 use crate::bounds::{DIV, TINY, U, exp};
 
 loss! {
@@ -68,5 +68,20 @@ impl Elementwise for BinaryFocalWithLogits {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Logits)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        match self.alpha {
+            // Without balance there is nothing to exchange; above 1 the other side would be without.
+            a if a < 0.0 => vec![Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.5)],
+                options: &[],
+            }],
+            a if a <= 1.0 => vec![Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.5)],
+                options: &["alpha"],
+            }],
+            _ => Vec::new(),
+        }
     }
 }

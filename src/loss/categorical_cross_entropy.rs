@@ -1,4 +1,4 @@
-use super::{Clipped, Row, RowTerm, Rows, flushed, room, weighed};
+use super::{Clipped, Law, Row, RowTerm, Rows, flushed, room, weighed};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -165,5 +165,17 @@ impl Rows for CategoricalCrossEntropy {
             loss,
             grads: vec![grad.collect()],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        let mut laws = vec![Law::Columns, Law::Affine(1)];
+        if self.normalize {
+            laws.extend([Law::Scale {
+                tensors: &[0],
+                options: &[],
+                degree: 0.0,
+            }]);
+        }
+        laws
     }
 }

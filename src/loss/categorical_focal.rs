@@ -1,4 +1,4 @@
-use super::{Clipped, Row, RowTerm, Rows, weighed};
+use super::{Clipped, Law, Row, RowTerm, Rows, weighed};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -94,5 +94,9 @@ impl Rows for CategoricalFocal {
             loss,
             grads: vec![grad],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Columns, Law::Affine(1)]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows, flushed, room, rounding, weighed};
+use super::{Law, Row, RowTerm, Rows, flushed, room, rounding, weighed};
 use crate::bounds::{TINY, U};
 
 loss! {
@@ -133,5 +133,9 @@ impl Rows for CategoricalHinge {
             loss: if p.margin < -error { 0.0 } else { error },
             grads: vec![grad.collect()],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Columns]
     }
 }

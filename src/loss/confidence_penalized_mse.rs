@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Law, Term};
 use crate::bounds::U;
 
 loss! {
@@ -33,5 +33,12 @@ impl Elementwise for ConfidencePenalizedMse {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Numbers)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Mirror {
+            tensors: &[(0, 0.5), (1, 0.5)],
+            options: &[],
+        }]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Row, RowTarget, RowTerm, Rows, SQRT, dot, part};
+use super::{Law, Row, RowTarget, RowTerm, Rows, SQRT, dot, part};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -90,5 +90,25 @@ impl Rows for Contrastive {
             loss,
             grads: vec![grads.clone(), grads],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Shift(&[0, 1]),
+            Law::Scale {
+                tensors: &[0, 1],
+                options: &["margin"],
+                degree: 2.0,
+            },
+            Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.0)],
+                options: &[],
+            },
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[],
+            },
+        ]
     }
 }

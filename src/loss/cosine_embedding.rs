@@ -1,4 +1,4 @@
-use super::{Row, RowTarget, RowTerm, Rows, SQRT, cosine_lost, dot, dot_size};
+use super::{Law, Row, RowTarget, RowTerm, Rows, SQRT, cosine_lost, dot, dot_size};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -101,5 +101,19 @@ impl Rows for CosineEmbedding {
             },
             grads: vec![grad(a, b), grad(b, a)],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.0)],
+                options: &[],
+            },
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[],
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Row, RowTarget, RowTerm, Rows, SQRT, cosine_lost, dot, dot_size};
+use super::{Law, Row, RowTarget, RowTerm, Rows, SQRT, cosine_lost, dot, dot_size};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -106,5 +106,24 @@ impl Rows for CosineSimilarity {
             loss: e_cos,
             grads: vec![grad.collect()],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Scale {
+                tensors: &[0, 1],
+                options: &["eps"],
+                degree: 0.0,
+            },
+            Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.0)],
+                options: &[],
+            },
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[],
+            },
+        ]
     }
 }

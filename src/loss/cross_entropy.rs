@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows};
+use super::{Law, Row, RowTerm, Rows};
 use crate::bounds::{DIV, TINY, U, exp};
 use crate::tensor::DType;
 
@@ -203,5 +203,21 @@ impl Rows for CrossEntropy {
 
     fn ranks(&self) -> bool {
         self.temperature == 1.0 && self.softcap == 0.0
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        let mut laws = vec![
+            Law::Columns,
+            Law::Affine(1),
+            Law::Scale {
+                tensors: &[0],
+                options: &["softcap", "temperature"],
+                degree: 0.0,
+            },
+        ];
+        if self.z_loss == 0.0 && self.softcap == 0.0 {
+            laws.extend([Law::Shift(&[0])]);
+        }
+        laws
     }
 }

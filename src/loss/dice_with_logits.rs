@@ -1,4 +1,4 @@
-use super::{Overlap, Row, RowTerm, Rows, logit};
+use super::{Law, Overlap, Row, RowTerm, Rows, logit};
 
 loss! {
     /// One minus the Dice coefficient, on logits.
@@ -33,5 +33,9 @@ impl Rows for DiceWithLogits {
 
     fn bound(&self, row: &Row<'_>) -> RowTerm {
         self.overlap().bound(row, logit)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Columns]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows, label};
+use super::{Law, Row, RowTerm, Rows, label};
 use crate::bounds::{DIV, TINY, U, exp};
 
 loss! {
@@ -138,5 +138,9 @@ impl Rows for FocalCrossEntropy {
             loss,
             grads: vec![grad.collect()],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Columns, Law::Shift(&[0])]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Overlap, Row, RowTerm, Rows, probability};
+use super::{Law, Overlap, Row, RowTerm, Rows, probability};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -90,5 +90,15 @@ impl Rows for FocalTversky {
                 })
                 .collect(),
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[["alpha", "beta"]],
+            },
+        ]
     }
 }

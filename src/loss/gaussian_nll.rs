@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Law, Term};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -59,5 +59,19 @@ impl Elementwise for GaussianNll {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Numbers)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Shift(&[0, 2]),
+            Law::Mirror {
+                tensors: &[(0, 0.0), (2, 0.0)],
+                options: &[],
+            },
+            Law::Swap {
+                tensors: [0, 2],
+                options: &[],
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, signed_label};
+use super::{Element, Elementwise, Law, Term, signed_label};
 use crate::bounds::U;
 
 loss! {
@@ -29,5 +29,12 @@ impl Elementwise for Hinge {
         let em = U * (t * e.x[0]).abs() + U * m.abs();
         let unsure = t.abs() != 1.0 && m.abs() <= em;
         Term::new(em, if unsure { t.abs() } else { 0.0 })
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Mirror {
+            tensors: &[(0, 0.0), (1, 0.0)],
+            options: &[],
+        }]
     }
 }

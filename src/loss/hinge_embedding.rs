@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Element, Elementwise, Law, Term};
 use crate::bounds::U;
 
 loss! {
@@ -32,5 +32,13 @@ impl Elementwise for HingeEmbedding {
 
     fn nan_grad(&self, e: &Element) -> bool {
         e.t != 1.0
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Scale {
+            tensors: &[0],
+            options: &["margin"],
+            degree: 1.0,
+        }]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Overlap, Row, RowTerm, Rows, probability};
+use super::{Law, Overlap, Row, RowTerm, Rows, probability};
 
 loss! {
     /// One minus the Jaccard index: intersection over union.
@@ -32,5 +32,15 @@ impl Rows for Jaccard {
 
     fn bound(&self, row: &Row<'_>) -> RowTerm {
         self.overlap().bound(row, probability)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[],
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Row, RowTarget, RowTerm, Rows, Softmax, part, weighed};
+use super::{Law, Row, RowTarget, RowTerm, Rows, Softmax, part, weighed};
 use crate::bounds::{TINY, U, exp};
 
 loss! {
@@ -156,5 +156,17 @@ impl Rows for JsDivWithLogits {
             loss: beta * e_p + (1.0 - beta) * e_q + 3.0 * U * sizes + TINY,
             grads: vec![grad.collect()],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Shift(&[0]),
+            Law::Shift(&[1]),
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[["beta", "beta"]],
+            },
+        ]
     }
 }

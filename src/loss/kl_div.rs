@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Element, Elementwise, Law, Term};
 use crate::bounds::{TINY, U, exp};
 
 loss! {
@@ -52,5 +52,9 @@ impl Elementwise for KlDiv {
 
     fn nan_grad(&self, e: &Element) -> bool {
         e.t.is_nan()
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Affine(0)]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Element, Elementwise, Law, Term};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -49,5 +49,16 @@ impl Elementwise for KlDivProbs {
     fn nan_grad(&self, e: &Element) -> bool {
         let inside = e.x[0] > f64::from(self.eps) && e.x[0] < 1.0;
         e.x[0].is_nan() || inside
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        match self.eps <= 1.0 {
+            true => vec![Law::Scale {
+                tensors: &[0, 1],
+                options: &["eps"],
+                degree: 1.0,
+            }],
+            false => Vec::new(),
+        }
     }
 }

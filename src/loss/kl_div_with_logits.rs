@@ -1,4 +1,4 @@
-use super::{Row, RowTarget, RowTerm, Rows, Softmax};
+use super::{Law, Row, RowTarget, RowTerm, Rows, Softmax};
 use crate::bounds::{DIV, TINY, U};
 use crate::tensor::DType;
 
@@ -85,5 +85,18 @@ impl Rows for KlDivWithLogits {
             loss: temperature * temperature * (loss + TINY),
             grads: vec![grad.collect()],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Shift(&[0]),
+            Law::Shift(&[1]),
+            Law::Scale {
+                tensors: &[0, 1],
+                options: &["temperature"],
+                degree: 2.0,
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, sign};
+use super::{Element, Elementwise, Law, Term, sign};
 
 loss! {
     /// Absolute value of the input: a regularizer, used with `sum`.
@@ -18,5 +18,19 @@ impl Elementwise for L1Penalty {
     fn bound(&self, _: &Element) -> Term {
         // Both are exact, the sign being taken from the bits.
         Term::default()
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Scale {
+                tensors: &[0],
+                options: &[],
+                degree: 1.0,
+            },
+            Law::Mirror {
+                tensors: &[(0, 0.0)],
+                options: &[],
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Element, Elementwise, Law, Term};
 use crate::bounds::U;
 
 loss! {
@@ -19,5 +19,19 @@ impl Elementwise for L2Penalty {
     fn bound(&self, e: &Element) -> Term {
         // One product; doubling is exact.
         Term::new(U * e.x[0] * e.x[0], 0.0)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Scale {
+                tensors: &[0],
+                options: &[],
+                degree: 2.0,
+            },
+            Law::Mirror {
+                tensors: &[(0, 0.0)],
+                options: &[],
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Law, Term};
 use crate::bounds::{TINY, U};
 
 loss! {
@@ -45,5 +45,19 @@ impl Elementwise for LogCosh {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Numbers)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Shift(&[0, 1]),
+            Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.0)],
+                options: &[],
+            },
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[],
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term, sign};
+use super::{Carried, Element, Elementwise, Law, Term, sign};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -35,5 +35,19 @@ impl Elementwise for Mape {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Numbers)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Scale {
+                tensors: &[0, 1],
+                options: &["eps"],
+                degree: 0.0,
+            },
+            Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.0)],
+                options: &[],
+            },
+        ]
     }
 }

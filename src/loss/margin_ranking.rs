@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Element, Elementwise, Law, Term};
 use crate::bounds::U;
 
 loss! {
@@ -39,5 +39,20 @@ impl Elementwise for MarginRanking {
             loss: em,
             grad: [t, t, 0.0],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Shift(&[0, 1]),
+            Law::Scale {
+                tensors: &[0, 1],
+                options: &["margin"],
+                degree: 1.0,
+            },
+            Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.0), (2, 0.0)],
+                options: &[],
+            },
+        ]
     }
 }

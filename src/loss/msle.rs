@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Law, Term};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -47,5 +47,12 @@ impl Elementwise for Msle {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Numbers)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Swap {
+            tensors: [0, 1],
+            options: &[],
+        }]
     }
 }

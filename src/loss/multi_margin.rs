@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows, flushed, label, room, rounding};
+use super::{Law, Row, RowTerm, Rows, flushed, label, room, rounding};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -107,5 +107,17 @@ impl Rows for MultiMargin {
             loss: share * loss + 2.0 * tiny,
             grads: vec![grad.collect()],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Shift(&[0]),
+            Law::Scale {
+                tensors: &[0],
+                options: &["margin"],
+                degree: f64::from(self.p),
+            },
+        ]
     }
 }

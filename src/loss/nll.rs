@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows, label};
+use super::{Law, Row, RowTerm, Rows, label};
 use crate::bounds::{TINY, U};
 
 loss! {
@@ -41,5 +41,17 @@ impl Rows for Nll {
             loss: c * x * U + (c + x) * TINY,
             grads: vec![at_label(row, TINY)],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Affine(0),
+            Law::Scale {
+                tensors: &[0],
+                options: &[],
+                degree: 1.0,
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Law, Term};
 use crate::bounds::{DIV, TINY, U, exp};
 
 loss! {
@@ -75,5 +75,12 @@ impl Elementwise for PoissonNll {
     fn carries(&self) -> Option<Carried> {
         // Else the input is a logarithm of what is compared.
         (!self.log_input).then_some(Carried::Numbers)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        match self.full {
+            true => Vec::new(),
+            false => vec![Law::Affine(1)],
+        }
     }
 }

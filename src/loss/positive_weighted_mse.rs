@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term};
+use super::{Carried, Element, Elementwise, Law, Term};
 use crate::bounds::U;
 
 loss! {
@@ -33,5 +33,13 @@ impl Elementwise for PositiveWeightedMse {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Numbers)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Scale {
+            tensors: &[0, 1],
+            options: &[],
+            degree: 2.0,
+        }]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Term, sign};
+use super::{Carried, Element, Elementwise, Law, Term, sign};
 use crate::bounds::U;
 
 loss! {
@@ -37,5 +37,20 @@ impl Elementwise for Quantile {
 
     fn carries(&self) -> Option<Carried> {
         Some(Carried::Numbers)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Shift(&[0, 1]),
+            Law::Scale {
+                tensors: &[0, 1],
+                options: &[],
+                degree: 1.0,
+            },
+            Law::Mirror {
+                tensors: &[(0, 0.0), (1, 0.0)],
+                options: &["q"],
+            },
+        ]
     }
 }

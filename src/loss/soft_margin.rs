@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term};
+use super::{Element, Elementwise, Law, Term};
 use crate::bounds::{TINY, U, exp};
 
 loss! {
@@ -27,5 +27,12 @@ impl Elementwise for SoftMargin {
             U * z.abs() * sigma + 3.0 * U * z.max(0.0) + small * (6.0 * U + exp(a)) + U * small;
         let grad = e.t.abs() * sigma * (exp(a) + 12.0 * U + U * z.abs() * (1.0 - sigma) + U);
         Term::new(loss, grad + e.t.abs() * TINY)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Mirror {
+            tensors: &[(0, 0.0), (1, 0.0)],
+            options: &[],
+        }]
     }
 }

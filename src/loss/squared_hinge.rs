@@ -1,4 +1,4 @@
-use super::{Element, Elementwise, Term, signed_label};
+use super::{Element, Elementwise, Law, Term, signed_label};
 use crate::bounds::U;
 
 loss! {
@@ -31,5 +31,12 @@ impl Elementwise for SquaredHinge {
             2.0 * m * em + em * em + U * m * m,
             2.0 * t.abs() * (em + U * m),
         )
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![Law::Mirror {
+            tensors: &[(0, 0.0), (1, 0.0)],
+            options: &[],
+        }]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Row, RowTerm, Rows, SQRT, rounding, sign};
+use super::{Law, Row, RowTerm, Rows, SQRT, rounding, sign};
 use crate::bounds::{DIV, TINY, U};
 use std::f64::consts::LN_2;
 
@@ -282,5 +282,17 @@ impl Rows for Triplet {
             loss: error,
             grads: errors,
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Shift(&[0, 1, 2]),
+            Law::Scale {
+                tensors: &[0, 1, 2],
+                options: &["margin", "eps"],
+                degree: 1.0,
+            },
+        ]
     }
 }

@@ -1,4 +1,4 @@
-use super::{Row, RowTarget, RowTerm, Rows, Softmax, sign};
+use super::{Law, Row, RowTarget, RowTerm, Rows, Softmax, sign};
 use crate::bounds::U;
 
 loss! {
@@ -66,5 +66,17 @@ impl Rows for TvDistWithLogits {
             loss: 0.5 * e_distance + U * distance,
             grads: vec![grad.collect()],
         }
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Shift(&[0]),
+            Law::Shift(&[1]),
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[],
+            },
+        ]
     }
 }

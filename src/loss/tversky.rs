@@ -1,4 +1,4 @@
-use super::{Overlap, Row, RowTerm, Rows, probability};
+use super::{Law, Overlap, Row, RowTerm, Rows, probability};
 
 loss! {
     /// One minus the Tversky index: a Dice coefficient that tells false positives from false negatives.
@@ -36,5 +36,15 @@ impl Rows for Tversky {
 
     fn bound(&self, row: &Row<'_>) -> RowTerm {
         self.overlap().bound(row, probability)
+    }
+
+    fn laws(&self) -> Vec<Law> {
+        vec![
+            Law::Columns,
+            Law::Swap {
+                tensors: [0, 1],
+                options: &[["alpha", "beta"]],
+            },
+        ]
     }
 }
