@@ -8,6 +8,7 @@ use super::problem::custom;
 use super::progress;
 use crate::loss::{Info, Loss, all};
 use crate::metric::Task;
+use crate::tensor::DType;
 use crate::verify::{ROW_OUTPUTS, Row, Summary, run as verify, run_metrics, run_row_outputs};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -113,9 +114,10 @@ pub fn select(names: &[String], files: &[String]) -> Result<Vec<&'static Info>, 
     Ok(losses)
 }
 
-/// What all cases of one loss come to.
+/// What all cases of one loss in one storage type come to.
 struct Tally {
     name: &'static str,
+    dtype: DType,
     cases: usize,
     failed: usize,
     loss_err: f64,
@@ -127,9 +129,11 @@ struct Tally {
 
 impl Tally {
     fn count(tallies: &mut Vec<Tally>, row: &Row) {
-        if !tallies.iter().any(|t| t.name == row.name) {
+        let same = |t: &Tally| t.name == row.name && t.dtype == row.dtype;
+        if !tallies.iter().any(same) {
             tallies.push(Tally {
                 name: row.name,
+                dtype: row.dtype,
                 cases: 0,
                 failed: 0,
                 loss_err: 0.0,
@@ -139,7 +143,7 @@ impl Tally {
                 unbounded: 0,
             });
         }
-        let Some(tally) = tallies.iter_mut().find(|t| t.name == row.name) else {
+        let Some(tally) = tallies.iter_mut().find(|t| same(t)) else {
             return;
         };
         tally.cases += 1;
@@ -156,6 +160,7 @@ impl Tally {
 fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
     let heading = [
         "loss or metrics",
+        "dtype",
         "cases",
         "worst error/bound",
         "error",
@@ -168,6 +173,7 @@ fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
     lines.extend(tallies.iter().map(|t| {
         vec![
             t.name.into(),
+            t.dtype.name().into(),
             t.cases.to_string(),
             format!("{:.3}", t.worst),
             format!("{:.1e}", t.loss_err),
@@ -205,6 +211,7 @@ fn object(row: &Row) -> Value {
         "loss_err": number(row.check.loss_err),
         "grad_err": number(row.check.grad_err),
         "bound": number(row.check.bound),
+        "worst": number(row.check.worst),
         "unbounded": row.check.unbounded,
         "pass": row.check.pass,
     });

@@ -10,6 +10,7 @@ mod confusion;
 mod custom;
 mod determinism;
 mod embedding;
+mod extremes;
 mod figure_laws;
 mod functions;
 mod golden;
