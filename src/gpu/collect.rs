@@ -3,6 +3,7 @@
 
 use super::bind::{View, buffer};
 use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
+use super::writes::Writes;
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::tensor::LabelType;
@@ -348,8 +349,8 @@ impl Store {
             }));
             parts.push((spans, len));
         }
-        let made = gpu.scoped(|| {
-            let params = gpu.parameters(&uniforms);
+        let made = gpu.written(|writes| {
+            let params = writes.parameters(gpu, &uniforms);
             let step = |(i, (spans, len)): (usize, (Vec<Span<'_>>, usize))| {
                 let params = Span {
                     buffer: &params,
@@ -420,7 +421,8 @@ impl Store {
         };
         let (_, tile) = merge_shape(gpu.tuning);
         let made = gpu.scoped(|| {
-            let params = gpu.parameters(bytemuck::bytes_of(&MergeParams {
+            let mut writes = Writes::default();
+            let params = writes.parameters(gpu, bytemuck::bytes_of(&MergeParams {
                 capacity: self.capacity() as u32,
                 other_capacity: other.capacity() as u32,
                 stride: stride as u32,
@@ -436,13 +438,18 @@ impl Store {
             let group = kernels.bind(gpu, Span::whole(&params), &buffers);
             let [take, take_head] = &kernels.pipelines;
             // What the head says decides where words go: it comes last.
-            [(take, words.div_ceil(tile)), (take_head, 1)].map(|(pipeline, groups)| Step {
+            let steps = [(take, words.div_ceil(tile)), (take_head, 1)];
+            let steps = steps.map(|(pipeline, groups)| Step {
                 pipeline: pipeline.clone(),
                 group: group.clone(),
                 grid: gpu.plane(groups),
-            })
+            });
+            (writes.stage(gpu), steps)
         });
-        Gpu::record(encoder, "merge", &made.await?);
+        // Nothing that is none gets into an encoder of the host's.
+        let (staged, steps) = made.await?;
+        staged.record(encoder);
+        Gpu::record(encoder, "merge", &steps);
         Ok(())
     }
 

@@ -35,6 +35,7 @@ use super::collect::{
     merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels};
+use super::writes::Writes;
 use super::plan::RANK_WORDS;
 use crate::error::{Error, Result};
 use crate::layout::Geometry;
@@ -254,17 +255,10 @@ impl Counts {
     }
 
     /// Takes the place of what was counted by saved words.
-    pub async fn load(&self, words: Vec<u32>) -> Result<()> {
+    pub fn load<'a>(&self, writes: &mut Writes<'a>, words: &'a [u32]) {
         let (head, counts) = words.split_at(HEAD.min(words.len()));
-        let Store {
-            gpu, head: h, kept, ..
-        } = &self.store;
-        let written = gpu.scoped(|| {
-            gpu.queue.write_buffer(h, 0, bytemuck::cast_slice(head));
-            gpu.queue
-                .write_buffer(kept, 0, bytemuck::cast_slice(counts));
-        });
-        written.await
+        writes.put(&self.store.head, 0, bytemuck::cast_slice(head));
+        writes.put(&self.store.kept, 0, bytemuck::cast_slice(counts));
     }
 
     /// Slots, and some more up to where a binding may begin.
@@ -412,7 +406,9 @@ macro_rules! state_of_counts {
             /// # Errors
             /// As `load_bytes`.
             pub async fn load_bytes_async(&self, bytes: &[u8]) -> Result<()> {
-                self.counts.load(self.counts.saved(bytes)?).await
+                let words = self.counts.saved(bytes)?;
+                let gpu = self.counts.gpu();
+                gpu.written(|w| self.counts.load(w, &words)).await
             }
         }
     };

@@ -216,9 +216,11 @@ impl Ordered {
         };
         // Everything is looked at before anything is written.
         let counts = self.counts.saved(counts)?;
-        let mut seen = Vec::new();
+        let (mut seen, mut saved) = (Vec::new(), Vec::new());
         for (state, bytes) in self.scores.iter().zip(scores) {
-            seen.push(state.saved(bytes)?.0);
+            let (samples, words) = state.saved(bytes)?;
+            seen.push(samples);
+            saved.push(words);
         }
         // Or else there may be room for a batch in some of them only.
         if seen.windows(2).any(|pair| pair[0] != pair[1]) {
@@ -229,10 +231,18 @@ impl Ordered {
                 found,
             ));
         }
-        for (state, bytes) in self.scores.iter_mut().zip(scores) {
-            state.load_bytes_async(bytes).await?;
+        // All of it is written, or nothing where there is no memory for all.
+        let written = self.gpu().written(|writes| {
+            for (state, words) in self.scores.iter().zip(&saved) {
+                state.load(writes, words);
+            }
+            self.counts.load(writes, &counts);
+        });
+        written.await?;
+        for (state, seen) in self.scores.iter_mut().zip(seen) {
+            state.saw(seen);
         }
-        self.counts.load(counts).await
+        Ok(())
     }
 }
 

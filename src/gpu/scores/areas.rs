@@ -6,6 +6,7 @@ use crate::gpu::Gpu;
 use crate::gpu::bind::buffer;
 use crate::gpu::collect::{HEAD, check_head, read};
 use crate::gpu::kernels::{Span, Step};
+use crate::gpu::writes::Writes;
 use crate::metric::{Areas, Point, Points};
 use crate::tensor::DType;
 use half::{bf16, f16};
@@ -33,7 +34,7 @@ async fn all_orders(states: &[&ScoreState], asked: Asked) -> Result<Vec<(Areas, 
         return Ok(Vec::new());
     };
     let gpu = &first.store.gpu;
-    let made = gpu.scoped(|| {
+    let made = gpu.written(|writes| {
         let mut steps = Vec::new();
         let capacity = |s: &&ScoreState| s.store.capacity();
         let sorted = states.iter().filter(|s| !s.counted());
@@ -41,8 +42,8 @@ async fn all_orders(states: &[&ScoreState], asked: Asked) -> Result<Vec<(Areas, 
         let left: Vec<_> = states
             .iter()
             .map(|state| match &room {
-                Some(room) if !state.counted() => state.sorted_steps(asked, room, &mut steps),
-                _ => state.counted_steps(asked, &mut steps),
+                Some(room) if !state.counted() => state.sorted_steps(asked, room, &mut steps, writes),
+                _ => state.counted_steps(asked, &mut steps, writes),
             })
             .collect();
         (steps, left)
@@ -151,6 +152,7 @@ impl ScoreState {
         asked: Asked,
         kernels: [&[(usize, usize)]; 2],
         steps: &mut Vec<Step>,
+        writes: &mut Writes<'_>,
     ) -> Left {
         let gpu = &self.store.gpu;
         // Room for the results of so many workgroups.
@@ -164,7 +166,7 @@ impl ScoreState {
         };
         let [(recall, recall_shift), (precision, precision_shift)] =
             asked.unwrap_or_default().map(least);
-        let params = gpu.parameters(bytemuck::bytes_of(&AreaParams {
+        let params = writes.parameters(gpu, bytemuck::bytes_of(&AreaParams {
             groups: groups as u32,
             recall_low: recall as u32,
             recall_high: (recall >> 32) as u32,
@@ -189,12 +191,23 @@ impl ScoreState {
         left
     }
 
-    fn counted_steps(&self, asked: Asked, steps: &mut Vec<Step>) -> Left {
+    fn counted_steps(
+        &self,
+        asked: Asked,
+        steps: &mut Vec<Step>,
+        writes: &mut Writes<'_>,
+    ) -> Left {
         let kernels: [&[_]; 2] = [&[(2, 1)], &[(5, 1)]];
-        self.result_steps(&self.store.kept, None, 0, asked, kernels, steps)
+        self.result_steps(&self.store.kept, None, 0, asked, kernels, steps, writes)
     }
 
-    fn sorted_steps(&self, asked: Asked, room: &Room, steps: &mut Vec<Step>) -> Left {
+    fn sorted_steps(
+        &self,
+        asked: Asked,
+        room: &Room,
+        steps: &mut Vec<Step>,
+        writes: &mut Writes<'_>,
+    ) -> Left {
         let gpu = &self.store.gpu;
         let Shape { width, bits, .. } = shape(gpu.tuning);
         let capacity = self.store.capacity() / stride(self.weights);
@@ -217,7 +230,7 @@ impl ScoreState {
                 room: below,
             }));
         }
-        let params = gpu.parameters(&uniforms);
+        let params = writes.parameters(gpu, &uniforms);
         let params_of = |digit: u32| Span {
             buffer: &params,
             offset: u64::from(digit) * step as u64,
@@ -261,7 +274,7 @@ impl ScoreState {
         });
         let groups = seen.div_ceil(width as usize * RUN * RUNS);
         let kernels: [&[_]; 2] = [&[(0, groups), (1, 1)], &[(3, groups), (4, 1)]];
-        self.result_steps(from, masses, groups, asked, kernels, steps)
+        self.result_steps(from, masses, groups, asked, kernels, steps, writes)
     }
 }
 
