@@ -422,12 +422,15 @@ impl Store {
         let (_, tile) = merge_shape(gpu.tuning);
         let made = gpu.scoped(|| {
             let mut writes = Writes::default();
-            let params = writes.parameters(gpu, bytemuck::bytes_of(&MergeParams {
-                capacity: self.capacity() as u32,
-                other_capacity: other.capacity() as u32,
-                stride: stride as u32,
-                slots: slots as u32,
-            }));
+            let params = writes.parameters(
+                gpu,
+                bytemuck::bytes_of(&MergeParams {
+                    capacity: self.capacity() as u32,
+                    other_capacity: other.capacity() as u32,
+                    stride: stride as u32,
+                    slots: slots as u32,
+                }),
+            );
             let mut buffers = [&other.head, &self.head].map(Span::whole).to_vec();
             for store in [other, self] {
                 match what {

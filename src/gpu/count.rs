@@ -35,8 +35,8 @@ use super::collect::{
     merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels};
-use super::writes::Writes;
 use super::plan::RANK_WORDS;
+use super::writes::Writes;
 use crate::error::{Error, Result};
 use crate::layout::Geometry;
 use crate::metric::InputKind;

@@ -2,9 +2,9 @@
 //! compute pass, where nothing can be cleared or copied.
 
 use super::Gpu;
-use super::writes::Writes;
 use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
 use super::source::{HEAD, HEAD_WORDS, NUMERICS};
+use super::writes::Writes;
 use crate::error::Result;
 use std::sync::PoisonError;
 

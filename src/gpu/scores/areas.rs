@@ -42,7 +42,9 @@ async fn all_orders(states: &[&ScoreState], asked: Asked) -> Result<Vec<(Areas, 
         let left: Vec<_> = states
             .iter()
             .map(|state| match &room {
-                Some(room) if !state.counted() => state.sorted_steps(asked, room, &mut steps, writes),
+                Some(room) if !state.counted() => {
+                    state.sorted_steps(asked, room, &mut steps, writes)
+                }
                 _ => state.counted_steps(asked, &mut steps, writes),
             })
             .collect();
@@ -166,15 +168,18 @@ impl ScoreState {
         };
         let [(recall, recall_shift), (precision, precision_shift)] =
             asked.unwrap_or_default().map(least);
-        let params = writes.parameters(gpu, bytemuck::bytes_of(&AreaParams {
-            groups: groups as u32,
-            recall_low: recall as u32,
-            recall_high: (recall >> 32) as u32,
-            recall_shift,
-            precision_low: precision as u32,
-            precision_high: (precision >> 32) as u32,
-            precision_shift,
-        }));
+        let params = writes.parameters(
+            gpu,
+            bytemuck::bytes_of(&AreaParams {
+                groups: groups as u32,
+                recall_low: recall as u32,
+                recall_high: (recall >> 32) as u32,
+                recall_shift,
+                precision_low: precision as u32,
+                precision_high: (precision >> 32) as u32,
+                precision_shift,
+            }),
+        );
         let wanted = if asked.is_some() { 2 } else { 1 };
         let results = [&left.areas, &left.points];
         for (result, kernels) in results.into_iter().zip(kernels).take(wanted) {
@@ -191,12 +196,7 @@ impl ScoreState {
         left
     }
 
-    fn counted_steps(
-        &self,
-        asked: Asked,
-        steps: &mut Vec<Step>,
-        writes: &mut Writes<'_>,
-    ) -> Left {
+    fn counted_steps(&self, asked: Asked, steps: &mut Vec<Step>, writes: &mut Writes<'_>) -> Left {
         let kernels: [&[_]; 2] = [&[(2, 1)], &[(5, 1)]];
         self.result_steps(&self.store.kept, None, 0, asked, kernels, steps, writes)
     }
