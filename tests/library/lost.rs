@@ -1,349 +1,20 @@
 //! A device that is destroyed at any point: a typed error in time, no panic, nothing for the host's error handler, and what
 //! lives on the host is as it was.
 
-use crate::support::{self, Rng};
+use crate::faults::{
+    BOTH, CE, COLS, Data, F32, LABELS, LIMIT, LOGITS, MSE, N, ROWS, States, Watch, Whose, device,
+    each_state, labelled, several, terms, values, watched, with_batch,
+};
+use crate::support;
 use std::fmt::Debug;
 use std::future::Future;
-use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use wgloss::gpu::{
-    BinaryState, BoundedScores, CombinedIo, ConfusionState, InPlaceIo, Io, MulticlassState,
-    MultilabelState, Predictions, RegressionState, RowOutputsIo, ScoreState, TermIo, TermLayout,
-    View,
-};
-use wgloss::metric::{Binary, InputKind, Multiclass, Multilabel, Samples};
-use wgloss::{
-    Batch, BceWithLogits, CrossEntropy, DType, Dice, Error, Gpu, LabelType, Layout, Mse, Result,
-    TargetLayout, wgpu,
-};
-
-/// How long a call on a lost device may take.
-const LIMIT: Duration = Duration::from_secs(5);
-
-/// How long it may be until the next one: kernels are compiled, and in the end everything is dropped.
-const BETWEEN: Duration = Duration::from_secs(120);
-
-/// What is being called, until when it has to come back.
-#[derive(Clone)]
-struct Watch(Arc<Mutex<(String, Instant)>>);
-
-impl Watch {
-    fn until(&self, what: String, limit: Duration) {
-        // A panic while it is held is one of the test.
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (what, Instant::now() + limit);
-    }
-
-    fn call<T>(&self, what: &str, call: impl FnOnce() -> T) -> T {
-        let since = Instant::now();
-        self.until(what.into(), 2 * LIMIT);
-        let done = call();
-        self.until(format!("what follows {what}"), BETWEEN);
-        let took = since.elapsed();
-        assert!(took < LIMIT, "{what}: {took:?}");
-        done
-    }
-
-    /// A call that has to say that the device is lost.
-    fn lost<T: Debug>(&self, what: &str, call: impl FnOnce() -> Result<T>) {
-        let result = self.call(what, call);
-        let lost = matches!(result, Err(Error::DeviceLost(_)));
-        assert!(lost, "{what}: {result:?}");
-        let text = result.err().map(|e| e.to_string()).unwrap_or_default();
-        assert!(!text.contains('\n'), "{what}: more than one line: {text}");
-    }
-}
-
-/// Runs a test on a thread of its own: a call that hangs fails it, and not the suite.
-fn watched(test: impl FnOnce(&Watch) + Send + 'static) {
-    let begin = ("the beginning".into(), Instant::now() + BETWEEN);
-    let watch = Watch(Arc::new(Mutex::new(begin)));
-    let of_test = watch.clone();
-    let worker = std::thread::spawn(move || test(&of_test));
-    while !worker.is_finished() {
-        std::thread::sleep(Duration::from_millis(5));
-        let now = watch.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (what, until) = now.clone();
-        drop(now);
-        assert!(Instant::now() < until, "{what} hangs");
-    }
-    if let Err(panic) = worker.join() {
-        resume_unwind(panic);
-    }
-}
-
-/// Whose the device is.
-#[derive(Debug, Clone, Copy)]
-enum Whose {
-    Own,
-    Hosts,
-}
-
-const BOTH: [Whose; 2] = [Whose::Own, Whose::Hosts];
-
-/// A device that may be destroyed, whose uncaptured errors are counted.
-fn device(whose: Whose) -> (Gpu, Arc<AtomicUsize>) {
-    let gpu = match whose {
-        Whose::Own => Gpu::new().expect("there is an adapter"),
-        Whose::Hosts => {
-            let wanted = wgpu::InstanceDescriptor::new_without_display_handle();
-            let instance = wgpu::Instance::new(wanted);
-            let adapter = instance.request_adapter(&Default::default());
-            let adapter = pollster::block_on(adapter).expect("there is an adapter");
-            let made = adapter.request_device(&wgpu::DeviceDescriptor {
-                required_limits: wgpu::Limits::default().or_worse_values_from(&adapter.limits()),
-                ..Default::default()
-            });
-            let (device, queue) = pollster::block_on(made).expect("a device");
-            Gpu::from_device(device, queue)
-        }
-    };
-    let uncaptured = Arc::new(AtomicUsize::new(0));
-    let count = uncaptured.clone();
-    gpu.device().on_uncaptured_error(Arc::new(move |e| {
-        // Only seen where the test fails.
-        println!("uncaptured: {e}");
-        count.fetch_add(1, Ordering::SeqCst);
-    }));
-    (gpu, uncaptured)
-}
-
-const ROWS: usize = 64;
-const COLS: usize = 4;
-const N: usize = ROWS * COLS;
-const LABELS: LabelType = LabelType::U32;
-
-/// The tensors of everything that is evaluated.
-struct Data {
-    /// Logits or numbers, and others, row by row.
-    x: wgpu::Buffer,
-    t: wgpu::Buffer,
-    /// A class of each row, and 0 or 1 for each number.
-    classes: wgpu::Buffer,
-    bits: wgpu::Buffer,
-    /// What is written to.
-    out: [wgpu::Buffer; 3],
-}
-
-impl Data {
-    fn new(gpu: &Gpu) -> Data {
-        let mut rng = Rng::new("lost");
-        let numbers =
-            |rng: &mut Rng| -> Vec<f32> { (0..N).map(|_| rng.range(0.05, 0.95) as f32).collect() };
-        let labels = |rng: &mut Rng, below: usize| -> Vec<u32> {
-            (0..N).map(|_| rng.below(below) as u32).collect()
-        };
-        let f32s = |v: &[f32]| support::upload(gpu, bytemuck::cast_slice(v));
-        let u32s = |v: &[u32]| support::upload(gpu, bytemuck::cast_slice(v));
-        Data {
-            x: f32s(&numbers(&mut rng)),
-            t: f32s(&numbers(&mut rng)),
-            classes: u32s(&labels(&mut rng, COLS)),
-            bits: u32s(&labels(&mut rng, 2)),
-            out: [(); 3].map(|()| support::upload(gpu, &[0; 4 * N])),
-        }
-    }
-
-    fn x(&self) -> View<'_> {
-        View::whole(&self.x)
-    }
-
-    fn t(&self) -> View<'_> {
-        View::whole(&self.t)
-    }
-
-    fn io(&self, target: &wgpu::Buffer) -> Io<'_> {
-        // The same buffer, borrowed from here.
-        let target = [&self.t, &self.classes].into_iter().find(|b| *b == target);
-        Io {
-            inputs: vec![self.x()],
-            target: target.map(View::whole),
-            grads: vec![View::whole(&self.out[0])],
-            ..Default::default()
-        }
-    }
-}
-
-fn values() -> Layout {
-    Layout {
-        target: TargetLayout::Values(DType::F32),
-        ..Layout::new([ROWS, COLS])
-    }
-}
-
-fn labelled() -> Layout {
-    Layout {
-        target: TargetLayout::Labels(LABELS),
-        ..Layout::new([ROWS, COLS])
-    }
-}
-
-fn terms() -> [TermLayout<'static>; 2] {
-    let term = |loss, layout| TermLayout {
-        loss,
-        weight: 0.5,
-        inputs: vec![0],
-        layout,
-    };
-    [
-        term(&MSE as &dyn wgloss::Loss, values()),
-        term(&CE as &dyn wgloss::Loss, labelled()),
-    ]
-}
-
-static MSE: Mse = Mse {};
-static CE: CrossEntropy = CrossEntropy {
-    label_smoothing: 0.0,
-    ignore_index: -100,
-    z_loss: 0.0,
-    softcap: 0.0,
-    temperature: 1.0,
-};
-
-const LOGITS: Binary = Binary {
-    threshold: None,
-    input: InputKind::Logits,
-    recall: 0.95,
-    precision: 0.95,
-    ignore_index: None,
-};
-
-fn several() -> Multiclass {
-    Multiclass {
-        input: InputKind::Logits,
-        ..Default::default()
-    }
-}
-
-/// One state of each kind. A guest's differ by nothing but whose the device is: those that keep scores, whose kernels are many,
-/// are looked at on a device of its own.
-struct States {
-    scores: Option<ScoreState>,
-    bounded: Option<BoundedScores>,
-    confusion: ConfusionState,
-    binary: Option<BinaryState>,
-    counting: BinaryState,
-    multiclass: MulticlassState,
-    multilabel: Option<MultilabelState>,
-    regression: RegressionState,
-    weighed: Option<RegressionState>,
-}
-
-const F32: Predictions = Predictions::Scores(DType::F32);
-
-impl States {
-    fn new(gpu: &Gpu, whose: Whose) -> Result<States> {
-        let f32 = DType::F32;
-        let labels = Multilabel::default();
-        let own = |whose| matches!(whose, Whose::Own);
-        macro_rules! own {
-            ($made:expr) => {
-                own(whose).then(|| $made).transpose()?
-            };
-        }
-        Ok(States {
-            scores: own!(gpu.scores(f32, LABELS, 4 * N)),
-            bounded: own!(gpu.bounded_scores(f32, LABELS, 12)),
-            confusion: gpu.confusion(F32, LABELS, COLS)?,
-            binary: own!(gpu.binary(&LOGITS, F32, LABELS, None, 4 * N)),
-            counting: gpu.binary(&LOGITS, F32, LABELS, None, 0)?,
-            multiclass: gpu.multiclass(&several(), F32, LABELS, None, COLS, 0)?,
-            multilabel: own!(gpu.multilabel(&labels, F32, LABELS, None, COLS, 4 * N)),
-            regression: gpu.regression(f32, f32, None)?,
-            weighed: own!(gpu.regression(f32, f32, Some(f32))),
-        })
-    }
-}
-
-/// Does the same with every state that is there, under its name.
-macro_rules! each_state {
-    ($states:expr, |$name:ident, $state:ident| $do:expr) => {{
-        let states: &mut States = $states;
-        macro_rules! one {
-            ($field:ident, $there:expr) => {
-                if let Some($state) = $there {
-                    let $name = stringify!($field);
-                    $do
-                }
-            };
-        }
-        one!(scores, &mut states.scores);
-        one!(bounded, &mut states.bounded);
-        one!(confusion, Some(&mut states.confusion));
-        one!(binary, &mut states.binary);
-        one!(counting, Some(&mut states.counting));
-        one!(multiclass, Some(&mut states.multiclass));
-        one!(multilabel, &mut states.multilabel);
-        one!(regression, Some(&mut states.regression));
-        one!(weighed, &mut states.weighed);
-    }};
-}
-
-/// Binds the data to a state, and hands the batch on.
-macro_rules! with_batch {
-    ($states:expr, $data:expr, |$name:ident, $state:ident, $batch:ident| $do:expr) => {{
-        let (states, data): (&mut States, &Data) = ($states, $data);
-        let [x, t] = [data.x(), data.t()];
-        let [classes, bits] = [&data.classes, &data.bits].map(View::whole);
-        macro_rules! one {
-            ($field:ident, $there:expr, |$it:ident| $bound:expr) => {
-                if let Some($state) = $there {
-                    let $name = stringify!($field);
-                    let $it = &*$state;
-                    let $batch = $bound;
-                    $do
-                }
-            };
-        }
-        one!(scores, &mut states.scores, |s| s.bind(&x, &bits, N, None));
-        one!(bounded, &mut states.bounded, |s| s.bind(&x, &bits, N, None));
-        one!(confusion, Some(&mut states.confusion), |s| s
-            .bind(&x, &classes, ROWS, None));
-        one!(binary, &mut states.binary, |s| s.bind(&x, &bits, N));
-        one!(counting, Some(&mut states.counting), |s| s
-            .bind(&x, &bits, N));
-        one!(multiclass, Some(&mut states.multiclass), |s| s
-            .bind(&x, &classes, ROWS));
-        one!(multilabel, &mut states.multilabel, |s| s
-            .bind(&x, &bits, ROWS));
-        one!(regression, Some(&mut states.regression), |s| s
-            .bind(&x, &t, N));
-        one!(weighed, &mut states.weighed, |s| s
-            .bind_weighted(&x, &t, &t, N));
-    }};
-}
-
-impl States {
-    /// Every state sees the data once more.
-    fn see(&mut self, gpu: &Gpu, data: &Data) {
-        let mut encoder = gpu.device().create_command_encoder(&Default::default());
-        with_batch!(self, data, |name, state, batch| {
-            let batch = batch.unwrap_or_else(|e| panic!("{name}: {e}"));
-            state.update(&mut encoder, &batch).expect("its own batch");
-        });
-        gpu.queue().submit([encoder.finish()]);
-    }
-
-    fn saved(&mut self) -> Vec<Vec<u8>> {
-        let mut all = Vec::new();
-        each_state!(self, |_name, state| all
-            .push(state.to_bytes().expect("saved")));
-        all
-    }
-
-    fn figures(&mut self) -> Vec<String> {
-        let mut all = Vec::new();
-        each_state!(self, |name, state| {
-            let figures = state.compute().expect("figures");
-            // What is printed of a number is all of it.
-            all.push(format!("{name}: {figures:?}"));
-        });
-        all
-    }
-}
+use wgloss::gpu::{InPlaceIo, Io, RowOutputsIo, View};
+use wgloss::metric::{Multilabel, Samples};
+use wgloss::{Batch, BceWithLogits, DType, Dice, Error, Gpu, Result, wgpu};
 
 type Asked<'a> = Pin<Box<dyn Future<Output = Result<String>> + 'a>>;
 
@@ -476,17 +147,7 @@ fn at_every_point_of(whose: Whose, other: &Gpu, watch: &Watch) {
         target: Some(View::whole(&data.classes)),
         ..Default::default()
     };
-    let parts = CombinedIo {
-        inputs: vec![data.x()],
-        grads: vec![View::whole(&data.out[0])],
-        terms: [&data.t, &data.classes]
-            .map(|target| TermIo {
-                target: Some(View::whole(target)),
-                ..Default::default()
-            })
-            .into(),
-        ..Default::default()
-    };
+    let parts = data.parts();
     let x = vec![0.5f32; N];
     let batch = Batch::new([ROWS, COLS], &x).target(&x);
     let label_view = View::whole(&data.classes);
@@ -528,9 +189,9 @@ fn at_every_point_of(whose: Whose, other: &Gpu, watch: &Watch) {
 
     // A stream of metrics, saved in the middle of it.
     for _ in 0..2 {
-        states.see(&gpu, &data);
+        states.see(&gpu, &data).expect("seen");
     }
-    let saved = states.saved();
+    let saved = states.saved().expect("saved");
     for each in &all {
         submit(&gpu, each);
     }
@@ -668,17 +329,16 @@ fn at_every_point_of(whose: Whose, other: &Gpu, watch: &Watch) {
     let data_there = Data::new(other);
     let mut loaded = States::new(other, whose).expect("states");
     let mut whole = States::new(other, whose).expect("states");
-    let mut kept = saved.iter();
-    each_state!(&mut loaded, |name, state| {
-        let loaded = state.load_bytes(kept.next().expect("one of each"));
-        loaded.unwrap_or_else(|e| panic!("{name}: {e}"));
-    });
-    loaded.see(other, &data_there);
+    let all_saved: Vec<_> = saved.iter().map(|s| Some(s.as_slice())).collect();
+    loaded.load(&all_saved).expect("loaded");
+    loaded.see(other, &data_there).expect("seen");
     for _ in 0..3 {
-        whole.see(other, &data_there);
+        whole.see(other, &data_there).expect("seen");
     }
-    assert_eq!(loaded.figures(), whole.figures());
-    assert_eq!(loaded.saved(), whole.saved());
+    let figures = loaded.figures().expect("figures");
+    assert_eq!(figures, whole.figures().expect("figures"));
+    let saved = loaded.saved().expect("saved");
+    assert_eq!(saved, whole.saved().expect("saved"));
 }
 
 /// Readings that wait while another thread destroys the device.

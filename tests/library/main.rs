@@ -10,10 +10,13 @@ mod confusion;
 mod custom;
 mod determinism;
 mod embedding;
+mod faults;
 mod golden;
 mod gradients;
 mod large;
 mod lost;
+#[cfg(target_os = "linux")]
+mod memory;
 mod micro_batches;
 mod properties;
 mod ranked;
