@@ -505,7 +505,7 @@ impl Gpu {
     /// A driver that loses the device while it is polled is a panic in wgpu 30 too, above its locks and when all of its own is
     /// in order. It ends here.
     #[cfg(not(target_arch = "wasm32"))]
-    fn poll(&self, how: wgpu::PollType) -> Result<()> {
+    pub(crate) fn poll(&self, how: wgpu::PollType) -> Result<()> {
         let poll = std::panic::AssertUnwindSafe(|| self.device.poll(how));
         match std::panic::catch_unwind(poll) {
             // A failed poll shows itself in what it was for.

@@ -3,7 +3,7 @@
 
 use super::bind::{View, buffer};
 use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
-use super::writes::Writes;
+use super::writes::{Staged, Writes};
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::tensor::LabelType;
@@ -185,6 +185,20 @@ pub(super) struct Store {
     /// What is collected.
     pub kept: wgpu::Buffer,
     bound: Binding,
+}
+
+/// What one state takes in of another, before it is recorded: nothing that is none gets into an encoder of the host's.
+#[derive(Debug)]
+pub(super) struct Merging {
+    staged: Staged,
+    steps: [Step; 2],
+}
+
+impl Merging {
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        self.staged.record(encoder);
+        Gpu::record(encoder, "merge", &self.steps);
+    }
 }
 
 /// How batches see what is collected.
@@ -397,14 +411,13 @@ impl Store {
         }
     }
 
-    /// Records that what `other` holds is held here too. Their kinds have to be the same.
+    /// Makes ready that what `other` holds is held here too. Their kinds have to be the same.
     pub async fn merge(
         &self,
-        encoder: &mut wgpu::CommandEncoder,
         other: &Store,
         kernels: &Kernels<2>,
         what: Merged,
-    ) -> Result<()> {
+    ) -> Result<Merging> {
         let fail = |expected, found| Err(Error::mismatch("state to merge", expected, found));
         if self.gpu.device != other.gpu.device {
             let found = "one on another: save it, and load it here";
@@ -447,13 +460,10 @@ impl Store {
                 group: group.clone(),
                 grid: gpu.plane(groups),
             });
-            (writes.stage(gpu), steps)
+            let staged = writes.stage(gpu);
+            Merging { staged, steps }
         });
-        // Nothing that is none gets into an encoder of the host's.
-        let (staged, steps) = made.await?;
-        staged.record(encoder);
-        Gpu::record(encoder, "merge", &steps);
-        Ok(())
+        made.await
     }
 
     /// Waits for what has been submitted, and reads the head and all that is kept.

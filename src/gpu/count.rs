@@ -31,7 +31,7 @@ pub(super) use text::{
 use super::Gpu;
 use super::bind::{Bound, View};
 use super::collect::{
-    Binding, HEAD, Merged, SampleBatch, Source, Store, Told, check_weights, from_bytes,
+    Binding, HEAD, Merged, Merging, SampleBatch, Source, Store, Told, check_weights, from_bytes,
     merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels};
@@ -231,11 +231,10 @@ impl Counts {
         }
     }
 
-    pub async fn merge(&self, encoder: &mut wgpu::CommandEncoder, other: &Counts) -> Result<()> {
+    pub async fn merge(&self, other: &Counts) -> Result<Merging> {
         self.like(other)?;
         let (store, kernels) = (&self.store, &self.kernels.merge);
-        let what = Merged::Counts;
-        store.merge(encoder, &other.store, kernels, what).await
+        store.merge(&other.store, kernels, Merged::Counts).await
     }
 
     pub async fn to_bytes(&self) -> Result<Vec<u8>> {
@@ -368,7 +367,8 @@ macro_rules! state_of_counts {
                 encoder: &mut wgpu::CommandEncoder,
                 other: &$State,
             ) -> Result<()> {
-                self.counts.merge(encoder, &other.counts).await
+                self.counts.merge(&other.counts).await?.record(encoder);
+                Ok(())
             }
 
             /// What was counted, to be saved or sent: a few words that say what it is, then the counts, little endian. Waits

@@ -12,8 +12,8 @@ pub(super) use text::{
 
 use super::bind::View;
 use super::collect::{
-    Binding, HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, from_bytes,
-    merge_kernels, to_bytes,
+    Binding, HEAD, Merged, Merging, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told,
+    from_bytes, merge_kernels, to_bytes,
 };
 use super::count::weight_source;
 use super::kernels::{Access, Kernels};
@@ -418,15 +418,21 @@ impl ScoreState {
         encoder: &mut wgpu::CommandEncoder,
         other: &ScoreState,
     ) -> Result<()> {
+        let (merging, seen) = self.merging(other).await?;
+        merging.record(encoder);
+        self.saw(seen);
+        Ok(())
+    }
+
+    /// What `merge` is to record, and how many samples have been seen then.
+    pub(super) async fn merging(&self, other: &ScoreState) -> Result<(Merging, usize)> {
         if kind(self.scored, self.weights) != kind(other.scored, other.weights) {
             return Err(Error::mismatch("state to merge", self.said(), other.said()));
         }
         let seen = self.room_for(other.seen)?;
         let what = merged(self.scored, self.weights);
         let (store, kernels) = (&self.store, &self.kernels.merge);
-        store.merge(encoder, &other.store, kernels, what).await?;
-        self.seen = seen;
-        Ok(())
+        Ok((store.merge(&other.store, kernels, what).await?, seen))
     }
 
     /// What is kept, to be saved or sent: a few words that say what it is, then counts or scores, little endian. Waits for
@@ -527,7 +533,7 @@ impl ScoreState {
         Ok((seen, words.to_vec()))
     }
 
-    /// Has seen so many samples, once what was saved of them is written.
+    /// Has seen so many samples, once what is kept of them is on its way.
     pub(super) fn saw(&mut self, seen: usize) {
         self.seen = seen;
     }

@@ -128,6 +128,7 @@ pub struct Data {
 }
 
 impl Data {
+    /// Of a sum of losses.
     pub fn parts(&self) -> CombinedIo<'_> {
         let term = |target| TermIo {
             target: Some(View::whole(target)),
@@ -167,12 +168,10 @@ impl Data {
         View::whole(&self.t)
     }
 
-    pub fn io(&self, target: &wgpu::Buffer) -> Io<'_> {
-        // The same buffer, borrowed from here.
-        let target = [&self.t, &self.classes].into_iter().find(|b| *b == target);
+    pub fn io<'a>(&'a self, target: &'a wgpu::Buffer) -> Io<'a> {
         Io {
             inputs: vec![self.x()],
-            target: target.map(View::whole),
+            target: Some(View::whole(target)),
             grads: vec![View::whole(&self.out[0])],
             ..Default::default()
         }
@@ -250,10 +249,12 @@ impl States {
     pub fn new(gpu: &Gpu, whose: Whose) -> Result<States> {
         let f32 = DType::F32;
         let labels = Multilabel::default();
-        let own = |whose| matches!(whose, Whose::Own);
         macro_rules! own {
             ($made:expr) => {
-                own(whose).then(|| $made).transpose()?
+                match whose {
+                    Whose::Own => Some($made?),
+                    Whose::Hosts => None,
+                }
             };
         }
         Ok(States {

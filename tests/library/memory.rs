@@ -324,8 +324,13 @@ fn states_stay(gpu: &Gpu, faults: &Faults) {
     }
     let mut other = States::new(gpu, Whose::Own).expect("states");
     other.see(gpu, &data).expect("seen");
-    let full: Vec<_> = full.iter().map(|s| Some(s.as_slice())).collect();
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    states.merge(&mut encoder, &other).expect("merged");
+    gpu.queue().submit([encoder.finish()]);
+    let merged_all = states.saved().expect("saved");
+    let before: Vec<_> = full.iter().map(|s| Some(s.as_slice())).collect();
     for n in 1.. {
+        states.load(&before).expect("loaded");
         let mut encoder = gpu.device().create_command_encoder(&Default::default());
         faults.arm(CREATE_BUFFER, n, NO_DEVICE_MEMORY);
         let merged = states.merge(&mut encoder, &other);
@@ -335,12 +340,15 @@ fn states_stay(gpu: &Gpu, faults: &Faults) {
         if !failed {
             merged.expect("all is well");
             println!("merging: {} allocations", n - 1);
-            assert!(n > 9, "{n}");
+            assert!(n > 9 && states.saved() == Ok(merged_all), "{n}");
             break;
         }
         assert!(matches!(merged, Err(Error::OutOfMemory(_))), "{merged:?}");
-        // Those before it did merge.
-        states.load(&full).expect("loaded");
+        // Those before it did merge, and none by half.
+        for (k, saved) in states.saved().expect("saved").iter().enumerate() {
+            let whole = *saved == full[k] || *saved == merged_all[k];
+            assert!(whole, "state {k}, allocation {n}");
+        }
     }
     usable(gpu);
 }

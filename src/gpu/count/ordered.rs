@@ -174,10 +174,17 @@ impl Ordered {
             let (expected, found) = (room(self), room(other));
             return Err(Error::mismatch("state to merge", expected, found));
         }
-        for (scores, others) in self.scores.iter_mut().zip(&other.scores) {
-            scores.merge_async(encoder, others).await?;
+        // All of it is recorded, or nothing.
+        let mut merged = Vec::new();
+        for (scores, others) in self.scores.iter().zip(&other.scores) {
+            merged.push(scores.merging(others).await?);
         }
-        self.counts.merge(encoder, &other.counts).await
+        self.counts.merge(&other.counts).await?.record(encoder);
+        for (scores, (merging, seen)) in self.scores.iter_mut().zip(merged) {
+            merging.record(encoder);
+            scores.saw(seen);
+        }
+        Ok(())
     }
 
     /// The bytes of counts, then of all scores, each with how many they are before them.
