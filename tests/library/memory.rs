@@ -3,7 +3,8 @@
 //! happens in another one.
 
 use crate::faults::{
-    CE, Data, MSE, States, Watch, Whose, labelled, terms, uncaptured, values, watched,
+    CE, COLS, Data, F32, LABELS, LOGITS, MSE, N, ROWS, States, Watch, Whose, labelled, several,
+    terms, uncaptured, values, watched,
 };
 use crate::support;
 use std::fmt::Debug;
@@ -14,7 +15,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use wgloss::gpu::{Io, RowOutputsIo, View};
-use wgloss::{Batch, Combined, CombinedTerm, Error, Gpu, LabelType, Reduction, Result, wgpu};
+use wgloss::metric::Multilabel;
+use wgloss::{
+    Batch, Combined, CombinedTerm, DType, Error, Gpu, LabelType, Reduction, Result, wgpu,
+};
 
 const LAYER: &str = "VK_LAYER_WGLOSS_faults";
 /// Names the file that tells the layer what fails.
@@ -285,15 +289,43 @@ fn small(gpu: &Gpu, faults: &Faults) {
         let (labels, weights) = (View::whole(&data.classes), View::whole(&data.out[1]));
         plan.bind(&labels, &weights).map(|_| ())
     });
-    let found = each(gpu, faults, buffers("states"), || {
-        let mut states = States::new(gpu, Whose::Own)?;
-        states.see(gpu, &data)?;
-        let saved = states.saved()?;
-        let saved: Vec<_> = saved.iter().map(|s| Some(s.as_slice())).collect();
-        states.load(&saved)?;
-        states.figures()
-    });
-    assert!(found >= 50, "{found}");
+    // One after the other, since each is made again for every allocation.
+    macro_rules! state {
+        ($made:expr, |$state:ident| $bound:expr) => {
+            let found = each(gpu, faults, buffers(stringify!($made)), || {
+                #[allow(unused_mut)]
+                let mut $state = $made?;
+                let batch = $bound?;
+                support::submit(gpu, &mut |encoder| {
+                    $state.update(encoder, &batch).expect("its own batch");
+                });
+                let saved = $state.to_bytes()?;
+                $state.load_bytes(&saved)?;
+                $state.compute()
+            });
+            assert!(found >= 7, "{found}");
+        };
+    }
+    let [x, t] = [data.x(), data.t()];
+    let [classes, bits] = [&data.classes, &data.bits].map(View::whole);
+    let (f32, labels) = (DType::F32, Multilabel::default());
+    state!(gpu.scores(f32, LABELS, N), |s| s.bind(&x, &bits, N, None));
+    state!(gpu.bounded_scores(f32, LABELS, 12), |s| s
+        .bind(&x, &bits, N, None));
+    state!(gpu.confusion(F32, LABELS, COLS), |s| s
+        .bind(&x, &classes, ROWS, None));
+    state!(gpu.binary(&LOGITS, F32, LABELS, None, N), |s| s
+        .bind(&x, &bits, N));
+    state!(
+        gpu.multiclass(&several(), F32, LABELS, None, COLS, 0),
+        |s| s.bind(&x, &classes, ROWS)
+    );
+    state!(
+        gpu.multilabel(&labels, F32, LABELS, None, COLS, ROWS),
+        |s| s.bind(&x, &bits, ROWS)
+    );
+    state!(gpu.regression(f32, f32, Some(f32)), |s| s
+        .bind_weighted(&x, &t, &t, N));
 }
 
 /// What a state holds is as it was when there is no memory for a change.
@@ -408,10 +440,23 @@ fn lost_for_good(faults: &Faults, name: &str, functions: u32, watch: &Watch) {
     let data = Data::new(&gpu);
     let plan = gpu.plan(&MSE, &values()).expect("a plan");
     let bound = plan.bind(&data.io(&data.t)).expect("bound");
-    support::submit(&gpu, &mut |encoder| bound.encode(encoder));
-    faults.arm(functions, 1, DEVICE_LOST);
-    watch.lost(name, || bound.report());
-    assert!(faults.disarm(), "{name}: not called");
+    // So much to do that it has to be waited for.
+    let mut passes = 100;
+    let found = loop {
+        support::submit(&gpu, &mut |encoder| {
+            for _ in 0..passes {
+                bound.encode(encoder);
+            }
+        });
+        faults.arm(functions, 1, DEVICE_LOST);
+        let found = watch.call(name, || bound.report());
+        if faults.disarm() {
+            break found;
+        }
+        passes *= 4;
+        assert!(passes < 1 << 20, "{name}: not called");
+    };
+    watch.lost(name, || found);
     watch.lost(name, || pollster::block_on(bound.report_async()));
     watch.lost(name, || gpu.plan(&MSE, &values()));
     assert_eq!(uncaptured.load(Ordering::SeqCst), 0, "{name}");
