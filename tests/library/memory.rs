@@ -400,7 +400,8 @@ fn large(faults: &Faults) {
     let (device, queue) = pollster::block_on(made).expect("a device");
     let gpu = Gpu::from_device(device, queue);
     let uncaptured = uncaptured(&gpu);
-    let x = vec![0.5f32; 1 << 21];
+    // Just larger than a block.
+    let x = vec![0.5f32; (1 << 20) + 4096];
     let functions = CREATE_BUFFER | ALLOCATE_MEMORY;
     let found = each(&gpu, faults, ("large tensors", functions), || {
         let batch = Batch::new([x.len()], &x).target(&x);
