@@ -124,10 +124,11 @@ pub enum Error {
     /// The adapter or the device refused what the crate needs.
     #[error("the device refused: {0}")]
     Device(String),
-    /// The device ran out of memory.
+    /// The device has no memory for a buffer. Nothing has changed, and the device goes on.
     #[error("out of device memory: {0}")]
     OutOfMemory(String),
-    /// The device was lost, or destroyed by its owner.
+    /// The device was lost, or destroyed by its owner: so says every call that needs it from then on. Where a driver has no memory
+    /// for anything but a buffer, wgpu loses the device too.
     #[error("the device was lost: {0}")]
     DeviceLost(String),
 }

@@ -17,6 +17,7 @@ mod plan;
 mod row_outputs;
 mod scores;
 pub(crate) mod source;
+mod writes;
 
 pub use bind::{Bound, Io, TermIo, View};
 pub use class_weight::{ClassWeightBound, ClassWeightPlan};
@@ -42,6 +43,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use writes::Writes;
 
 /// A device that losses run on. Cheap to clone; clones share compiled pipelines.
 #[derive(Clone)]
@@ -391,7 +393,7 @@ impl Gpu {
     }
 
     /// Runs `create` inside error scopes and reports what they caught. The scopes are popped before anything
-    /// is awaited, because they belong to the thread.
+    /// is awaited, because they belong to the thread. What is made on a lost device is none, so that is an error too.
     pub(crate) fn scoped<T>(&self, create: impl FnOnce() -> T) -> impl Future<Output = Result<T>> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
@@ -400,18 +402,55 @@ impl Gpu {
         let validation = validation.pop();
         let internal = internal.pop();
         let memory = memory.pop();
-        let device = self.device.clone();
+        let gpu = self.clone();
         async move {
-            let caught = [validation.await, internal.await, memory.await];
-            match caught.into_iter().flatten().next() {
-                None => Ok(made),
-                Some(wgpu::Error::OutOfMemory { source }) => {
+            // Memory first: what could not be made is no valid part of anything else either.
+            let caught = [memory.await, internal.await, validation.await];
+            let caught = caught.into_iter().flatten().next();
+            match (gpu.alive().await, caught) {
+                (Ok(()), None) => Ok(made),
+                (Ok(()), Some(wgpu::Error::OutOfMemory { source })) => {
                     Err(Error::OutOfMemory(one_line(&source)))
                 }
-                Some(e) if is_lost(&device) => Err(Error::DeviceLost(one_line(&e))),
-                Some(e) => Err(Error::Device(one_line(&e))),
+                (Ok(()), Some(e)) => Err(Error::Device(one_line(&e))),
+                (Err(lost), None) => Err(lost),
+                (Err(_), Some(e)) => Err(Error::DeviceLost(one_line(&e))),
             }
         }
+    }
+
+    /// [`Error::DeviceLost`] on a device that is lost. wgpu says so to a handler only, which is the host's to set: whatever
+    /// else is asked of such a device is passed over in silence. So it is asked for what cannot be, a buffer without usage,
+    /// of which only a device that is there complains; nothing is allocated for that.
+    pub(crate) fn alive(&self) -> impl Future<Output = Result<()>> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let none = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("wgloss probe"),
+            size: 4,
+            usage: wgpu::BufferUsages::empty(),
+            mapped_at_creation: false,
+        });
+        let complaint = scope.pop();
+        drop(none);
+        async move {
+            match complaint.await {
+                Some(_) => Ok(()),
+                None => Err(Error::DeviceLost("destroyed, or gone".into())),
+            }
+        }
+    }
+
+    /// As [`scoped`](Self::scoped), for what is not only made but also written to.
+    pub(crate) fn written<'a, T>(
+        &self,
+        create: impl FnOnce(&mut Writes<'a>) -> T,
+    ) -> impl Future<Output = Result<T>> {
+        self.scoped(|| {
+            let mut writes = Writes::default();
+            let made = create(&mut writes);
+            writes.submit(self);
+            made
+        })
     }
 
     /// The kernel for `variant`, compiled on first use.
@@ -452,11 +491,27 @@ impl Gpu {
         pollster::block_on(std::future::poll_fn(|cx| {
             let polled = future.as_mut().poll(cx);
             if polled.is_pending() {
-                let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+                // What went wrong the future finds out itself.
+                let _ = self.poll(wgpu::PollType::wait_indefinitely());
                 cx.waker().wake_by_ref();
             }
             polled
         }))
+    }
+
+    /// Polls the device. Never with a timeout: wgpu 30 panics when one runs out while another thread's poll finds the queue
+    /// empty.
+    ///
+    /// A driver that loses the device while it is polled is a panic in wgpu 30 too, above its locks and when all of its own is
+    /// in order. It ends here.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn poll(&self, how: wgpu::PollType) -> Result<()> {
+        let poll = std::panic::AssertUnwindSafe(|| self.device.poll(how));
+        match std::panic::catch_unwind(poll) {
+            // A failed poll shows itself in what it was for.
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::DeviceLost("found out while polling".into())),
+        }
     }
 
     /// Waits until `buffer`, which must be mappable for reading, can be read, and copies it out. On a native
@@ -479,16 +534,17 @@ impl Gpu {
             let done = |r: &mut futures::channel::oneshot::Receiver<_>| match r.try_recv() {
                 Ok(Some(result)) => Poll::Ready(Ok(result)),
                 Ok(None) => Poll::Pending,
-                Err(cancelled) => Poll::Ready(Err(cancelled)),
+                Err(cancelled) => Poll::Ready(Err(lost(&cancelled))),
             };
             if let ready @ Poll::Ready(_) = done(&mut receiver) {
                 return ready;
             }
             #[cfg(not(target_arch = "wasm32"))]
             {
-                // Never a wait with a timeout: wgpu 30 panics when one runs out while another thread's poll
-                // finds the queue empty. A failed poll shows itself in the mapping.
-                let _ = self.device.poll(wgpu::PollType::Poll);
+                // Nobody calls back any more where even this is refused.
+                if let Err(lost) = self.poll(wgpu::PollType::Poll) {
+                    return Poll::Ready(Err(lost));
+                }
                 cx.waker().wake_by_ref();
                 done(&mut receiver)
             }
@@ -497,33 +553,22 @@ impl Gpu {
                 use std::future::Future;
                 std::pin::Pin::new(&mut receiver)
                     .poll(cx)
-                    .map(|r| r.map_err(|_| futures::channel::oneshot::Canceled))
+                    .map(|r| r.map_err(|cancelled| lost(&cancelled)))
             }
         })
         .await;
-        mapped.map_err(|e| lost(&e))?.map_err(|e| lost(&e))?;
+        mapped?.map_err(|e| lost(&e))?;
         let bytes = match buffer.slice(..).get_mapped_range() {
             Ok(view) => view.to_vec(),
-            Err(e) => return Err(Error::Device(one_line(&e))),
+            Err(e) => {
+                // A device that is lost takes its mappings along.
+                self.alive().await?;
+                return Err(Error::Device(one_line(&e)));
+            }
         };
         self.scoped(|| buffer.unmap()).await?;
         Ok(bytes)
     }
-}
-
-/// Whether a device gives out buffers that cannot be written: wgpu makes them without an error once it is lost.
-fn is_lost(device: &wgpu::Device) -> bool {
-    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let probe = device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("wgloss probe"),
-        size: 4,
-        usage: wgpu::BufferUsages::COPY_SRC,
-        mapped_at_creation: true,
-    });
-    let lost = probe.slice(..).get_mapped_range_mut().is_err();
-    // Its errors are those of the loss that is being asked about.
-    drop(scope.pop());
-    lost
 }
 
 /// The message of an error on one line: wgpu's have several.

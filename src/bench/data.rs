@@ -106,14 +106,17 @@ pub(super) fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, pattern: &[u8]) -> Result<(
     let mut pattern = pattern.to_vec();
     pattern.resize(pattern.len().next_multiple_of(4), 0);
     let device = gpu.device();
-    gpu.block_on(gpu.scoped(|| {
+    let source = gpu.block_on(gpu.written(|writes| {
         let source = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("wgloss pattern"),
             size: pattern.len() as u64,
             usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        gpu.queue().write_buffer(&source, 0, &pattern);
+        writes.put(&source, 0, pattern);
+        source
+    }))?;
+    gpu.block_on(gpu.scoped(|| {
         let mut encoder = device.create_command_encoder(&Default::default());
         let (mut at, step) = (0, source.size());
         while at < buffer.size() && step > 0 {

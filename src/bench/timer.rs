@@ -1,7 +1,7 @@
 //! How long a submission takes.
 
-use crate::error::{Error, Result};
-use crate::gpu::{Gpu, one_line};
+use crate::error::Result;
+use crate::gpu::Gpu;
 use cpu_time::ProcessTime;
 use std::time::{Duration, Instant};
 
@@ -148,12 +148,12 @@ impl Stopwatch {
             let commands = encoder.finish();
             let (wall, cpu) = (Instant::now(), ProcessTime::try_now());
             queue.submit([commands]);
-            let waited = device.poll(wgpu::PollType::wait_indefinitely());
+            let waited = self.gpu.poll(wgpu::PollType::wait_indefinitely());
             let cpu = cpu.and_then(|start| start.try_elapsed());
             (waited, wall.elapsed(), cpu)
         });
         let (waited, wall, cpu) = self.gpu.block_on(timed)?;
-        waited.map_err(|e| Error::DeviceLost(one_line(&e)))?;
+        waited?;
         let each = |time: Duration| 1e3 * time.as_secs_f64() / f64::from(encodes.max(1));
         Ok(Lap {
             ms: match &self.stamps {

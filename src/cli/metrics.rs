@@ -167,7 +167,17 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
         let expected = format!("{classes} names");
         return Err(Failure::usage("--class-names", expected, named.to_string()));
     }
+    let pictures = match &args.plot {
+        Some(_) => super::plot::metric_files(&pictures(&figures, &args.class_names))?,
+        None => Vec::new(),
+    };
+    // Files are written under other names first, and get theirs when nothing can fail any more, the report included.
+    let folder = args.plot.as_deref().map(super::plot::Folder::make);
+    let folder = folder.transpose()?;
     let mut outputs = Outputs::new();
+    if let Some(folder) = &folder {
+        folder.add(&pictures, &mut outputs)?;
+    }
     if let (Some(path), Figures::Binary(f, _)) = (&args.curves, &figures) {
         outputs.add_npz(path, &curves(f))?;
     }
@@ -180,10 +190,6 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     if let Value::Object(object) = &mut value {
         object.insert("device".into(), device.name().into());
     }
-    let pictures = match &args.plot {
-        Some(_) => super::plot::metric_files(&pictures(&figures, &args.class_names))?,
-        None => Vec::new(),
-    };
     match args.json {
         true => print::json(&value)?,
         false => print::out(&format!(
@@ -192,8 +198,8 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
             text(&figures, &args.class_names)
         ))?,
     }
-    match &args.plot {
-        Some(dir) => super::plot::write(dir, &pictures, &mut outputs),
+    match folder {
+        Some(folder) => Ok(folder.commit(outputs)?),
         None => Ok(outputs.commit()?),
     }
 }

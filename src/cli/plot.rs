@@ -13,7 +13,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Draws what was asked for.
+/// Draws what was asked for. Pictures are written under other names first, and get theirs when nothing can fail any more, the report
+/// included.
 pub fn run(args: &PlotArgs) -> Result<(), Failure> {
     let dir = &args.out;
     check(dir)?;
@@ -22,12 +23,15 @@ pub fn run(args: &PlotArgs) -> Result<(), Failure> {
         false => curves::of(&select(&[], &args.wgsl)?)?,
     };
     let files = files(&pictures)?;
-    write(dir, &files, &mut Outputs::new())?;
+    let folder = Folder::make(dir)?;
+    let mut outputs = Outputs::new();
+    folder.add(&files, &mut outputs)?;
     print::out(&format!(
         "{} pictures, each as .svg and .png, in {}",
         pictures.len(),
         one_line(&dir.to_string_lossy())
-    ))
+    ))?;
+    Ok(folder.commit(outputs)?)
 }
 
 /// A picture's file: its name, its ending, and what is in it.
@@ -71,21 +75,59 @@ fn failure(name: &str, reason: io::Error) -> Failure {
     })
 }
 
-/// Writes pictures into `dir`, which is made if it is not there, together with what is in `outputs` already.
-pub(super) fn write(dir: &Path, files: &[Drawing], outputs: &mut Outputs) -> Result<(), Failure> {
-    let made = make(dir)?;
-    let written = files
-        .iter()
-        .try_for_each(|(name, ending, bytes)| {
-            outputs.add_bytes(&dir.join(format!("{name}{ending}")), ending, bytes)
-        })
-        .and_then(|()| std::mem::take(outputs).commit());
-    if written.is_err() && made {
-        // Without what was about to be written it is empty again. If not even this works, the error that led here says more.
-        drop(std::mem::take(outputs));
-        let _ = fs::remove_dir(dir);
+/// A folder for pictures. Where it was made for them it goes away again with this, and so do those around it, unless something was
+/// committed to it.
+#[derive(Debug)]
+pub(super) struct Folder<'a> {
+    dir: &'a Path,
+    /// Those that were not there, the innermost first.
+    made: Vec<&'a Path>,
+}
+
+impl<'a> Folder<'a> {
+    /// Makes the folder, unless it is there.
+    pub fn make(dir: &'a Path) -> Result<Self, FileError> {
+        let missing = |d: &&Path| !d.as_os_str().is_empty() && !d.exists();
+        let folder = Folder {
+            dir,
+            made: dir.ancestors().take_while(missing).collect(),
+        };
+        if folder.made.is_empty() {
+            return Ok(folder);
+        }
+        match fs::create_dir_all(dir) {
+            Ok(()) => Ok(folder),
+            Err(reason) => Err(FileError::Io {
+                file: one_line(&dir.to_string_lossy()),
+                action: "make the folder",
+                reason,
+            }),
+        }
     }
-    Ok(written?)
+
+    /// Writes pictures, to appear here with what else is in `outputs`.
+    pub fn add(&self, files: &[Drawing], outputs: &mut Outputs) -> Result<(), FileError> {
+        files.iter().try_for_each(|(name, ending, bytes)| {
+            let path = self.dir.join(format!("{name}{ending}"));
+            outputs.add_bytes(&path, ending, bytes)
+        })
+    }
+
+    /// Puts everything in place.
+    pub fn commit(mut self, outputs: Outputs) -> Result<(), FileError> {
+        outputs.commit()?;
+        self.made.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Folder<'_> {
+    fn drop(&mut self) {
+        for dir in &self.made {
+            // Only where it is empty. If not even this works, the error that led here says more.
+            let _ = fs::remove_dir(dir);
+        }
+    }
 }
 
 /// Refuses what is there and is no folder, before anything takes time.
@@ -97,20 +139,5 @@ pub(super) fn check(dir: &Path) -> Result<(), FileError> {
             reason: io::ErrorKind::AlreadyExists.into(),
         }),
         _ => Ok(()),
-    }
-}
-
-/// Makes the folder, unless it is there.
-fn make(dir: &Path) -> Result<bool, FileError> {
-    if dir.is_dir() {
-        return Ok(false);
-    }
-    match fs::create_dir_all(dir) {
-        Ok(()) => Ok(true),
-        Err(reason) => Err(FileError::Io {
-            file: one_line(&dir.to_string_lossy()),
-            action: "make the folder",
-            reason,
-        }),
     }
 }

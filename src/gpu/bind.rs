@@ -317,20 +317,20 @@ impl Plan {
             Some(view) => Some((view, gpu.edge(Edge::Close).await?)),
             None => None,
         };
-        let made = gpu.scoped(|| {
+        let made = gpu.written(|writes| {
             let usage = wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::COPY_SRC
                 | wgpu::BufferUsages::COPY_DST;
             let work = buffer(&gpu.device, "wgloss work", self.work, usage);
-            let params = gpu.parameters(&uniforms);
-            let list = |part: &Part| {
+            let params = writes.parameters(gpu, &uniforms);
+            let lists = self.parts.iter().map(|part| {
                 let list: &[u8] = bytemuck::cast_slice(part.list.as_ref()?);
                 let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
                 let made = buffer(&gpu.device, "wgloss option", list.len() as u64, usage);
-                gpu.queue.write_buffer(&made, 0, list);
+                writes.put(&made, 0, list);
                 Some(made)
-            };
-            let lists: Vec<_> = self.parts.iter().map(list).collect();
+            });
+            let lists: Vec<_> = lists.collect();
             let mut steps = Vec::new();
             for ((step, kernel), (bound, start, size)) in
                 self.steps.iter().zip(&kernels).zip(&bindings)
@@ -379,16 +379,16 @@ impl Plan {
                 buffers.push(span);
             }
             buffers.extend(totals.map(Span::whole));
-            let open = gpu.edge_step(&open, &params, &buffers);
+            let open = gpu.edge_step(writes, &open, &params, &buffers);
             let mut after = Vec::new();
             let mut tallied = None;
             if let Some((totals, begin, share)) = &tally {
                 let buffers = [Span::whole(&work), Span::whole(totals)];
-                let begin = gpu.edge_step(begin, &edge, &buffers[..1]);
+                let begin = gpu.edge_step(writes, begin, &edge, &buffers[..1]);
                 let steps = tallies(self).into_iter();
-                let steps = steps.map(|params| gpu.edge_step(share, &params, &buffers));
+                let steps = steps.map(|params| gpu.edge_step(writes, share, &params, &buffers));
                 tallied = Some((begin, steps.collect()));
-                after.push(gpu.edge_step(share, &edge, &buffers));
+                after.push(gpu.edge_step(writes, share, &edge, &buffers));
             }
             if let Some((view, close)) = &close {
                 let (span, skip) = view.span(gpu, 0, 1, 4);
@@ -396,7 +396,7 @@ impl Plan {
                     off_loss: skip,
                     ..edge
                 };
-                after.push(gpu.edge_step(close, &params, &[Span::whole(&work), span]));
+                after.push(gpu.edge_step(writes, close, &params, &[Span::whole(&work), span]));
             }
             Bound {
                 plan: self.clone(),

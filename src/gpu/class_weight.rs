@@ -180,11 +180,11 @@ impl ClassWeightPlan {
             uniforms.extend_from_slice(bytemuck::bytes_of(&params));
             plans.push((labels, len));
         }
-        let made = gpu.scoped(|| {
+        let made = gpu.written(|writes| {
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
             let words = self.classes as u64 + 2;
             let counts = buffer(&gpu.device, "wgloss class counts", 4 * words, usage);
-            let params = gpu.parameters(&uniforms);
+            let params = writes.parameters(gpu, &uniforms);
             let group = |i: usize| {
                 let params = Span {
                     buffer: &params,

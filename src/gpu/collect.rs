@@ -3,6 +3,7 @@
 
 use super::bind::{View, buffer};
 use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
+use super::writes::{Staged, Writes};
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::tensor::LabelType;
@@ -186,6 +187,20 @@ pub(super) struct Store {
     bound: Binding,
 }
 
+/// What one state takes in of another, before it is recorded: nothing that is none gets into an encoder of the host's.
+#[derive(Debug)]
+pub(super) struct Merging {
+    staged: Staged,
+    steps: [Step; 2],
+}
+
+impl Merging {
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        self.staged.record(encoder);
+        Gpu::record(encoder, "merge", &self.steps);
+    }
+}
+
 /// How batches see what is collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Binding {
@@ -348,8 +363,8 @@ impl Store {
             }));
             parts.push((spans, len));
         }
-        let made = gpu.scoped(|| {
-            let params = gpu.parameters(&uniforms);
+        let made = gpu.written(|writes| {
+            let params = writes.parameters(gpu, &uniforms);
             let step = |(i, (spans, len)): (usize, (Vec<Span<'_>>, usize))| {
                 let params = Span {
                     buffer: &params,
@@ -396,14 +411,13 @@ impl Store {
         }
     }
 
-    /// Records that what `other` holds is held here too. Their kinds have to be the same.
+    /// Makes ready that what `other` holds is held here too. Their kinds have to be the same.
     pub async fn merge(
         &self,
-        encoder: &mut wgpu::CommandEncoder,
         other: &Store,
         kernels: &Kernels<2>,
         what: Merged,
-    ) -> Result<()> {
+    ) -> Result<Merging> {
         let fail = |expected, found| Err(Error::mismatch("state to merge", expected, found));
         if self.gpu.device != other.gpu.device {
             let found = "one on another: save it, and load it here";
@@ -420,12 +434,16 @@ impl Store {
         };
         let (_, tile) = merge_shape(gpu.tuning);
         let made = gpu.scoped(|| {
-            let params = gpu.parameters(bytemuck::bytes_of(&MergeParams {
-                capacity: self.capacity() as u32,
-                other_capacity: other.capacity() as u32,
-                stride: stride as u32,
-                slots: slots as u32,
-            }));
+            let mut writes = Writes::default();
+            let params = writes.parameters(
+                gpu,
+                bytemuck::bytes_of(&MergeParams {
+                    capacity: self.capacity() as u32,
+                    other_capacity: other.capacity() as u32,
+                    stride: stride as u32,
+                    slots: slots as u32,
+                }),
+            );
             let mut buffers = [&other.head, &self.head].map(Span::whole).to_vec();
             for store in [other, self] {
                 match what {
@@ -436,14 +454,16 @@ impl Store {
             let group = kernels.bind(gpu, Span::whole(&params), &buffers);
             let [take, take_head] = &kernels.pipelines;
             // What the head says decides where words go: it comes last.
-            [(take, words.div_ceil(tile)), (take_head, 1)].map(|(pipeline, groups)| Step {
+            let steps = [(take, words.div_ceil(tile)), (take_head, 1)];
+            let steps = steps.map(|(pipeline, groups)| Step {
                 pipeline: pipeline.clone(),
                 group: group.clone(),
                 grid: gpu.plane(groups),
-            })
+            });
+            let staged = writes.stage(gpu);
+            Merging { staged, steps }
         });
-        Gpu::record(encoder, "merge", &made.await?);
-        Ok(())
+        made.await
     }
 
     /// Waits for what has been submitted, and reads the head and all that is kept.

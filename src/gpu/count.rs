@@ -31,11 +31,12 @@ pub(super) use text::{
 use super::Gpu;
 use super::bind::{Bound, View};
 use super::collect::{
-    Binding, HEAD, Merged, SampleBatch, Source, Store, Told, check_weights, from_bytes,
+    Binding, HEAD, Merged, Merging, SampleBatch, Source, Store, Told, check_weights, from_bytes,
     merge_kernels, to_bytes,
 };
 use super::kernels::{Access, Kernels};
 use super::plan::RANK_WORDS;
+use super::writes::Writes;
 use crate::error::{Error, Result};
 use crate::layout::Geometry;
 use crate::metric::InputKind;
@@ -230,11 +231,10 @@ impl Counts {
         }
     }
 
-    pub async fn merge(&self, encoder: &mut wgpu::CommandEncoder, other: &Counts) -> Result<()> {
+    pub async fn merge(&self, other: &Counts) -> Result<Merging> {
         self.like(other)?;
         let (store, kernels) = (&self.store, &self.kernels.merge);
-        let what = Merged::Counts;
-        store.merge(encoder, &other.store, kernels, what).await
+        store.merge(&other.store, kernels, Merged::Counts).await
     }
 
     pub async fn to_bytes(&self) -> Result<Vec<u8>> {
@@ -254,17 +254,10 @@ impl Counts {
     }
 
     /// Takes the place of what was counted by saved words.
-    pub async fn load(&self, words: Vec<u32>) -> Result<()> {
+    pub fn load<'a>(&self, writes: &mut Writes<'a>, words: &'a [u32]) {
         let (head, counts) = words.split_at(HEAD.min(words.len()));
-        let Store {
-            gpu, head: h, kept, ..
-        } = &self.store;
-        let written = gpu.scoped(|| {
-            gpu.queue.write_buffer(h, 0, bytemuck::cast_slice(head));
-            gpu.queue
-                .write_buffer(kept, 0, bytemuck::cast_slice(counts));
-        });
-        written.await
+        writes.put(&self.store.head, 0, bytemuck::cast_slice(head));
+        writes.put(&self.store.kept, 0, bytemuck::cast_slice(counts));
     }
 
     /// Slots, and some more up to where a binding may begin.
@@ -374,7 +367,8 @@ macro_rules! state_of_counts {
                 encoder: &mut wgpu::CommandEncoder,
                 other: &$State,
             ) -> Result<()> {
-                self.counts.merge(encoder, &other.counts).await
+                self.counts.merge(&other.counts).await?.record(encoder);
+                Ok(())
             }
 
             /// What was counted, to be saved or sent: a few words that say what it is, then the counts, little endian. Waits
@@ -412,7 +406,9 @@ macro_rules! state_of_counts {
             /// # Errors
             /// As `load_bytes`.
             pub async fn load_bytes_async(&self, bytes: &[u8]) -> Result<()> {
-                self.counts.load(self.counts.saved(bytes)?).await
+                let words = self.counts.saved(bytes)?;
+                let gpu = self.counts.gpu();
+                gpu.written(|w| self.counts.load(w, &words)).await
             }
         }
     };

@@ -4,6 +4,7 @@
 use super::Gpu;
 use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
 use super::source::{HEAD, HEAD_WORDS, NUMERICS};
+use super::writes::Writes;
 use crate::error::Result;
 use std::sync::PoisonError;
 
@@ -148,14 +149,15 @@ impl Gpu {
         Ok(edges.entry(edge).or_insert(kernel).clone())
     }
 
-    /// A dispatch of an edge. To be called inside [`Gpu::scoped`].
+    /// A dispatch of an edge. To be called inside [`Gpu::written`].
     pub(super) fn edge_step(
         &self,
+        writes: &mut Writes<'_>,
         kernel: &Kernels<1>,
         params: &EdgeParams,
         buffers: &[Span<'_>],
     ) -> Step {
-        let params = self.parameters(bytemuck::bytes_of(params));
+        let params = writes.parameters(self, bytemuck::bytes_of(params));
         let [pipeline] = &kernel.pipelines;
         Step {
             pipeline: pipeline.clone(),

@@ -87,9 +87,13 @@ macro_rules! figures_of {
                 batch.await?
             }
         };
-        let mut encoder = $gpu.device.create_command_encoder(&Default::default());
-        $state.update(&mut encoder, &batch)?;
-        $gpu.queue.submit([encoder.finish()]);
+        let submitted = $gpu.scoped(|| {
+            let mut encoder = $gpu.device.create_command_encoder(&Default::default());
+            let updated = $state.update(&mut encoder, &batch);
+            $gpu.queue.submit([encoder.finish()]);
+            updated
+        });
+        submitted.await??;
         $state.compute_async().await
     }};
 }

@@ -67,10 +67,10 @@ impl Gpu {
         let bytes: &[u8] = bytemuck::cast_slice(&points);
         let size = (all.calls.len() * lanes * width * 4) as u64;
         let points = self.upload(bytes).await?;
-        let made = self.scoped(|| {
+        let made = self.written(|writes| {
             let buffers = [Access::Read, Access::Write];
             let kernels = Kernels::new(self, "wgloss functions", text, &buffers, ["evaluate"]);
-            let nothing = self.parameters(&[0; 16]);
+            let nothing = writes.parameters(self, &[0; 16]);
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
             let found = buffer(&self.device, "wgloss functions", size, usage);
             let spans = [Span::whole(&points), Span::whole(&found)];

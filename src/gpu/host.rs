@@ -246,20 +246,9 @@ impl Gpu {
 
     pub(crate) async fn upload(&self, bytes: &[u8]) -> Result<wgpu::Buffer> {
         let size = self.room(bytes.len())?;
-        let made = self.scoped(|| {
-            let made = self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("wgloss upload"),
-                size: size.next_multiple_of(4).max(4),
-                usage: wgpu::BufferUsages::STORAGE
-                    | wgpu::BufferUsages::COPY_DST
-                    | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: true,
-            });
-            // After a failed creation there is nothing to write to; the scope has the reason.
-            if let Ok(mut view) = made.slice(..).get_mapped_range_mut() {
-                view.slice(..bytes.len()).copy_from_slice(bytes);
-            }
-            made.unmap();
+        let made = self.written(|writes| {
+            let made = self.tensor("wgloss tensor", size);
+            writes.put(&made, 0, bytes);
             made
         });
         made.await

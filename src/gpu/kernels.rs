@@ -1,7 +1,6 @@
 //! Kernels as such: entry points of one text over one list of buffers, and what is recorded of them.
 
 use super::Gpu;
-use super::bind::buffer;
 use std::fmt::Write;
 
 /// Whole numbers of more than 32 bits.
@@ -191,15 +190,6 @@ impl Gpu {
     pub(super) fn plane(&self, groups: usize) -> [u32; 2] {
         let x = groups.clamp(1, self.limits.groups as usize);
         [x as u32, groups.div_ceil(x).max(1) as u32]
-    }
-
-    /// Parameters, for one dispatch or several: whole rows of 16 bytes. To be called inside [`Gpu::scoped`].
-    pub(super) fn parameters(&self, bytes: &[u8]) -> wgpu::Buffer {
-        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let size = bytes.len().next_multiple_of(16) as u64;
-        let made = buffer(&self.device, "wgloss parameters", size, usage);
-        self.queue.write_buffer(&made, 0, bytes);
-        made
     }
 
     /// What lies between the parameters of two dispatches in one buffer.

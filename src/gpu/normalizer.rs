@@ -158,7 +158,7 @@ impl Plan {
                 shared: false,
             })
             .await?;
-        let made = gpu.scoped(|| {
+        let made = gpu.written(|writes| {
             let words = SHARED_HEAD * self.parts.len();
             // Whole heads of the status, which is what the kernel clears.
             let heads = words.div_ceil(HEAD);
@@ -174,7 +174,7 @@ impl Plan {
                 ..EdgeParams::default()
             };
             let span = super::kernels::Span::whole(&totals);
-            let reset = gpu.edge_step(&open, &params, &[span]);
+            let reset = gpu.edge_step(writes, &open, &params, &[span]);
             (totals, reset)
         });
         let (totals, reset) = made.await?;

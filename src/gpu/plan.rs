@@ -339,6 +339,8 @@ impl Gpu {
 
     /// Prepares a sum of losses over inputs of so many elements each.
     pub(crate) async fn plan_parts(&self, parts: Vec<Part>, slots: Vec<usize>) -> Result<Plan> {
+        // Kernels that are there already would not be missed.
+        self.alive().await?;
         let planner = Planner::new(self, &parts)?;
         let (pending, words) = planner.steps()?;
         let work = 4 * (HEAD * parts.len() + words.max(1)) as u64;

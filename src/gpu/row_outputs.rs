@@ -376,9 +376,9 @@ impl RowOutputsPlan {
             let each = (64 / key.lanes) as usize;
             chunks.push((params, spans, (rows as usize).div_ceil(each)));
         }
-        let made = gpu.scoped(|| {
+        let made = gpu.written(|writes| {
             let step = |(params, spans, groups): &(RowParams, Vec<Span<'_>>, usize)| {
-                let params = gpu.parameters(bytemuck::bytes_of(params));
+                let params = writes.parameters(gpu, bytemuck::bytes_of(params));
                 let [pipeline] = &kernel.pipelines;
                 Step {
                     pipeline: pipeline.clone(),

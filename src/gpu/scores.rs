@@ -12,11 +12,12 @@ pub(super) use text::{
 
 use super::bind::View;
 use super::collect::{
-    Binding, HEAD, Merged, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told, from_bytes,
-    merge_kernels, to_bytes,
+    Binding, HEAD, Merged, Merging, NEGATIVES, POSITIVES, SampleBatch, Source, Store, Told,
+    from_bytes, merge_kernels, to_bytes,
 };
 use super::count::weight_source;
 use super::kernels::{Access, Kernels};
+use super::writes::Writes;
 use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::metric::{Areas, OperatingPoints, share};
@@ -417,15 +418,21 @@ impl ScoreState {
         encoder: &mut wgpu::CommandEncoder,
         other: &ScoreState,
     ) -> Result<()> {
+        let (merging, seen) = self.merging(other).await?;
+        merging.record(encoder);
+        self.saw(seen);
+        Ok(())
+    }
+
+    /// What `merge` is to record, and how many samples have been seen then.
+    pub(super) async fn merging(&self, other: &ScoreState) -> Result<(Merging, usize)> {
         if kind(self.scored, self.weights) != kind(other.scored, other.weights) {
             return Err(Error::mismatch("state to merge", self.said(), other.said()));
         }
         let seen = self.room_for(other.seen)?;
         let what = merged(self.scored, self.weights);
         let (store, kernels) = (&self.store, &self.kernels.merge);
-        store.merge(encoder, &other.store, kernels, what).await?;
-        self.seen = seen;
-        Ok(())
+        Ok((store.merge(&other.store, kernels, what).await?, seen))
     }
 
     /// What is kept, to be saved or sent: a few words that say what it is, then counts or scores, little endian. Waits for
@@ -477,26 +484,25 @@ impl ScoreState {
     /// As `load_bytes`.
     pub async fn load_bytes_async(&mut self, bytes: &[u8]) -> Result<()> {
         let (seen, words) = self.saved(bytes)?;
-        let (head, body) = words.split_at(HEAD);
-        let positives = head[POSITIVES] as usize * stride(self.weights);
-        let Store {
-            gpu, head: h, kept, ..
-        } = &self.store;
-        let written = gpu.scoped(|| {
-            let queue = &gpu.queue;
-            queue.write_buffer(h, 0, bytemuck::cast_slice(head));
-            let (front, back) = match self.counted() {
-                true => (body, &[][..]),
-                false => body.split_at(positives),
-            };
-            queue.write_buffer(kept, 0, bytemuck::cast_slice(front));
-            let back: Vec<u32> = back.iter().rev().copied().collect();
-            let at = kept.size() - 4 * back.len() as u64;
-            queue.write_buffer(kept, at, bytemuck::cast_slice(&back));
-        });
+        let written = self.store.gpu.written(|w| self.load(w, &words));
         written.await?;
-        self.seen = seen;
+        self.saw(seen);
         Ok(())
+    }
+
+    /// Writes what saved bytes hold to where it is kept.
+    pub(super) fn load<'a>(&self, writes: &mut Writes<'a>, words: &'a [u32]) {
+        let (head, body) = words.split_at(HEAD);
+        let Store { head: h, kept, .. } = &self.store;
+        writes.put(h, 0, bytemuck::cast_slice(head));
+        let (front, back) = match self.counted() {
+            true => (body, &[][..]),
+            false => body.split_at(head[POSITIVES] as usize * stride(self.weights)),
+        };
+        writes.put(kept, 0, bytemuck::cast_slice(front));
+        let back: Vec<u32> = back.iter().rev().copied().collect();
+        let at = kept.size() - 4 * back.len() as u64;
+        writes.put(kept, at, bytemuck::cast_slice(&back).to_vec());
     }
 
     /// What saved bytes hold, if they are of such a state and there is room: how many samples it has seen, its head and what is kept.
@@ -525,6 +531,11 @@ impl ScoreState {
             return Err(Error::mismatch("bytes", format!("{expected} words"), found));
         }
         Ok((seen, words.to_vec()))
+    }
+
+    /// Has seen so many samples, once what is kept of them is on its way.
+    pub(super) fn saw(&mut self, seen: usize) {
+        self.seen = seen;
     }
 
     /// Whether a batch was bound to this state and has room in it.

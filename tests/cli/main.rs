@@ -8,6 +8,7 @@ mod bench;
 mod combined;
 mod custom;
 mod devices;
+mod disks;
 mod errors;
 mod examples;
 mod files;

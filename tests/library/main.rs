@@ -11,6 +11,7 @@ mod custom;
 mod determinism;
 mod embedding;
 mod extremes;
+mod faults;
 mod figure_laws;
 mod functions;
 mod golden;
@@ -18,6 +19,8 @@ mod gradients;
 mod large;
 mod laws;
 mod lost;
+#[cfg(target_os = "linux")]
+mod memory;
 mod micro_batches;
 mod properties;
 mod ranked;

@@ -232,6 +232,7 @@ fn keep(target: &Path) -> io::Result<Option<TempPath>> {
         // A copy of a link would be one of the file it points to.
         Err(e) if !kind.is_file() => return Err(e),
         Err(_) => {
+            fits(kind.len())?;
             let copy = temporary().tempfile_in(parent(target))?.into_temp_path();
             fs::copy(target, &copy)?;
             copy
@@ -339,6 +340,7 @@ fn write<T, const N: usize>(
     data: &[T],
     bytes: impl Fn(&T) -> [u8; N],
 ) -> io::Result<TempPath> {
+    fits((header.len() as u64).saturating_add((data.len() as u64).saturating_mul(N as u64)))?;
     let mut builder = temporary();
     if let Some(mode) = mode() {
         builder.permissions(mode);
@@ -357,6 +359,22 @@ fn write<T, const N: usize>(
     // Or else the rename could reach the disk before the contents do.
     file.sync_all()?;
     Ok(temporary.into_temp_path())
+}
+
+/// Whether this process may write a file of so many bytes. One that tries to exceed its limit is ended by a signal, with other
+/// files half written.
+#[cfg(unix)]
+fn fits(bytes: u64) -> io::Result<()> {
+    use rustix::process::{Resource, getrlimit};
+    match getrlimit(Resource::Fsize).current {
+        Some(limit) if bytes > limit => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn fits(_: u64) -> io::Result<()> {
+    Ok(())
 }
 
 /// What a new file is allowed, less the umask; temporary files are otherwise for their owner alone.

@@ -177,12 +177,15 @@ impl BoundedScores {
         let gpu = &store.gpu;
         let bins = 1usize << self.bits;
         let groups = bins.div_ceil(TILE);
-        let made = gpu.scoped(|| {
-            let params = gpu.parameters(bytemuck::bytes_of(&BoundParams {
-                bins: bins as u32,
-                groups: groups as u32,
-                tied: u32::from(self.tied),
-            }));
+        let made = gpu.written(|writes| {
+            let params = writes.parameters(
+                gpu,
+                bytemuck::bytes_of(&BoundParams {
+                    bins: bins as u32,
+                    groups: groups as u32,
+                    tied: u32::from(self.tied),
+                }),
+            );
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
             let words = RESULT + EACH * groups;
             let result = buffer(&gpu.device, "wgloss bounds", 4 * words as u64, usage);

@@ -174,10 +174,17 @@ impl Ordered {
             let (expected, found) = (room(self), room(other));
             return Err(Error::mismatch("state to merge", expected, found));
         }
-        for (scores, others) in self.scores.iter_mut().zip(&other.scores) {
-            scores.merge_async(encoder, others).await?;
+        // All of it is recorded, or nothing.
+        let mut merged = Vec::new();
+        for (scores, others) in self.scores.iter().zip(&other.scores) {
+            merged.push(scores.merging(others).await?);
         }
-        self.counts.merge(encoder, &other.counts).await
+        self.counts.merge(&other.counts).await?.record(encoder);
+        for (scores, (merging, seen)) in self.scores.iter_mut().zip(merged) {
+            merging.record(encoder);
+            scores.saw(seen);
+        }
+        Ok(())
     }
 
     /// The bytes of counts, then of all scores, each with how many they are before them.
@@ -216,9 +223,11 @@ impl Ordered {
         };
         // Everything is looked at before anything is written.
         let counts = self.counts.saved(counts)?;
-        let mut seen = Vec::new();
+        let (mut seen, mut saved) = (Vec::new(), Vec::new());
         for (state, bytes) in self.scores.iter().zip(scores) {
-            seen.push(state.saved(bytes)?.0);
+            let (samples, words) = state.saved(bytes)?;
+            seen.push(samples);
+            saved.push(words);
         }
         // Or else there may be room for a batch in some of them only.
         if seen.windows(2).any(|pair| pair[0] != pair[1]) {
@@ -229,10 +238,18 @@ impl Ordered {
                 found,
             ));
         }
-        for (state, bytes) in self.scores.iter_mut().zip(scores) {
-            state.load_bytes_async(bytes).await?;
+        // All of it is written, or nothing where there is no memory for all.
+        let written = self.gpu().written(|writes| {
+            for (state, words) in self.scores.iter().zip(&saved) {
+                state.load(writes, words);
+            }
+            self.counts.load(writes, &counts);
+        });
+        written.await?;
+        for (state, seen) in self.scores.iter_mut().zip(seen) {
+            state.saw(seen);
         }
-        self.counts.load(counts).await
+        Ok(())
     }
 }
 

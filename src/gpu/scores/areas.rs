@@ -6,6 +6,7 @@ use crate::gpu::Gpu;
 use crate::gpu::bind::buffer;
 use crate::gpu::collect::{HEAD, check_head, read};
 use crate::gpu::kernels::{Span, Step};
+use crate::gpu::writes::Writes;
 use crate::metric::{Areas, Point, Points};
 use crate::tensor::DType;
 use half::{bf16, f16};
@@ -21,6 +22,12 @@ struct Room {
     digits: wgpu::Buffer,
 }
 
+/// What the steps of all states come to, and what they are told.
+struct Steps<'w, 'a> {
+    steps: Vec<Step>,
+    writes: &'w mut Writes<'a>,
+}
+
 /// What is left of a state's steps, and has to be read.
 struct Left {
     areas: wgpu::Buffer,
@@ -33,19 +40,22 @@ async fn all_orders(states: &[&ScoreState], asked: Asked) -> Result<Vec<(Areas, 
         return Ok(Vec::new());
     };
     let gpu = &first.store.gpu;
-    let made = gpu.scoped(|| {
-        let mut steps = Vec::new();
+    let made = gpu.written(|writes| {
+        let mut all = Steps {
+            steps: Vec::new(),
+            writes,
+        };
         let capacity = |s: &&ScoreState| s.store.capacity();
         let sorted = states.iter().filter(|s| !s.counted());
         let room = sorted.map(capacity).max().map(|n| Room::new(gpu, n));
         let left: Vec<_> = states
             .iter()
             .map(|state| match &room {
-                Some(room) if !state.counted() => state.sorted_steps(asked, room, &mut steps),
-                _ => state.counted_steps(asked, &mut steps),
+                Some(room) if !state.counted() => state.sorted_steps(asked, room, &mut all),
+                _ => state.counted_steps(asked, &mut all),
             })
             .collect();
-        (steps, left)
+        (all.steps, left)
     });
     let (steps, left) = made.await?;
     let mut results = Vec::new();
@@ -150,7 +160,7 @@ impl ScoreState {
         groups: usize,
         asked: Asked,
         kernels: [&[(usize, usize)]; 2],
-        steps: &mut Vec<Step>,
+        all: &mut Steps<'_, '_>,
     ) -> Left {
         let gpu = &self.store.gpu;
         // Room for the results of so many workgroups.
@@ -164,15 +174,18 @@ impl ScoreState {
         };
         let [(recall, recall_shift), (precision, precision_shift)] =
             asked.unwrap_or_default().map(least);
-        let params = gpu.parameters(bytemuck::bytes_of(&AreaParams {
-            groups: groups as u32,
-            recall_low: recall as u32,
-            recall_high: (recall >> 32) as u32,
-            recall_shift,
-            precision_low: precision as u32,
-            precision_high: (precision >> 32) as u32,
-            precision_shift,
-        }));
+        let params = all.writes.parameters(
+            gpu,
+            bytemuck::bytes_of(&AreaParams {
+                groups: groups as u32,
+                recall_low: recall as u32,
+                recall_high: (recall >> 32) as u32,
+                recall_shift,
+                precision_low: precision as u32,
+                precision_high: (precision >> 32) as u32,
+                precision_shift,
+            }),
+        );
         let wanted = if asked.is_some() { 2 } else { 1 };
         let results = [&left.areas, &left.points];
         for (result, kernels) in results.into_iter().zip(kernels).take(wanted) {
@@ -180,21 +193,22 @@ impl ScoreState {
             let buffers: Vec<_> = buffers.map(Span::whole).collect();
             let areas = &self.kernels.areas;
             let group = areas.bind(gpu, Span::whole(&params), &buffers);
-            steps.extend(kernels.iter().map(|&(kernel, groups)| Step {
-                pipeline: areas.pipelines[kernel].clone(),
-                group: group.clone(),
-                grid: gpu.plane(groups),
-            }));
+            all.steps
+                .extend(kernels.iter().map(|&(kernel, groups)| Step {
+                    pipeline: areas.pipelines[kernel].clone(),
+                    group: group.clone(),
+                    grid: gpu.plane(groups),
+                }));
         }
         left
     }
 
-    fn counted_steps(&self, asked: Asked, steps: &mut Vec<Step>) -> Left {
+    fn counted_steps(&self, asked: Asked, all: &mut Steps<'_, '_>) -> Left {
         let kernels: [&[_]; 2] = [&[(2, 1)], &[(5, 1)]];
-        self.result_steps(&self.store.kept, None, 0, asked, kernels, steps)
+        self.result_steps(&self.store.kept, None, 0, asked, kernels, all)
     }
 
-    fn sorted_steps(&self, asked: Asked, room: &Room, steps: &mut Vec<Step>) -> Left {
+    fn sorted_steps(&self, asked: Asked, room: &Room, all: &mut Steps<'_, '_>) -> Left {
         let gpu = &self.store.gpu;
         let Shape { width, bits, .. } = shape(gpu.tuning);
         let capacity = self.store.capacity() / stride(self.weights);
@@ -217,7 +231,7 @@ impl ScoreState {
                 room: below,
             }));
         }
-        let params = gpu.parameters(&uniforms);
+        let params = all.writes.parameters(gpu, &uniforms);
         let params_of = |digit: u32| Span {
             buffer: &params,
             offset: u64::from(digit) * step as u64,
@@ -237,7 +251,7 @@ impl ScoreState {
                 (starts, blocks),
                 (place, tiles),
             ] {
-                steps.push(Step {
+                all.steps.push(Step {
                     pipeline: pipeline.clone(),
                     group: group.clone(),
                     grid: gpu.plane(groups),
@@ -252,7 +266,7 @@ impl ScoreState {
             let group = kernels.bind(gpu, params_of(digits - 1), &buffers);
             let [tiles, ..] = counts(gpu, seen);
             let pairs = kernels.pipelines.iter().zip([tiles, 1, tiles]);
-            steps.extend(pairs.map(|(pipeline, groups)| Step {
+            all.steps.extend(pairs.map(|(pipeline, groups)| Step {
                 pipeline: pipeline.clone(),
                 group: group.clone(),
                 grid: gpu.plane(groups),
@@ -261,7 +275,7 @@ impl ScoreState {
         });
         let groups = seen.div_ceil(width as usize * RUN * RUNS);
         let kernels: [&[_]; 2] = [&[(0, groups), (1, 1)], &[(3, groups), (4, 1)]];
-        self.result_steps(from, masses, groups, asked, kernels, steps)
+        self.result_steps(from, masses, groups, asked, kernels, all)
     }
 }
 
