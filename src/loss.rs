@@ -12,7 +12,7 @@ mod pieces;
 pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 
 use crate::custom::{Custom, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use options::{check_range, set_field};
 pub(crate) use options::{check_value, unknown_option};
 use pieces::*;
@@ -552,7 +552,7 @@ pub fn by_name(name: &str) -> Result<Box<dyn Loss>> {
     match all().iter().find(|info| info.name == name) {
         Some(info) => Ok(info.make()),
         None => Err(Error::UnknownLoss {
-            name: name.into(),
+            name: one_line(name),
             known: all().iter().map(|i| i.name).collect::<Vec<_>>().join(", "),
         }),
     }

@@ -20,7 +20,7 @@
 
 use half::{bf16, f16};
 
-pub(super) use error::one_line;
+pub(super) use error::{excerpt, one_line};
 
 use error::Source;
 

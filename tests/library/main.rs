@@ -26,3 +26,4 @@ mod support;
 mod threads;
 mod verify;
 mod weighted;
+mod wrong_calls;
