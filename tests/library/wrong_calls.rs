@@ -746,8 +746,8 @@ fn every_wrong_call_is_the_error_that_says_so() {
 /// panic. Counts may say of more samples than there can be.
 #[test]
 fn saved_states_that_are_damaged_have_figures_or_errors() {
-    let Some(host) = Host::new() else { return };
-    let (gpu, scores, labels) = (&host.gpu, Predictions::Scores(DType::F32), LabelType::I64);
+    let Some(gpu) = support::gpu() else { return };
+    let (scores, labels) = (Predictions::Scores(DType::F32), LabelType::I64);
     // Words of a head that say what is counted, and of one that says what was wrong.
     const STARTS: usize = 4 * (5 + 8);
     fn damage(
@@ -805,7 +805,7 @@ fn saved_states_that_are_damaged_have_figures_or_errors() {
     };
     let binary = gpu.binary(&asked, scores, labels, None, 0);
     assert_eq!(damaged!(binary, 8 + STARTS, |f| f.mcc), Some(0.0));
-    let binary = host.counted(Binary::default());
+    let binary = gpu.binary(&Binary::default(), scores, labels, None, 0);
     assert_eq!(damaged!(binary, 8 + STARTS, |f| f.cohen_kappa), Some(0.0));
     let classes = gpu.multiclass(&Multiclass::default(), scores, labels, None, 3, 0);
     let third = damaged!(classes, 8 + STARTS, |f| f.accuracy).expect("an accuracy");
