@@ -21,7 +21,7 @@ pub use parse::SourceError;
 pub(crate) use reference::{Evaluation, evaluated};
 pub(crate) use source::Source;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use crate::loss::{Info, Loss, Math, OptionValue, check_value, sealed, unknown_option};
 use interpret::Machine;
 use parse::Kind;
@@ -70,18 +70,19 @@ impl Custom {
         type Known = (&'static Info, &'static Source);
         static ALL: Mutex<Option<HashMap<(String, String), Known>>> = Mutex::new(None);
         let all = || ALL.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (name.to_string(), wgsl.to_string());
+        let name = one_line(name);
+        let key = (name.clone(), wgsl.to_string());
         let known = all().as_ref().and_then(|all| all.get(&key).copied());
         let (info, source) = match known {
             Some(known) => known,
             None => {
                 let made = describe(wgsl).map_err(|error| Error::Source {
-                    name: name.into(),
+                    name: name.clone(),
                     error: Box::new(error),
                 })?;
                 let mut all = all();
                 let all = all.get_or_insert_with(HashMap::new);
-                *all.entry(key).or_insert_with(|| made.keep(name))
+                *all.entry(key).or_insert_with(|| made.keep(&name))
             }
         };
         Ok(Custom::of(info, source))

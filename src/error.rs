@@ -57,7 +57,7 @@ pub enum Error {
         found: String,
     },
     /// A weight is negative or not finite.
-    #[error("{what}: expected finite weights of at least 0, found {value} at index {index}")]
+    #[error("{what}: expected finite weights of at least 0, found {} at index {index}", shown(*.value))]
     BadWeight {
         /// `weight` or `class_weight`.
         what: &'static str,
@@ -147,5 +147,26 @@ impl Error {
             expected: expected.into(),
             found: found.into(),
         }
+    }
+}
+
+/// Escapes what would break a message into several lines or move the cursor.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// A number in a few digits: 1e300, not 1 and 300 zeros.
+pub(crate) fn shown(v: f64) -> String {
+    match v.abs() {
+        size if size >= 1e16 && size.is_finite() || size > 0.0 && size < 1e-5 => format!("{v:e}"),
+        _ => v.to_string(),
     }
 }

@@ -70,6 +70,8 @@ pub struct Gpu {
     bounds: Arc<Mutex<HashMap<Tuning, count::BoundKernels>>>,
     /// Bytes that were read back.
     read: Arc<AtomicU64>,
+    /// What a device that was opened here has in common with its clones and with no other.
+    opened: Option<Arc<()>>,
 }
 
 impl fmt::Debug for Gpu {
@@ -204,7 +206,10 @@ impl Adapter {
             })
             .await
             .map_err(|e| Error::Device(one_line(&e)))?;
-        Ok(Gpu::from_device(device, queue))
+        Ok(Gpu {
+            opened: Some(Arc::new(())),
+            ..Gpu::from_device(device, queue)
+        })
     }
 }
 
@@ -280,7 +285,9 @@ impl Gpu {
                 let wanted = match select {
                     Select::Auto => "expected any".to_string(),
                     Select::Hardware => "expected one in hardware".to_string(),
-                    Select::Name(name) => format!("expected one named like `{name}`"),
+                    Select::Name(name) => {
+                        format!("expected one named like `{}`", crate::error::one_line(name))
+                    }
                 };
                 let found = match names.is_empty() {
                     true => "none".to_string(),
@@ -320,7 +327,19 @@ impl Gpu {
             counts: Arc::default(),
             bounds: Arc::default(),
             read: Arc::default(),
+            opened: None,
         }
+    }
+
+    /// Whether both are one device. wgpu tells devices by numbers that each instance gives out anew, and whatever is opened here has an
+    /// instance of its own.
+    pub(crate) fn is_same(&self, other: &Gpu) -> bool {
+        let one = match (&self.opened, &other.opened) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            // The host may have made this of a device that was opened here.
+            _ => true,
+        };
+        one && self.device == other.device
     }
 
     /// The bytes that this device and its clones have read back from buffers so far: to see that a training loop reads what it asked

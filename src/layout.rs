@@ -1,6 +1,6 @@
 //! Shapes, reductions, and what of them a loss accepts: checked here once, for the GPU and the reference alike.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use crate::loss::{Family, Loss, TargetKind};
 use crate::tensor::{DType, LabelType};
 use std::fmt;
@@ -60,7 +60,7 @@ impl FromStr for Reduction {
             .find(|r| r.name() == s)
             .ok_or_else(|| {
                 let known: Vec<_> = Reduction::ALL.iter().map(|r| r.name()).collect();
-                Error::mismatch("reduction", known.join(", "), format!("`{s}`"))
+                Error::mismatch("reduction", known.join(", "), format!("`{}`", one_line(s)))
             })
     }
 }

@@ -14,7 +14,7 @@ pub use laws::Law;
 pub use options::{OptionInfo, OptionKind, OptionValue, PerColumn, Range};
 
 use crate::custom::{Custom, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line};
 use options::{check_range, set_field};
 pub(crate) use options::{check_value, unknown_option};
 use pieces::*;
@@ -573,7 +573,7 @@ pub fn by_name(name: &str) -> Result<Box<dyn Loss>> {
     match all().iter().find(|info| info.name == name) {
         Some(info) => Ok(info.make()),
         None => Err(Error::UnknownLoss {
-            name: name.into(),
+            name: one_line(name),
             known: all().iter().map(|i| i.name).collect::<Vec<_>>().join(", "),
         }),
     }

@@ -3,7 +3,7 @@
 use super::args::LossArgs;
 use super::device::Device;
 use super::error::Failure;
-use super::files::{FileError, Outputs};
+use super::files::{FileError, Outputs, excerpt};
 use super::loss::{check_json, check_text, complaint, device_line};
 use super::print::{json, note, number, out};
 use super::problem::{Problem, check_outputs};
@@ -13,6 +13,8 @@ use crate::tensor::Values;
 use crate::verify::{self, Check};
 use crate::{ClassWeight, Error, Gpu, Target, reference};
 use serde_json::{Map, Value, json};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -123,14 +125,24 @@ fn on_gpu(
     })
 }
 
+/// The most bytes of a file of terms: each takes some hundred of them, and many times their number of memory.
+const MOST_BYTES: u64 = 1 << 20;
+
 impl Sum {
     fn read(args: &LossArgs, file: &str) -> Result<Self, Failure> {
-        let bytes = std::fs::read(file).map_err(|reason| FileError::Io {
+        let unread = |reason| FileError::Io {
             file: file.into(),
             action: "read",
             reason,
-        })?;
+        };
         let fail = |expected: &str, found: String| Failure::usage(file, expected, found);
+        let mut bytes = Vec::new();
+        let mut some = File::open(file).map_err(unread)?.take(MOST_BYTES + 1);
+        some.read_to_end(&mut bytes).map_err(unread)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            let expected = format!("JSON of at most {MOST_BYTES} bytes");
+            return Err(fail(&expected, "more".into()));
+        }
         let value: Value = serde_json::from_slice(&bytes)
             .map_err(|e| fail("JSON with a list of `terms`", e.to_string()))?;
         let object = value
@@ -305,7 +317,7 @@ impl<'a> Entry<'a> {
 
     fn fail(&self, key: &str, expected: &str, found: &Value) -> Failure {
         let what = format!("{}: term {}: {key}", self.file, self.k);
-        Failure::usage(what, expected, found.to_string())
+        Failure::usage(what, expected, excerpt(&found.to_string()))
     }
 
     /// The failure of this term, where it does not name a file already.
@@ -324,9 +336,10 @@ impl<'a> Entry<'a> {
 
     fn need(&self, key: &str) -> Result<String, Failure> {
         match self.get(key) {
-            Some(Value::String(s)) => Ok(s.clone()),
-            Some(v) => Err(self.fail(key, "a string", v)),
-            None => Err(self.fail(key, "a string", &Value::Null)),
+            // Who knows no such name says it in full.
+            Some(Value::String(s)) if s.len() <= 100 => Ok(s.clone()),
+            Some(v) => Err(self.fail(key, "a short string", v)),
+            None => Err(self.fail(key, "a short string", &Value::Null)),
         }
     }
 
@@ -410,7 +423,7 @@ fn known_keys(
         Some(key) => Err(Failure::usage(
             format!("{file}: {place}key"),
             keys.join(", "),
-            format!("`{key}`"),
+            format!("`{}`", excerpt(key)),
         )),
     }
 }

@@ -12,15 +12,15 @@
 //! * the bytes an array needs by its shape and element type must be exactly the bytes that are
 //!   there before any of them is read;
 //! * a member of an `.npz` may claim at most 1032 bytes for each byte it takes up in the archive,
-//!   which is the most deflate can do, and beyond the first 64 MiB memory for it grows with the
-//!   bytes that really come out, not with the claim;
+//!   which is the most deflate can do, and one of more than 1 GiB at most 128; beyond the first
+//!   64 MiB memory for it grows with the bytes that really come out, not with the claim;
 //! * the header of an `.npy` array may have at most 65 536 bytes, and that of a `.safetensors`
 //!   file at most 100 000 000, the limit of the format's own implementation;
 //! * arrays of Python objects are refused by name and their pickles are never looked at.
 
 use half::{bf16, f16};
 
-pub(super) use error::one_line;
+pub(super) use error::{excerpt, one_line};
 
 use error::Source;
 

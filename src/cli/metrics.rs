@@ -131,10 +131,7 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     let device = match &args.device {
         Choice::Cpu => Device::Reference,
         // A file is read once, and then f64 is as fast as any device, and exact.
-        Choice::Auto => {
-            print::note("device: cpu reference (--device gpu works metrics out on a GPU)");
-            Device::Reference
-        }
+        Choice::Auto => Device::Reference,
         Choice::Gpu | Choice::Name(_) => {
             let without = [
                 ("--curves", args.curves.is_some()),
@@ -189,6 +186,10 @@ pub fn run(args: &MetricsArgs) -> Result<(), Failure> {
     };
     if let Value::Object(object) = &mut value {
         object.insert("device".into(), device.name().into());
+    }
+    // Behind everything that may be an error, which is one line.
+    if args.device == Choice::Auto {
+        print::note("device: cpu reference (--device gpu works metrics out on a GPU)");
     }
     match args.json {
         true => print::json(&value)?,

@@ -130,14 +130,31 @@ impl Drop for Folder<'_> {
     }
 }
 
-/// Refuses what is there and is no folder, before anything takes time.
+/// Refuses what is there and is no folder, and a folder that cannot be made or written to, before anything takes time.
 pub(super) fn check(dir: &Path) -> Result<(), FileError> {
-    match fs::metadata(dir) {
-        Ok(there) if !there.is_dir() => Err(FileError::Io {
-            file: one_line(&dir.to_string_lossy()),
-            action: "make the folder",
-            reason: io::ErrorKind::AlreadyExists.into(),
-        }),
+    let fail = |action, reason| FileError::Io {
+        file: one_line(&dir.to_string_lossy()),
+        action,
+        reason,
+    };
+    let there = dir.ancestors().find_map(|d| match d == Path::new("") {
+        true => Some((Path::new("."), fs::metadata(".").ok()?)),
+        false => Some((d, fs::metadata(d).ok()?)),
+    });
+    let Some((nearest, kind)) = there else {
+        return Ok(());
+    };
+    if !kind.is_dir() {
+        let reason = match nearest == dir {
+            true => io::ErrorKind::AlreadyExists,
+            false => io::ErrorKind::NotADirectory,
+        };
+        return Err(fail("make the folder", reason.into()));
+    }
+    // Never committed: what was written goes away again.
+    match Outputs::new().add_bytes(&nearest.join("wgloss.svg"), ".svg", &[]) {
+        Err(FileError::Io { reason, .. }) if nearest == dir => Err(fail("write to", reason)),
+        Err(FileError::Io { reason, .. }) => Err(fail("make the folder", reason)),
         _ => Ok(()),
     }
 }

@@ -63,6 +63,16 @@ pub(crate) enum Value<N = f64> {
     Pointer(Pointer),
 }
 
+impl<N> Value<N> {
+    /// How many values it is made of, besides itself: whoever copies it copies all of them.
+    fn inner(&self) -> u64 {
+        match self {
+            Value::Parts(all) => all.iter().map(|part| 1 + part.inner()).sum(),
+            _ => 0,
+        }
+    }
+}
+
 /// A variable, or a part of one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pointer {
@@ -414,6 +424,8 @@ impl<'m, 'p, F: Floats> Run<'m, 'p, F> {
             return Err(self.fault(from, message));
         }
         self.enter(from)?;
+        // There is room for every expression, whether it is come to or not.
+        self.steps += function.expressions.len() as u64 / 256;
         let mut frame = Frame {
             function,
             arguments,
@@ -427,6 +439,7 @@ impl<'m, 'p, F: Floats> Run<'m, 'p, F> {
             };
             let span = function.local_variables.get_span(handle);
             let value = value.map_err(|message| self.fault(span, message))?;
+            self.steps += value.inner();
             self.memory.push(value);
         }
         let flow = self.block(&mut frame, &function.body, from)?;
@@ -500,10 +513,7 @@ impl<'m, 'p, F: Floats> Run<'m, 'p, F> {
                         let own = frame.function.expressions.get_span(handle);
                         self.fault(if own.is_defined() { own } else { span }, message)
                     })?;
-                    self.steps += match &value {
-                        Value::Parts(all) => 1 + all.len() as u64,
-                        _ => 1,
-                    };
+                    self.steps += 1 + value.inner();
                     set(frame, handle, value);
                 }
                 Ok(Flow::Next)
@@ -562,6 +572,7 @@ impl<'m, 'p, F: Floats> Run<'m, 'p, F> {
             }
             Statement::Store { pointer, value } => {
                 let value = self.operand(frame, *value, span)?;
+                self.steps += value.inner();
                 let stored = match self.operand(frame, *pointer, span)? {
                     Value::Pointer(p) => p.follow_mut(&mut self.memory).map(|slot| *slot = value),
                     _ => None,
@@ -577,6 +588,7 @@ impl<'m, 'p, F: Floats> Run<'m, 'p, F> {
                 self.not_endless(span, "call")?;
                 let arguments = arguments.iter().map(|a| self.operand(frame, *a, span));
                 let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+                self.steps += arguments.iter().map(Value::inner).sum::<u64>();
                 let value = self.call(*function, arguments, span)?;
                 if let (Some(handle), Some(value)) = (result, value) {
                     set(frame, *handle, value);

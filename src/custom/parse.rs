@@ -165,6 +165,16 @@ impl Parsed {
     /// extensions, statements about other invocations, overrides by number or without default; and a missing `loss`, or one of
     /// another signature.
     pub fn new(text: &str) -> Result<Parsed, SourceError> {
+        // Before anything is done with it that takes as long as it is.
+        if text.len() > MOST_BYTES {
+            let message = format!("at most {MOST_BYTES} bytes possible, found {}", text.len());
+            let start = text.get(..text.floor_char_boundary(MOST_BYTES));
+            return Err(SourceError::new(
+                start.unwrap_or_default(),
+                Span::UNDEFINED,
+                message,
+            ));
+        }
         let (least, _) = stack_for(text);
         Parsed::on(text, &[STACK, least])
     }
@@ -195,10 +205,6 @@ impl Parsed {
 
     fn read(text: &str) -> Result<Parsed, SourceError> {
         let at = |span, message: String| SourceError::new(text, span, message);
-        if text.len() > MOST_BYTES {
-            let message = format!("at most {MOST_BYTES} bytes possible, found {}", text.len());
-            return Err(at(Span::UNDEFINED, message));
-        }
         if let Some(span) = bracket_too_many(text) {
             let message = format!("more than {MOST_BRACKETS} brackets within each other");
             return Err(at(span, message));

@@ -82,7 +82,11 @@ impl Gpu {
     ) -> Result<ClassWeightPlan> {
         let limits = [
             ("labels", rows, u64::from(u32::MAX) - 1),
-            ("classes", classes, self.limits.binding / 4 - 2),
+            (
+                "classes",
+                classes,
+                (self.limits.binding / 4).saturating_sub(2),
+            ),
         ];
         for (what, found, limit) in limits {
             if found as u64 > limit {

@@ -419,7 +419,7 @@ impl Store {
         what: Merged,
     ) -> Result<Merging> {
         let fail = |expected, found| Err(Error::mismatch("state to merge", expected, found));
-        if self.gpu.device != other.gpu.device {
+        if !self.gpu.is_same(&other.gpu) {
             let found = "one on another: save it, and load it here";
             return fail("one on the same device", found);
         }

@@ -110,9 +110,10 @@ impl Counts {
             None => said,
             Some(_) => format!("{said}, by weight"),
         };
+        // What there is no room for is refused before anything is compiled.
         Ok(Counts {
-            kernels: gpu.count_kernels((gpu.tuning, what, weights)).await?,
             store: Store::new(gpu, &format!("words of {said}"), words, what.bound()).await?,
+            kernels: gpu.count_kernels((gpu.tuning, what, weights)).await?,
             what,
             weights,
             slots: slots as usize,
@@ -180,7 +181,7 @@ impl Counts {
             return fail("a state without weights".into(), self.said.clone());
         }
         let gpu = self.gpu();
-        if loss.gpu().device != gpu.device {
+        if !loss.gpu().is_same(gpu) {
             return fail("one on the same device".into(), "one on another".into());
         }
         // What it says of a row that it passes over is nothing. A label that is no class nobody counts.

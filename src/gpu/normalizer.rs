@@ -316,7 +316,7 @@ impl Normalizer {
     pub(super) fn totals(&self, plan: &Plan, views: &Views<'_>) -> Result<&wgpu::Buffer> {
         let fail =
             |expected: String, found: String| Err(Error::mismatch("normalizer", expected, found));
-        if self.gpu.device != plan.gpu.device {
+        if !self.gpu.is_same(&plan.gpu) {
             return fail("one of the plan's device".into(), "one of another".into());
         }
         if views.written().any(|view| view.buffer == &self.totals) {

@@ -176,9 +176,10 @@ impl Gpu {
             }
         };
         let key = (self.tuning, scored, labels, weights);
+        // What there is no room for is refused before anything is compiled.
         Ok(ScoreState {
-            kernels: self.score_kernels(key).await?,
             store: Store::new(self, what, words, Binding::Whole).await?,
+            kernels: self.score_kernels(key).await?,
             scored,
             dtype,
             labels,

@@ -1,7 +1,7 @@
 //! The options of losses: their types, ranges and values.
 
 use super::Info;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, one_line, shown};
 use std::fmt;
 
 /// The values an option takes. Everything is finite; numbers are f32.
@@ -211,9 +211,9 @@ pub(super) fn check_range(
     value: &OptionValue,
 ) -> Result<()> {
     let bad = match value {
-        OptionValue::Number(v) if !option.range.holds(*v) => v.to_string(),
+        OptionValue::Number(v) if !option.range.holds(*v) => shown(f64::from(*v)),
         OptionValue::Columns(v) => match v.iter().position(|&v| !option.range.holds(v)) {
-            Some(i) => format!("{} at index {i}", v[i]),
+            Some(i) => format!("{} at index {i}", shown(f64::from(v[i]))),
             None => return Ok(()),
         },
         _ => return Ok(()),
@@ -276,7 +276,7 @@ pub(crate) fn unknown_option(info: &Info, option: &str) -> Error {
     let known: Vec<_> = info.options.iter().map(|o| o.name).collect();
     Error::UnknownOption {
         loss: info.name,
-        option: option.into(),
+        option: one_line(option),
         known: if known.is_empty() {
             "none".into()
         } else {

@@ -1,6 +1,7 @@
 //! Figures of a confusion matrix.
 
 use super::exact::Tally;
+use super::multiclass::MOST_CLASSES;
 use super::notes::Notes;
 
 /// How often each class was predicted for each class: counts, or sums of weights.
@@ -31,8 +32,9 @@ pub enum Normalize {
 }
 
 impl ConfusionMatrix {
-    /// Of `classes` classes, nothing seen: counts, or, if `weighted`, weights.
+    /// Of `classes` classes, of which there are at most 8,192 as everywhere; nothing seen: counts, or, if `weighted`, weights.
     pub fn new(classes: usize, weighted: bool) -> Self {
+        let classes = classes.min(MOST_CLASSES);
         let n = classes * classes;
         ConfusionMatrix {
             classes,
@@ -176,14 +178,14 @@ impl ConfusionMatrix {
         notes.ratio("cohen_kappa", v.both, v.chance, why)
     }
 
-    /// Of counts exact before the last rounding, so that little is left where they nearly cancel: samples that fit into memory
-    /// are so few that n² fits a u128.
+    /// Of counts exact before the last rounding, so that little is left where they nearly cancel. Saved states may say of more than 2⁶⁴
+    /// samples, whose square a u128 does not hold.
     fn covariances(&self) -> Covariances {
         let n = self.classes;
         let square = |c: &[u128], d: &[u128]| c.iter().zip(d).map(|(c, d)| c * d).sum::<u128>();
         let product = |c: &[f64], d: &[f64]| c.iter().zip(d).map(|(c, d)| c * d).sum::<f64>();
         match &self.cells {
-            Cells::Counts(cells) => {
+            Cells::Counts(cells) if self.total() < 2f64.powi(64) => {
                 let cell = |r: usize, c: usize| u128::from(cells[r * n + c]);
                 let t: Vec<u128> = (0..n).map(|r| (0..n).map(|c| cell(r, c)).sum()).collect();
                 let p: Vec<u128> = (0..n).map(|c| (0..n).map(|r| cell(r, c)).sum()).collect();
@@ -201,7 +203,7 @@ impl ConfusionMatrix {
                     chance: (all * all - both) as f64,
                 }
             }
-            Cells::Weights(_) => {
+            Cells::Counts(_) | Cells::Weights(_) => {
                 let (t, p): (Vec<_>, Vec<_>) =
                     (0..n).map(|c| (self.support(c), self.predicted(c))).unzip();
                 let all: f64 = t.iter().sum();

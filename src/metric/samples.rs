@@ -1,7 +1,7 @@
 //! What metrics are worked out from: arrays in host memory, checked once.
 
 use crate::batch::Target;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::tensor::{DType, Labels, Values};
 
 /// What the numbers of an input are.
@@ -192,7 +192,7 @@ impl<'a> Samples<'a> {
                 what: "input",
                 expected: expected.into(),
                 index,
-                found: v.to_string(),
+                found: shown(*v),
             }),
             None => Ok(values),
         }
@@ -315,7 +315,7 @@ fn finite(what: &'static str, values: Vec<f64>) -> Result<Vec<f64>> {
             what,
             expected: "finite numbers".into(),
             index,
-            found: values[index].to_string(),
+            found: shown(values[index]),
         }),
         None => Ok(values),
     }

@@ -3,6 +3,8 @@
 use wgloss::cli::files::Data;
 
 use super::bench::Bench;
+use super::files_support::{deflated, floats, npy, npy_header, safetensors, stored, zip};
+use std::collections::HashSet;
 
 fn halves(n: usize) -> Data {
     Data::F32(vec![0.5; n])
@@ -39,6 +41,46 @@ fn bench() -> Bench {
     bench.write("text.txt", b"1 2 3");
     bench.write("broken.npz", b"PK\x03\x04");
     bench.write("broken.safetensors", &[255; 16]);
+    bench.save("yy.npy", &[4], Data::I64(vec![0, 1, 2, 1]));
+    bench.save("hot.npy", &[4, 3], Data::I64([0, 1, 0].repeat(4)));
+    bench.save("twos.npy", &[4, 3], Data::I64(vec![2; 12]));
+    bench.save("wide.npy", &[0, 1 << 40], halves(0));
+    let array = npy("'<f4'", false, "(3,)", &floats(&[1.0; 3]));
+    let long = npy("'<f4'", false, "(4,)", &floats(&[1.0; 3]));
+    bench.write("long.npy", &long);
+    bench.write("objects.npy", &npy("'|O'", false, "(3,)", &[0; 24]));
+    bench.write("complex.npy", &npy("'<c8'", false, "(3,)", &[0; 24]));
+    bench.write(
+        "overflow.npy",
+        &npy("'<f4'", false, "(4294967296, 4294967296)", &[]),
+    );
+    let mut header = npy_header(2, "{}", &[]);
+    header[8..12].fill(255);
+    bench.write("header.npy", &header);
+    let both = [stored("a.npy", array.clone()), deflated("b.npy", array)];
+    let archive = zip(&both);
+    bench.write("two.npz", &archive);
+    bench.write("nested.npz", &zip(&[stored("a.npy", archive)]));
+    let mut bomb = deflated("a.npy", vec![0; 1 << 16]);
+    bomb.lie = 1 << 30;
+    bench.write("bomb.npz", &zip(&[bomb]));
+    let tensor = r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}"#;
+    bench.write("one.safetensors", &safetensors(tensor, &[0; 12]));
+    let tensor = r#"{"a":{"dtype":"F8_E4M3","shape":[3],"data_offsets":[0,3]}}"#;
+    bench.write("eight.safetensors", &safetensors(tensor, &[0; 3]));
+    bench.write(
+        "l.wgsl",
+        b"fn loss(x: f32, t: f32) -> f32 { return x - t; }",
+    );
+    bench.write(
+        "bad.wgsl",
+        b"fn loss(x: f32, t: f32) -> f32 { return x - ; }",
+    );
+    bench.write(
+        "sum.json",
+        br#"{"terms":[{"loss":"mse","input":"x.npy","target":"t.npy"}]}"#,
+    );
+    std::fs::create_dir(bench.dir.path().join("folder.npy")).unwrap();
     bench
 }
 
@@ -138,7 +180,104 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "--input snan.npy",
         &["snan.npy", "finite", "index 2"],
     ),
+    // Without a device that is asked for, of which a note would be another line.
+    (
+        "metrics binary --input s.npy --target b.npy",
+        "--curves c.txt",
+        &["c.txt", ".npz"],
+    ),
+    (
+        "metrics binary --input s.npy --target b.npy",
+        "--class-names a,b,c",
+        &["--class-names", "2 names", "found 3"],
+    ),
+    (
+        "metrics binary --input s.npy",
+        "--target far.npy",
+        &["far.npy", "found 3"],
+    ),
+    (BINARY, "--threshold nan", &["nan", "expected a number"]),
+    (BINARY, "--precision=-1", &["-1", "[0, 1]"]),
+    (BINARY, "--ignore-index 1.5", &["1.5"]),
+    (
+        BINARY,
+        "--ignore-index 99999999999999999999",
+        &["too large"],
+    ),
+    (
+        BINARY,
+        "--plot x.npy/pictures",
+        &["x.npy/pictures", "not a directory"],
+    ),
+    (
+        BINARY,
+        "--plot folder.npy --curves folder.npy",
+        &["folder.npy", ".npz"],
+    ),
+    (BINARY, "--weight x.npy", &["x.npy", "[4]", "[4, 3]"]),
+    (
+        "metrics binary --input s.npy --target b.npy --device gpu",
+        "--plot pictures",
+        &["--plot", "auto or cpu", "a GPU"],
+    ),
+    (
+        "metrics binary --target x0.npy --device cpu",
+        "--input x0.npy",
+        &["x0.npy", "integer class indices"],
+    ),
+    (
+        "metrics multiclass --target yy.npy --device cpu",
+        "--input x.npy --top-k 0",
+        &["--top-k", "at least 1"],
+    ),
+    (
+        "metrics multiclass --target yy.npy --device cpu",
+        "--input x.npy --top-k 1,x",
+        &["'x'", "--top-k"],
+    ),
+    (
+        "metrics multiclass --target yy.npy --device cpu",
+        "--input x.npy --classes 99999999999999999999",
+        &["--classes", "at least 1"],
+    ),
+    (
+        "metrics multiclass --from labels --target yy.npy --device cpu",
+        "--input yy.npy --classes 2",
+        &["yy.npy", "below 2", "found 2", "index 2"],
+    ),
+    (
+        "metrics multiclass --from labels --target yy.npy --device cpu",
+        "--input yy.npy --classes 9000",
+        &["confusion matrix", "8192", "9000"],
+    ),
+    (
+        "metrics multiclass --target yy.npy --device cpu",
+        "--input x.npy --curves c.npz",
+        &["--curves", "multiclass"],
+    ),
+    (
+        "metrics multilabel --target twos.npy --device cpu",
+        "--input x.npy",
+        &["twos.npy", "below 2", "found 2"],
+    ),
+    (
+        "metrics multilabel --target hot.npy --device cpu",
+        "--input x.npy --weight hot.npy",
+        &["hot.npy", "--weight", "[4]"],
+    ),
+    (
+        "metrics regression --target t.npy --device cpu",
+        "--input x.npy --plot pictures",
+        &["--plot", "regression"],
+    ),
+    (
+        "metrics regression --target wide.npy --device cpu",
+        "--input wide.npy",
+        &["wide.npy", "at least one sample"],
+    ),
     ("", "list --nonsense", &["--nonsense"]),
+    ("", "list extra", &["extra"]),
+    ("", "adapters --device gpu", &["--device"]),
     ("", "loss", &["required"]),
     ("", "loss mse", &["--input"]),
     (MSE, "more", &["more"]),
@@ -294,7 +433,92 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "loss mse --input x.npy:key --target t.npy",
         &["x.npy:key", "expected no key"],
     ),
+    (
+        "",
+        "loss mse --input folder.npy --target t.npy",
+        &["folder.npy", "is a directory"],
+    ),
+    (
+        "",
+        "loss mse --input long.npy --target t.npy",
+        &["long.npy", "16 bytes", "[4]", "found 12"],
+    ),
+    (
+        "",
+        "loss mse --input header.npy --target t.npy",
+        &["header.npy", "at most 65536 bytes", "4294967295"],
+    ),
+    (
+        "",
+        "loss mse --input overflow.npy --target t.npy",
+        &["overflow.npy", "fits in memory"],
+    ),
+    (
+        "",
+        "loss mse --input objects.npy --target t.npy",
+        &["objects.npy", "pickled Python objects"],
+    ),
+    (
+        "",
+        "loss mse --input complex.npy --target t.npy",
+        &["complex.npy", "complex numbers"],
+    ),
+    (
+        "",
+        "loss mse --input two.npz --target t.npy",
+        &["two.npz", "found none", "`a`, `b`"],
+    ),
+    (
+        "",
+        "loss mse --input two.npz:c --target t.npy",
+        &["two.npz:c", "found `c`", "`a`, `b`"],
+    ),
+    (
+        "",
+        "loss mse --input nested.npz:a --target t.npy",
+        &["nested.npz:a", "a .npy array", "other data"],
+    ),
+    (
+        "",
+        "loss mse --input bomb.npz:a --target t.npy",
+        &["bomb.npz:a", "1032 times"],
+    ),
+    (
+        "",
+        "loss mse --input one.safetensors:b --target t.npy",
+        &["one.safetensors:b", "found `b`", "`a`"],
+    ),
+    (
+        "",
+        "loss mse --input eight.safetensors --target t.npy",
+        &["eight.safetensors", "F8_E4M3"],
+    ),
+    (
+        "",
+        "loss bce_with_logits --input x.npy --target t.npy --set pos_weight=@gone.npy",
+        &["gone.npy", "cannot open"],
+    ),
+    (
+        "",
+        "loss bce_with_logits --input x.npy --target t.npy --set pos_weight=@t.npy",
+        &["t.npy", "pos_weight", "one axis"],
+    ),
+    (
+        "",
+        "loss bce_with_logits --input x.npy --target t.npy --set pos_weight=@s.npy",
+        &["s.npy", "`pos_weight`", "3 for the columns", "4 numbers"],
+    ),
     // What is in them.
+    (
+        "",
+        "loss mse --input wide.npy --target wide.npy",
+        &["wide.npy", "columns", "4294967294"],
+    ),
+    (
+        "",
+        "loss cross_entropy --input x.npy --target t.npy --class-weight balanced",
+        &["t.npy", "class_weight", "class indices"],
+    ),
     (
         "",
         "loss mse --input whole.npy --target t.npy",
@@ -429,6 +653,21 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         &["gone/l.npy", "cannot write"],
     ),
     (MSE, "--out-grad g.npy --out-loss g.npy", &["g.npy"]),
+    (
+        MSE,
+        "--out-loss folder.npy",
+        &["folder.npy", "is a directory"],
+    ),
+    (
+        MSE,
+        "--out-loss x.npy/l.npy",
+        &["x.npy/l.npy", "cannot write"],
+    ),
+    (
+        MSE,
+        "--out-loss /dev/null",
+        &["/dev/null", "ending in .npy"],
+    ),
     // Pictures.
     ("", "plot", &["required", "<WHAT>", "--out"]),
     ("", "plot metrics", &["metrics"]),
@@ -440,11 +679,96 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ),
     (
         "",
+        "plot losses --out x.npy/pictures",
+        &["x.npy/pictures", "not a directory"],
+    ),
+    (
+        "",
+        "plot losses --wgsl l.wgsl --out p",
+        &["cannot be used with"],
+    ),
+    (
+        "",
+        "plot --wgsl gone.wgsl --out p",
+        &["gone.wgsl", "cannot read"],
+    ),
+    ("", "plot --wgsl bad.wgsl --out p", &["bad.wgsl:1:45"]),
+    ("", "plot --wgsl l.wgsl", &["--out"]),
+    // Losses of one's own.
+    (
+        "",
         "loss --wgsl a.wgsl --input x.npy",
         &["a.wgsl", "cannot read"],
     ),
+    (
+        "",
+        "loss --wgsl bad.wgsl --input x.npy --target t.npy",
+        &["bad.wgsl:1:45", "expected expression"],
+    ),
+    (
+        "",
+        "loss --wgsl folder.npy --input x.npy --target t.npy",
+        &["folder.npy", "cannot read"],
+    ),
+    (
+        "",
+        "loss --wgsl cut.npy --input x.npy --target t.npy",
+        &["cut.npy", "UTF-8", "0x93"],
+    ),
+    (
+        "",
+        "loss mse --wgsl l.wgsl --input x.npy --target t.npy",
+        &["cannot be used with"],
+    ),
+    (
+        "",
+        "loss --wgsl l.wgsl --input x.npy",
+        &["--target of l", "found none"],
+    ),
+    (
+        "",
+        "loss --wgsl l.wgsl --input x.npy --target t.npy --set k=1",
+        &["l has no option `k`"],
+    ),
+    ("", "verify --wgsl bad.wgsl", &["bad.wgsl:1:45"]),
+    (
+        "",
+        "verify --wgsl l.wgsl --wgsl l.wgsl",
+        &["--wgsl", "different names", "found l"],
+    ),
+    ("", "bench --wgsl gone.wgsl", &["gone.wgsl", "cannot read"]),
+    (
+        "",
+        "bench mse --rows 18446744073709551616 --cols 1",
+        &["--rows", "at least 1"],
+    ),
     // Sums of losses.
     ("", "loss --combined a.json", &["a.json", "cannot read"]),
+    (
+        "",
+        "loss --combined folder.npy",
+        &["folder.npy", "cannot read"],
+    ),
+    (
+        "",
+        "loss --combined text.txt",
+        &["text.txt", "JSON", "trailing"],
+    ),
+    (
+        "",
+        "loss --combined sum.json --input x.npy",
+        &["--combined", "--input"],
+    ),
+    (
+        "",
+        "loss --combined sum.json --set delta=1",
+        &["--combined", "--set"],
+    ),
+    (
+        "",
+        "loss --combined sum.json --out-grad a.npy --out-grad b.npy",
+        &["--out-grad", "1 inputs", "found 2"],
+    ),
     (
         "",
         "loss --combined a.json --reduction sum",
@@ -461,8 +785,13 @@ const WRONG: &[(&str, &str, &[&str])] = &[
 fn wrong_command_lines_and_bad_files() {
     let bench = bench();
     let before = bench.files();
+    let mut told = HashSet::new();
     for (start, more, wanted) in WRONG {
-        for output in ["", " --out-loss out.npy", " --json"] {
+        let outputs: &[&str] = match format!("{start} {more}").trim().starts_with("loss ") {
+            true => &["", " --out-loss out.npy", " --json"],
+            false => &[""],
+        };
+        for output in outputs {
             let line = format!("{start} {more}");
             let flag = output.split_whitespace().next().unwrap_or_default();
             // Nothing may hide the error, but a flag that is there already is another error.
@@ -480,7 +809,107 @@ fn wrong_command_lines_and_bad_files() {
                 assert!(ran.stderr.contains(part), "{line}\n{part}\n{}", ran.stderr);
             }
             assert_eq!(bench.files(), before, "{line}");
+            // Of what the parser does not know, the first line is all.
+            if !ran.stderr.contains("For more information") {
+                assert_eq!(ran.stderr.lines().count(), 1, "{line}\n{}", ran.stderr);
+            }
+            told.insert(ran.stderr);
         }
+    }
+    let lines: HashSet<_> = WRONG.iter().map(|(start, more, _)| (start, more)).collect();
+    assert_eq!(lines.len(), WRONG.len(), "a command line twice");
+    assert!(told.len() >= 60, "{} different messages", told.len());
+}
+
+/// A file of terms says what is wrong in a short line, and takes no more memory than a list of terms does.
+#[test]
+fn files_of_terms_are_bounded() {
+    let bench = bench();
+    let term = |loss: &str, more: &str| {
+        format!(r#"{{"terms":[{{"loss":"{loss}","input":"x.npy","target":"t.npy"{more}}}]}}"#)
+    };
+    let long = "x".repeat(500_000);
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (text, wanted) in [
+        (" ".repeat((1 << 20) + 1), "at most 1048576 bytes"),
+        (deep.clone(), "recursion limit"),
+        (term("mse", &format!(r#","set":{deep}"#)), "recursion limit"),
+        (term(&long, ""), "a short string"),
+        (term("mse", &format!(r#","{long}":1"#)), "class_weight"),
+        (term("mse", &format!(r#","weight":"{long}""#)), "finite"),
+        (term("mse", r#","weight":1e999"#), "number out of range"),
+        (term("mse", r#","class_axis":2"#), "class_axis"),
+        (term("mse", r#","set":{"delta":[1]}"#), "set: delta"),
+        (term("m\\nse", ""), "unknown loss `m\\nse`"),
+        (format!(r#"{{"{long}":1}}"#), "expected terms"),
+        (
+            format!(r#"{{"terms":[{}0]}}"#, "0,".repeat(400_000)),
+            "term 0",
+        ),
+    ] {
+        bench.write("sum.json", text.as_bytes());
+        let before = bench.files();
+        let ran = bench.run("loss --combined sum.json --device cpu --out-loss out.npy");
+        let start = &ran.stderr[..ran.stderr.len().min(3000)];
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{start}");
+        assert!(ran.stderr.starts_with("error: sum.json: "), "{start}");
+        assert!(ran.stderr.contains(wanted), "{wanted}: {start}");
+        assert!(
+            ran.stderr.len() < 2000,
+            "{} bytes: {start}",
+            ran.stderr.len()
+        );
+        assert_eq!(ran.stderr.lines().count(), 1, "{start}");
+        assert_eq!(bench.files(), before);
+    }
+}
+
+/// What has no end is read up to a bound.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_without_end_are_refused() {
+    let bench = bench();
+    for line in [
+        "loss --combined /dev/zero",
+        "loss --wgsl /dev/zero --input x.npy --target t.npy",
+        "plot --wgsl /dev/zero --out p",
+    ] {
+        let ran = bench.run(line);
+        assert_eq!(ran.code, 2, "{line}\n{}", ran.stderr);
+        assert!(ran.stderr.contains("/dev/zero: expected"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+}
+
+/// A device that is not there has a code of its own, and leaves nothing either.
+#[test]
+fn a_device_that_is_missing_is_another_code() {
+    let bench = bench();
+    let before = bench.files();
+    for line in [
+        "loss mse --input x.npy --target t.npy --device gpu --out-loss out.npy",
+        "loss mse --input x.npy --target t.npy --device nobody --json",
+        "loss --wgsl l.wgsl --input x.npy --target t.npy --device gpu",
+        "loss --combined sum.json --device gpu --out-loss out.npy",
+        "metrics binary --input s.npy --target b.npy --device gpu",
+        "verify mse --device gpu",
+        "verify --wgsl l.wgsl",
+        "bench mse --rows 4294967290 --cols 4294967290",
+    ] {
+        let ran = bench.run(line);
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (3, ""),
+            "{line}\n{}",
+            ran.stderr
+        );
+        assert!(
+            ran.stderr.starts_with("error: no GPU adapter: "),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        assert_eq!(bench.files(), before, "{line}");
     }
 }
 
@@ -497,11 +926,25 @@ fn what_is_there_stays_after_an_error() {
 #[test]
 fn names_with_newlines_stay_on_one_line() {
     let bench = bench();
-    let mut command = bench.command("loss mse --target t.npy --input");
-    let output = command.arg("a\nerror: b.npy").output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    for (line, odd) in [
+        ("loss mse --target t.npy --input", "a\nerror: b.npy"),
+        ("loss mse --input x.npy --target t.npy --set", "a\nb=1"),
+        (
+            "loss cross_entropy --input x.npy --target y.npy --set",
+            "z_loss=1\n2",
+        ),
+        ("loss --input x.npy --target t.npy", "ms\ne"),
+        ("verify", "ms\ne"),
+        ("loss --input x.npy --target t.npy --wgsl", "a\nb.wgsl"),
+        ("plot losses --out", "x.npy/a\nb"),
+        ("loss mse --input x.npy --target t.npy --device", "a\nb"),
+    ] {
+        let output = bench.command(line).arg(odd).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let code = if line.ends_with("--device") { 3 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{line}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{line}: {stderr}");
+    }
 }
 
 /// A device that is there is not opened for input that is bad.

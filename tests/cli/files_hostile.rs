@@ -55,6 +55,33 @@ fn bounded(work: impl FnOnce(&mut dyn FnMut(&str, &str, &[u8]) -> bool)) {
     assert!(peak() - before < 1 << 20, "{} KiB more", peak() - before);
 }
 
+/// A deflated stream of so many MiB of zeros, and how many bytes they are: a mebibyte is packed into a kilobyte, as often as it takes.
+fn zeros(mebibytes: u64) -> (Vec<u8>, u64) {
+    use flate2::{Compress, Compression, FlushCompress};
+    let mut packer = Compress::new(Compression::best(), false);
+    let mut one = vec![0; 1 << 16];
+    let packed = packer.compress(&[0; 1 << 20], &mut one, FlushCompress::Full);
+    packed.unwrap();
+    one.truncate(packer.total_out() as usize);
+    let mut all = one.repeat(mebibytes as usize);
+    // A last block, which is empty.
+    all.extend([3, 0]);
+    (all, mebibytes << 20)
+}
+
+/// An archive with one deflated member of any bytes, which are said to unpack to so many.
+fn packed(name: &str, bytes: &[u8], size: u32) -> Vec<u8> {
+    let mut archive = zip(&[stored(name, bytes.to_vec())]);
+    // Method and size, in front and in the directory.
+    let directory = 30 + name.len() + bytes.len();
+    for (start, method) in [(0, 8), (directory, 10)] {
+        archive[start + method] = 8;
+        let size_at = start + method + 14;
+        archive[size_at..size_at + 4].copy_from_slice(&size.to_le_bytes());
+    }
+    archive
+}
+
 /// Random numbers below what is asked for, by SplitMix64.
 fn noise(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed;
@@ -249,5 +276,118 @@ fn large_headers_take_no_more_memory_than_the_file() {
         let entry = r#""a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"#;
         let header = format!("{{{}}}", entry.repeat(1 << 16).trim_end_matches(','));
         assert!(!read("a.safetensors", ":a", &safetensors(&header, &[])));
+    });
+}
+
+/// What unpacks to a thousand times itself is refused where that would be much, and else stops where it said it ends.
+#[test]
+fn bombs_do_not_go_off() {
+    let start = npy_header(
+        1,
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (1073741952,), }",
+        &[],
+    );
+    // A stored block in front of the zeros.
+    let mut stream = vec![0];
+    stream.extend((start.len() as u16).to_le_bytes());
+    stream.extend((!(start.len() as u16)).to_le_bytes());
+    stream.extend(&start);
+    let (zeros, size) = zeros(1200);
+    stream.extend(zeros);
+    assert!(stream.len() < 4 << 20, "{} bytes", stream.len());
+    bounded(|read| {
+        for claim in [
+            size as u32 + start.len() as u32,
+            (1 << 30) + 128 + start.len() as u32,
+            u32::MAX - 1,
+            1 << 16,
+            128,
+            1,
+        ] {
+            let archive = packed("a.npy", &stream, claim);
+            assert!(!read("a.npz", ":a", &archive), "{claim}");
+        }
+        // The same a thousand times over, each time as the only one that is asked for.
+        let member = |n: usize| (format!("a{n}.npy"), stream.get(..1 << 12).unwrap().to_vec());
+        let members: Vec<_> = (0..1000).map(member).collect();
+        let members: Vec<_> = members.iter().map(|(n, d)| stored(n, d.clone())).collect();
+        assert!(!read("a.npz", ":a7", &zip(&members)));
+    });
+}
+
+/// The most that is unpacked is what an array has that is really there.
+#[test]
+fn arrays_of_zeros_are_read_as_large_as_they_are() {
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 1048576), }";
+    let array = npy_header(1, header, &vec![0; 4 << 20]);
+    let archive = zip(&[deflated("a.npy", array)]);
+    assert!(archive.len() < 8192, "{} bytes", archive.len());
+    bounded(|read| assert!(read("a.npz", ":a", &archive)));
+}
+
+#[test]
+fn archives_in_archives_and_members_over_each_other() {
+    let array = npy("'<f4'", false, "(3,)", &floats(&[1.0; 3]));
+    bounded(|read| {
+        // An archive is no array, however deep it lies.
+        let mut nested = zip(&[stored("a.npy", array.clone())]);
+        for _ in 0..16 {
+            nested = zip(&[deflated("a.npy", nested)]);
+            assert!(!read("a.npz", ":a", &nested));
+        }
+        // Ten thousand entries of the directory that all mean the same bytes.
+        let one = zip(&[stored("a.npy", array.clone())]);
+        let entries = 30 + "a.npy".len() + array.len()..one.len() - 22;
+        let count = 10_000u16;
+        let mut many = one[..entries.start].to_vec();
+        for n in 0..count {
+            let mut entry = one[entries.clone()].to_vec();
+            entry.truncate(46);
+            let name = format!("a{n}.npy");
+            entry[28..30].copy_from_slice(&(name.len() as u16).to_le_bytes());
+            many.extend(entry);
+            many.extend(name.bytes());
+        }
+        let size = (many.len() - entries.start) as u32;
+        let mut end = one[entries.end..].to_vec();
+        end[8..10].copy_from_slice(&count.to_le_bytes());
+        end[10..12].copy_from_slice(&count.to_le_bytes());
+        end[12..16].copy_from_slice(&size.to_le_bytes());
+        many.extend(end);
+        // Whether an array that others lie over is read or not: there is no more of it than one.
+        read("a.npz", ":a77", &many);
+        read("a.npz", "", &many);
+        // An entry that begins inside another, and one that begins in the directory.
+        for offset in [1u32, 31, 40, entries.start as u32, u32::MAX] {
+            let mut moved = one.clone();
+            let at = entries.start + 42;
+            moved[at..at + 4].copy_from_slice(&offset.to_le_bytes());
+            assert!(!read("a.npz", ":a", &moved), "{offset}");
+        }
+    });
+}
+
+/// Headers and directories as long as they may be, of files that are as long: what is held of them is no more than a few times that.
+#[test]
+fn the_longest_headers_are_read_in_bounds() {
+    bounded(|read| {
+        for length in [65_000, 65_535, 65_536] {
+            let spaces = " ".repeat(length);
+            let header =
+                format!("{{'descr': '<f4', 'fortran_order': False, 'shape': (0,), {spaces}");
+            read("a.npy", "", &npy_header(2, &header, &[]));
+        }
+        let tensor = r#""NAME":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}"#;
+        let names = (0..200_000).map(|n| tensor.replace("NAME", &format!("tensor number {n}")));
+        let header = format!("{{{}}}", names.collect::<Vec<_>>().join(","));
+        assert!(read(
+            "a.safetensors",
+            ":tensor number 199999",
+            &safetensors(&header, &[])
+        ));
+        let name = "n".repeat(8 << 20);
+        let header = format!("{{{}}}", tensor.replace("NAME", &name));
+        assert!(read("a.safetensors", "", &safetensors(&header, &[])));
+        assert!(!read("a.safetensors", ":n", &safetensors(&header, &[])));
     });
 }

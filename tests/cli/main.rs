@@ -6,6 +6,7 @@
 mod arrays;
 mod bench;
 mod combined;
+mod corpus;
 mod custom;
 mod devices;
 mod disks;

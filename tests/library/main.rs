@@ -34,3 +34,4 @@ mod support;
 mod threads;
 mod verify;
 mod weighted;
+mod wrong_calls;

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io;
 
+pub(in crate::cli) use crate::error::one_line;
+
 /// Why a file could not be read or written.
 ///
 /// Every message is one line that begins with the file as the user named it; control characters in
@@ -219,21 +221,8 @@ impl Keys {
     }
 }
 
-/// Escapes what would break a message into several lines or move the cursor.
-pub(in crate::cli) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
-
 /// Like [`one_line`], and cut, for text that comes out of a file and may be of any length.
-pub(super) fn excerpt(text: &str) -> String {
+pub(in crate::cli) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(120) {
         Some((end, _)) => one_line(text.get(..end).unwrap_or_default()) + "…",
         None => one_line(text),

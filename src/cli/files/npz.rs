@@ -15,6 +15,11 @@ use super::{Array, FileError, npy};
 /// A deflated byte stands for at most 4 copies of 258 bytes, at 2 bits each.
 const MAX_RATIO: u64 = 1032;
 
+/// Up to so many bytes an array may be deflated as much as that. A larger one has to take up a part of its size in the archive: else a
+/// file that is sent in a moment would take more memory than there is. (Zeros are stored in an archive as easily as deflated.)
+const LARGE: u64 = 1 << 30;
+const MAX_LARGE_RATIO: u64 = 128;
+
 pub(super) fn read(
     source: &Source,
     file: File,
@@ -40,12 +45,14 @@ pub(super) fn read(
         CompressionMethod::STORE => {
             return Err(source.malformed(format!("a stored array of {size} bytes"), packed));
         }
-        CompressionMethod::DEFLATE if size <= packed.saturating_mul(MAX_RATIO) => {
-            Box::new(DeflateDecoder::new(entry.reader()))
-        }
         CompressionMethod::DEFLATE => {
-            let expected = format!("at most {MAX_RATIO} times the {packed} deflated bytes");
-            return Err(source.malformed(expected, size));
+            for (least, ratio) in [(0, MAX_RATIO), (LARGE, MAX_LARGE_RATIO)] {
+                if size > least && size > packed.saturating_mul(ratio) {
+                    let expected = format!("at most {ratio} times the {packed} deflated bytes");
+                    return Err(source.malformed(expected, size));
+                }
+            }
+            Box::new(DeflateDecoder::new(entry.reader()))
         }
         other => {
             return Err(source.malformed("a stored or deflated array", format!("method {other}")));

@@ -948,6 +948,51 @@ fn faults_name_the_construct_and_its_place() {
     assert_eq!(refused, "more than 200 blocks and calls within each other");
 }
 
+/// A step that copies much is as many steps: few rounds may take as long as very many.
+#[test]
+fn large_values_take_many_steps() {
+    let part = "struct S { a: array<vec4<f32>, 120>, b: array<vec4<f32>, 120> }\n";
+    for (body, limited) in [
+        // By way of a function, a variable, an argument, and a variable of a function.
+        ("s = g(s);", true),
+        ("r = s; s = r;", true),
+        ("y += h(s);", true),
+        ("y += k(y);", true),
+        ("y += x;", false),
+    ] {
+        let text = format!(
+            "{part}fn g(s: S) -> S {{ return s; }}
+            fn h(s: S) -> f32 {{ return 1.0; }}
+            fn k(x: f32) -> f32 {{ var s: S; return s.a[1].x + x; }}
+            fn loss(x: f32) -> f32 {{
+                var s: S; var r: S; var y = x;
+                for (var i = 0; i < 3000; i++) {{ {body} }}
+                return y;
+            }}"
+        );
+        let text = match body.contains("r = s") {
+            true => text,
+            // Together they would be more than the variables of a function may be.
+            false => text.replace(" var r: S;", ""),
+        };
+        let parsed = Parsed::new(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        let machine = Machine::new(&parsed, &[]).unwrap();
+        let refused = machine.loss(&[1.0]).map_err(|e| e.message);
+        assert_eq!(refused.is_err(), limited, "{body}: {refused:?}");
+    }
+    // And a function with very many expressions, which are not come to.
+    let long = format!(
+        "fn g(x: f32) -> f32 {{ if x < 0.0 {{ return x{}; }} return x; }}
+        fn loss(x: f32) -> f32 {{ var y = x; for (var i = 0; i < 30000; i++) {{ y = g(y); }} return y; }}",
+        "*x".repeat(10_000)
+    );
+    let refused = fault(&long, &[1.0]);
+    assert!(
+        refused.ends_with("takes more than 1000000 steps"),
+        "{refused}"
+    );
+}
+
 #[test]
 fn a_call_is_checked() {
     let parsed =

@@ -118,7 +118,7 @@ impl Counting<'_> {
                 format!("one that passes over {index}"),
             );
         }
-        if gpu.device != self.counts.gpu().device {
+        if !gpu.is_same(self.counts.gpu()) {
             return refused("one on the same device", "one on another");
         }
         let (limit, found) = (u64::from(u32::MAX) - 1, part.geometry.elements as u64);

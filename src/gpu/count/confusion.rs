@@ -71,7 +71,7 @@ impl Gpu {
             Predictions::Scores(_) => ("scores", classes as u64),
         };
         // Cells and ranks.
-        let slots = (classes as u64).saturating_mul(classes as u64 + 1);
+        let slots = (classes as u64).saturating_mul((classes as u64).saturating_add(1));
         let said = format!("a confusion matrix by {kind} of {classes} classes");
         let what = match predictions {
             Predictions::Labels(of) => What::Labels(of, labels),

@@ -1,0 +1,53 @@
+//! What a fuzzer has found worth keeping goes through the same checks again.
+
+#[path = "../../fuzz/src/check.rs"]
+mod check;
+
+use std::fs;
+use std::path::Path;
+
+/// All inputs that are kept for a target, in an order.
+fn kept(target: &str) -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let entries = fs::read_dir(root.join("fuzz/corpus").join(target)).expect("a corpus");
+    let mut paths: Vec<_> = entries.map(|e| e.expect("a file").path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 30, "{} inputs for {target}", paths.len());
+    paths
+        .iter()
+        .map(|p| fs::read(p).expect("an input"))
+        .collect()
+}
+
+fn arrays(ending: &str) {
+    let dir = tempfile::tempdir().expect("a folder");
+    for bytes in kept(ending.trim_start_matches('.')) {
+        check::array(dir.path(), ending, &bytes);
+    }
+}
+
+#[test]
+fn arrays_of_numpy() {
+    arrays(".npy");
+}
+
+#[test]
+fn archives_of_numpy() {
+    arrays(".npz");
+}
+
+#[test]
+fn tensors() {
+    arrays(".safetensors");
+}
+
+#[test]
+fn losses_in_wgsl() {
+    let mut losses = 0;
+    for bytes in kept("wgsl") {
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            losses += usize::from(check::loss(text).is_some());
+        }
+    }
+    assert!(losses >= 10, "{losses} of them are losses");
+}
