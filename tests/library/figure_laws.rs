@@ -113,9 +113,8 @@ fn owner(path: &[String]) -> &str {
     if first == "roc_auc_ovr" {
         return "roc_auc";
     }
-    let names = path.iter().filter(|s| s.parse::<usize>().is_err());
-    let name = names.last().map_or("", String::as_str);
-    name
+    let mut names = path.iter().filter(|s| s.parse::<usize>().is_err());
+    names.next_back().map_or("", String::as_str)
 }
 
 /// Few digits, so that what is done to numbers is exact.

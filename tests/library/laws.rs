@@ -46,7 +46,7 @@ impl Side {
                     .iter()
                     .map(|g| g.iter().map(room).collect())
                     .collect(),
-                status: out.status.clone(),
+                status: out.status,
             };
             return Ok(Side { out, bounds });
         };
