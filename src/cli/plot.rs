@@ -153,7 +153,7 @@ pub(super) fn check(dir: &Path) -> Result<(), FileError> {
     }
     // Never committed: what was written goes away again.
     match Outputs::new().add_bytes(&nearest.join("wgloss.svg"), ".svg", &[]) {
-        Err(FileError::Io { reason, .. }) if nearest == dir => Err(fail("write to", reason)),
+        Err(FileError::Io { reason, .. }) if nearest == dir => Err(fail("write", reason)),
         Err(FileError::Io { reason, .. }) => Err(fail("make the folder", reason)),
         _ => Ok(()),
     }
