@@ -83,6 +83,8 @@ impl Ordered {
         })
     }
 
+    /// For those who wait.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn gpu(&self) -> &Gpu {
         self.counts.gpu()
     }
