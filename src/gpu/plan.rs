@@ -341,7 +341,7 @@ impl Gpu {
     pub(crate) async fn plan_parts(&self, parts: Vec<Part>, slots: Vec<usize>) -> Result<Plan> {
         let planner = Planner::new(self, &parts)?;
         let (pending, words) = planner.steps()?;
-        let work = 4 * (HEAD * parts.len() + words.max(1)) as u64;
+        let work = 4 * ((HEAD * parts.len()) as u64 + words.max(1) as u64);
         if work > self.limits.binding {
             return Err(Error::TooLarge {
                 what: "bytes of status and partial sums".into(),
