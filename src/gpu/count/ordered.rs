@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::gpu::bind::{Bound, View};
 use crate::gpu::collect::{SampleBatch, Store};
 use crate::gpu::scores::{Lane, ScoreState, Scored};
-use crate::gpu::{Gpu, Predictions};
+use crate::gpu::Predictions;
 use crate::metric::InputKind;
 use crate::tensor::LabelType;
 
@@ -85,7 +85,7 @@ impl Ordered {
 
     /// For those who wait.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn gpu(&self) -> &Gpu {
+    pub fn gpu(&self) -> &crate::gpu::Gpu {
         self.counts.gpu()
     }
 

@@ -6,13 +6,24 @@ mod trial;
 use anyhow::{Context, Result, bail};
 use server::Server;
 use std::path::Path;
+use std::process::ExitCode;
 use wasm_bindgen_cli_support::Bindgen;
 
 const USAGE: &str = "wgloss-browser-tool bind WASM FOLDER    makes wgloss.js and wgloss_bg.wasm
 wgloss-browser-tool serve FOLDER [PORT] serves a folder on this machine, at port 8000 unless told
 wgloss-browser-tool try FOLDER          opens it in a headless Chromium, which verifies every loss and metric";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("{e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     match args[..] {
@@ -29,6 +40,9 @@ fn bind(wasm: &Path, folder: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(wasm).out_name("wgloss");
     bindgen.web(true)?.typescript(false);
+    bindgen.omit_default_module_path(false);
+    // A page has no use for the names of functions.
+    bindgen.remove_name_section(true).remove_producers_section(true);
     bindgen.generate(folder)
 }
 

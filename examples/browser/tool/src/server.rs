@@ -61,7 +61,9 @@ impl Server {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         let mut reader = BufReader::new(&stream).take(MOST_HEAD);
         let mut first = String::new();
-        reader.read_line(&mut first)?;
+        if reader.read_line(&mut first)? == 0 {
+            return Ok(());
+        }
         let mut words = first.split_whitespace();
         let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
         let mut length = 0;
