@@ -32,6 +32,7 @@ export class Engine {
       this.#calls.delete(data.id);
       if ('error' in data) call.reject(new Error(data.error));
       else call.resolve(data.done);
+      if (data.over) this.stop(new Error(data.error));
     };
     worker.onerror = (e) => this.stop(new Error(e.message || 'the program did not load'));
     return worker;

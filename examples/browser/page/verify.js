@@ -1,5 +1,5 @@
-// The part Verify. #verify&quick begins at once; names=mse,binary verifies these alone; post sends the report to the server that the page
-// is from.
+// The part Verify. #verify&quick begins at once; names=mse,binary verifies these alone, share=0/2 every second name; post sends the report
+// to the server that the page is from.
 
 const FAILURES_TOLD = 20;
 
@@ -14,6 +14,7 @@ export class Verify {
   #failures;
   #table;
   #report;
+  #busy = false;
 
   constructor(section, engine, device) {
     this.#engine = engine;
@@ -22,7 +23,7 @@ export class Verify {
     this.#progress = section.querySelector('progress');
     this.#status = section.querySelector('[role=status]');
     this.#failures = section.querySelector('.failures');
-    this.#table = section.querySelector('tbody');
+    this.#table = section.querySelector('table');
     this.#form.onsubmit = (e) => {
       e.preventDefault();
       this.#run(this.#form.quick.checked);
@@ -41,11 +42,15 @@ export class Verify {
     if (!told.has('quick') && !told.has('full')) return;
     const quick = told.has('quick');
     this.#form.quick.checked = quick;
-    const report = await this.#run(quick, told.get('names')?.split(','));
+    const [share, shares] = (told.get('share') ?? '0/1').split('/').map(Number);
+    const only = told.get('names')?.split(',');
+    const asked = (name, k) => (only?.includes(name) ?? true) && k % shares === share;
+    const report = await this.#run(quick, asked);
     if (told.has('post')) await fetch('report', { method: 'POST', body: JSON.stringify(report) });
   }
 
   #working(now) {
+    this.#busy = now;
     this.#form.querySelector('[type=submit]').disabled = now;
     this.#form.quick.disabled = now;
     this.#form.stop.hidden = !now;
@@ -53,14 +58,16 @@ export class Verify {
     this.#progress.hidden = !now;
   }
 
-  async #run(quick, only) {
+  async #run(quick, asked = () => true) {
     const found = await this.#device;
     if (!found) return { error: document.getElementById('device').textContent };
-    const names = only ?? found.names;
-    const report = { adapter: found.adapter, agent: navigator.userAgent, quick, names, rows: [], failures: [] };
+    if (this.#busy) return { error: 'busy' };
+    const registered = found.names;
+    const names = registered.filter(asked);
+    const report = { adapter: found.adapter, agent: navigator.userAgent, quick, registered, rows: [], failures: [] };
     this.#report = report;
     this.#failures.replaceChildren();
-    this.#table.replaceChildren();
+    this.#table.tBodies[0].replaceChildren();
     this.#working(true);
     this.#status.textContent = 'Compiling the first kernels …';
     const lines = new Map();
@@ -73,7 +80,8 @@ export class Verify {
         this.#progress.value = row.done;
         this.#status.textContent = `${row.name}: case ${row.done} of ${row.total}`;
         if (row.failure) this.#fail(row.failure);
-        if (!lines.has(row.name)) lines.set(row.name, this.#table.insertRow());
+        if (!lines.has(row.name)) lines.set(row.name, this.#table.tBodies[0].insertRow());
+        this.#table.hidden = false;
         this.#fill(lines.get(row.name), row);
         const { done, total, failure, ...tally } = row;
         const at = report.rows.findIndex((r) => r.name === row.name);

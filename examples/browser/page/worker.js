@@ -28,6 +28,7 @@ onmessage = async ({ data: { id, name, args } }) => {
     const done = await calls[name]((each) => postMessage({ id, each }), ...args);
     postMessage({ id, done });
   } catch (e) {
-    postMessage({ id, error: e?.message ?? String(e) });
+    // After a trap the program is in no state to go on.
+    postMessage({ id, error: e?.message ?? String(e), over: e instanceof WebAssembly.RuntimeError });
   }
 };

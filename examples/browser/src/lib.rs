@@ -7,6 +7,18 @@ use wasm_bindgen::prelude::*;
 use wgloss::Gpu;
 use wgloss::gpu::Select;
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console)]
+    fn error(text: &str);
+}
+
+/// A panic ends the program with no word of its own.
+#[wasm_bindgen(start)]
+fn begin() {
+    std::panic::set_hook(Box::new(|panic| error(&panic.to_string())));
+}
+
 /// A device of the browser's.
 #[wasm_bindgen]
 #[derive(Debug, Clone)]

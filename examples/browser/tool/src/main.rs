@@ -42,7 +42,9 @@ fn bind(wasm: &Path, folder: &Path) -> Result<()> {
     bindgen.web(true)?.typescript(false);
     bindgen.omit_default_module_path(false);
     // A page has no use for the names of functions.
-    bindgen.remove_name_section(true).remove_producers_section(true);
+    bindgen
+        .remove_name_section(true)
+        .remove_producers_section(true);
     bindgen.generate(folder)
 }
 
