@@ -2,10 +2,10 @@
 
 use super::Counts;
 use crate::error::{Error, Result};
+use crate::gpu::Predictions;
 use crate::gpu::bind::{Bound, View};
 use crate::gpu::collect::{SampleBatch, Store};
 use crate::gpu::scores::{Lane, ScoreState, Scored};
-use crate::gpu::Predictions;
 use crate::metric::InputKind;
 use crate::tensor::LabelType;
 
