@@ -1,4 +1,4 @@
-// The part Verify. #verify&quick begins at once; names=mse,binary verifies these alone, share=0/2 every second name; post sends the report
+// The part Verify. #verify&quick begins at once; names=mse,binary verifies these alone, share=0/2 every second of them; post sends the report
 // to the server that the page is from.
 
 const FAILURES_TOLD = 20;
@@ -44,8 +44,9 @@ export class Verify {
     this.#form.quick.checked = quick;
     const [share, shares] = (told.get('share') ?? '0/1').split('/').map(Number);
     const only = told.get('names')?.split(',');
-    const asked = (name, k) => (only?.includes(name) ?? true) && k % shares === share;
-    const report = await this.#run(quick, asked);
+    const asked = (name) => only?.includes(name) ?? true;
+    const shared = (names) => names.filter(asked).filter((_, k) => k % shares === share);
+    const report = await this.#run(quick, shared);
     if (told.has('post')) await fetch('report', { method: 'POST', body: JSON.stringify(report) });
   }
 
@@ -58,12 +59,12 @@ export class Verify {
     this.#progress.hidden = !now;
   }
 
-  async #run(quick, asked = () => true) {
+  async #run(quick, some = (names) => names) {
     const found = await this.#device;
     if (!found) return { error: document.getElementById('device').textContent };
     if (this.#busy) return { error: 'busy' };
     const registered = found.names;
-    const names = registered.filter(asked);
+    const names = some(registered);
     const report = { adapter: found.adapter, agent: navigator.userAgent, quick, registered, rows: [], failures: [] };
     this.#report = report;
     this.#failures.replaceChildren();

@@ -11,7 +11,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 const USAGE: &str = "wgloss-browser-tool bind WASM FOLDER    makes wgloss.js and wgloss_bg.wasm
 wgloss-browser-tool serve FOLDER [PORT] serves a folder on this machine, at port 8000 unless told
-wgloss-browser-tool try FOLDER          opens it in a headless Chromium, which verifies every loss and metric";
+wgloss-browser-tool try FOLDER [NAMES]  opens it in a headless Chromium, which verifies everything, or what the list names";
 
 fn main() -> ExitCode {
     match run() {
@@ -30,7 +30,8 @@ fn run() -> Result<()> {
         ["bind", wasm, folder] => bind(Path::new(wasm), Path::new(folder)),
         ["serve", folder] => serve(folder, 8000),
         ["serve", folder, port] => serve(folder, port.parse().context(port.to_string())?),
-        ["try", folder] => trial::run(Path::new(folder)),
+        ["try", folder] => trial::run(Path::new(folder), None),
+        ["try", folder, names] => trial::run(Path::new(folder), Some(names)),
         _ => bail!("expected one of\n{USAGE}"),
     }
 }
