@@ -87,17 +87,15 @@ impl Drop for Browser {
 
 /// What a page posts at its end.
 fn report(receiver: &Receiver<Asked>) -> Result<Value> {
-    loop {
-        match receiver.recv_timeout(PATIENCE).context("no report came")? {
-            Asked::Report(text) => {
-                let report: Value = serde_json::from_str(&text).context(text)?;
-                if let Some(error) = report["error"].as_str() {
-                    bail!("the page stopped: {error}");
-                }
-                return Ok(report);
-            }
-            Asked::Missing(path) => bail!("the page asked for `{path}`, which there is not"),
-        }
+    let asked = receiver.recv_timeout(PATIENCE);
+    let text = match asked.context("no report came")? {
+        Asked::Report(text) => text,
+        Asked::Missing(path) => bail!("the page asked for `{path}`, which there is not"),
+    };
+    let report: Value = serde_json::from_str(&text).context(text)?;
+    match report["error"].as_str() {
+        Some(error) => bail!("the page stopped: {error}"),
+        None => Ok(report),
     }
 }
 
