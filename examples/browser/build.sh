@@ -21,6 +21,7 @@ debian() {
         }
         rm -rf "$root" "$home/packages"
         mkdir -p "$root" "$home/packages"
+        apt-cache show rustc-web >/dev/null 2>&1 || apt-get update -q
         # One that does not match the others is of no use, so all of one version.
         local version std llvm
         version=$(apt-cache show rustc-web | sed -n 's/^Version: //p' | head -n 1)
