@@ -365,14 +365,16 @@ impl Geometry {
     ///
     /// # Errors
     /// [`Error::Mismatch`] for a shape without axes, or of one axis where class axis 1 is asked for;
-    /// [`Error::TooLarge`] for 2³² − 1 rows or columns and more, or an element count beyond the address space.
+    /// [`Error::TooLarge`] for 2³² − 1 rows or columns and more, or an element count beyond half of the address space.
     pub fn new(shape: &[usize], axis: ClassAxis) -> Result<Self> {
         let product = |dims: &[usize]| {
             dims.iter()
                 .try_fold(1usize, |n, &d| n.checked_mul(d))
+                // Of two counts the sum is one too, where addresses have 32 bits as well.
+                .filter(|n| *n <= isize::MAX as usize)
                 .ok_or(Error::TooLarge {
                     what: format!("elements of the shape {shape:?}"),
-                    limit: usize::MAX as u64,
+                    limit: isize::MAX as u64,
                     found: u64::MAX,
                 })
         };

@@ -5,6 +5,7 @@ mod custom;
 mod metrics;
 mod numbers;
 mod row_outputs;
+mod tally;
 
 pub use cases::corners;
 #[cfg(not(target_arch = "wasm32"))]
@@ -16,6 +17,7 @@ pub use numbers::{EXTREMES, Random};
 #[cfg(not(target_arch = "wasm32"))]
 pub use row_outputs::run_row_outputs;
 pub use row_outputs::{ROW_OUTPUTS, check_row_outputs, run_row_outputs_async};
+pub use tally::Tally;
 
 use crate::batch::{Batch, Outcome};
 use crate::combined::{Combined, CombinedOutcome};
@@ -25,6 +27,7 @@ use crate::layout::Reduction;
 use crate::loss::{Info, Loss};
 use crate::reference;
 use crate::tensor::DType;
+use std::fmt;
 
 /// One evaluation on a device, held against the reference.
 #[derive(Debug, Clone)]
@@ -41,6 +44,23 @@ pub struct Row {
     pub plan: &'static str,
     /// The comparison.
     pub check: Check,
+}
+
+impl fmt::Display for Row {
+    /// The case, and the first thing that was wrong with it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, shape) = (self.name, &self.shape);
+        let (dtype, reduction, plan) = (self.dtype, self.reduction, self.plan);
+        let verdict = match (self.check.pass, &self.check.complaint) {
+            (true, _) => "pass",
+            (false, Some(complaint)) => complaint,
+            (false, None) => "out of bounds",
+        };
+        write!(
+            f,
+            "{name} {shape:?} {dtype} {reduction} ({plan}): {verdict}"
+        )
+    }
 }
 
 /// What came of a verification.

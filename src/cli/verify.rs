@@ -8,8 +8,9 @@ use super::problem::custom;
 use super::progress;
 use crate::loss::{Info, Loss, all};
 use crate::metric::Task;
-use crate::tensor::DType;
-use crate::verify::{ROW_OUTPUTS, Row, Summary, run as verify, run_metrics, run_row_outputs};
+use crate::verify::{
+    ROW_OUTPUTS, Row, Summary, Tally, run as verify, run_metrics, run_row_outputs,
+};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -49,7 +50,7 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
         bar.set_position(done as u64);
         Tally::count(&mut tallies, row);
         if !row.check.pass && failures.len() < TOLD {
-            failures.push(failure(row));
+            failures.push(format!("FAIL {row}"));
         }
         if args.json {
             rows.push(object(row));
@@ -114,49 +115,6 @@ pub fn select(names: &[String], files: &[String]) -> Result<Vec<&'static Info>, 
     Ok(losses)
 }
 
-/// What all cases of one loss in one storage type come to.
-struct Tally {
-    name: &'static str,
-    dtype: DType,
-    cases: usize,
-    failed: usize,
-    loss_err: f64,
-    grad_err: f64,
-    bound: f64,
-    worst: f64,
-    unbounded: usize,
-}
-
-impl Tally {
-    fn count(tallies: &mut Vec<Tally>, row: &Row) {
-        let same = |t: &Tally| t.name == row.name && t.dtype == row.dtype;
-        if !tallies.iter().any(same) {
-            tallies.push(Tally {
-                name: row.name,
-                dtype: row.dtype,
-                cases: 0,
-                failed: 0,
-                loss_err: 0.0,
-                grad_err: 0.0,
-                bound: 0.0,
-                worst: 0.0,
-                unbounded: 0,
-            });
-        }
-        let Some(tally) = tallies.iter_mut().find(|t| same(t)) else {
-            return;
-        };
-        tally.cases += 1;
-        tally.failed += usize::from(!row.check.pass);
-        tally.unbounded += row.check.unbounded;
-        tally.loss_err = tally.loss_err.max(row.check.loss_err);
-        tally.grad_err = tally.grad_err.max(row.check.grad_err);
-        if row.check.worst > tally.worst {
-            (tally.worst, tally.bound) = (row.check.worst, row.check.bound);
-        }
-    }
-}
-
 fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
     let heading = [
         "loss or metrics",
@@ -187,18 +145,6 @@ fn lines(tallies: &[Tally]) -> Vec<Vec<String>> {
         ]
     }));
     lines
-}
-
-fn failure(row: &Row) -> String {
-    format!(
-        "FAIL {} {:?} {} {} ({}): {}",
-        row.name,
-        row.shape,
-        row.dtype,
-        row.reduction,
-        row.plan,
-        row.check.complaint.as_deref().unwrap_or("out of bounds")
-    )
 }
 
 fn object(row: &Row) -> Value {

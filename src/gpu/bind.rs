@@ -702,6 +702,8 @@ impl Bound {
         self.plan.parts[0].info.name
     }
 
+    /// For those who wait.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }

@@ -343,7 +343,7 @@ impl Gpu {
         self.alive().await?;
         let planner = Planner::new(self, &parts)?;
         let (pending, words) = planner.steps()?;
-        let work = 4 * (HEAD * parts.len() + words.max(1)) as u64;
+        let work = 4 * ((HEAD * parts.len()) as u64 + words.max(1) as u64);
         if work > self.limits.binding {
             return Err(Error::TooLarge {
                 what: "bytes of status and partial sums".into(),

@@ -11,7 +11,9 @@ use crate::loss::{Carried, Loss, Math};
 use crate::metric::InputKind;
 
 /// A state of metrics that an elementwise loss can count into on its way, as [`Gpu::plan_counted`] says. Sealed.
-pub trait CarriedState: sealed::Sealed + Sync {}
+///
+/// Threads share it, so that the futures that look at it can go to one; but in a browser, where a device belongs to its thread.
+pub trait CarriedState: sealed::Sealed + wgpu::WasmNotSync {}
 
 impl CarriedState for BinaryState {}
 impl CarriedState for RegressionState {}

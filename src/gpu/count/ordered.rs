@@ -2,10 +2,10 @@
 
 use super::Counts;
 use crate::error::{Error, Result};
+use crate::gpu::Predictions;
 use crate::gpu::bind::{Bound, View};
 use crate::gpu::collect::{SampleBatch, Store};
 use crate::gpu::scores::{Lane, ScoreState, Scored};
-use crate::gpu::{Gpu, Predictions};
 use crate::metric::InputKind;
 use crate::tensor::LabelType;
 
@@ -83,7 +83,9 @@ impl Ordered {
         })
     }
 
-    pub fn gpu(&self) -> &Gpu {
+    /// For those who wait.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn gpu(&self) -> &crate::gpu::Gpu {
         self.counts.gpu()
     }
 

@@ -147,7 +147,7 @@ impl<'a> Planner<'a> {
                 PlanKind::Split => self.split(pass, &mut steps)?,
                 PlanKind::Strided => self.strided(pass, &mut steps)?,
             };
-            words = words.max(self.end + scratch);
+            words = words.max(self.end.saturating_add(scratch));
         }
         for (k, part) in self.parts.iter().enumerate() {
             if part.geometry.elements == 0 {
@@ -637,6 +637,8 @@ impl<'a> Planner<'a> {
     }
 
     fn rows(&self, pass: &Pass, steps: &mut Vec<Pending>) -> Result<usize> {
+        // As many as no buffer holds, where there are more.
+        let ranks = |rows: usize| RANK_WORDS.saturating_mul(rows);
         let v = pass.variant(self.gpu, self.parts, Stage::Rows);
         let (most, _) = self.samples(pass, &[Stage::Rows], 0)?;
         for chunk in chunks(pass.units.rows, most) {
@@ -645,7 +647,7 @@ impl<'a> Planner<'a> {
                 groups: self.grid(chunk.len.div_ceil(v.rows()))?,
                 params: Params {
                     leaves: self.word("leaves", leaves)?,
-                    stat0: self.word("ranks", self.end + RANK_WORDS * chunk.first)?,
+                    stat0: self.word("ranks", self.end.saturating_add(ranks(chunk.first)))?,
                     ..self.sample_params(pass, chunk)?
                 },
                 terms: self.pass_terms(pass, v.leaves(chunk.first))?,
@@ -654,7 +656,7 @@ impl<'a> Planner<'a> {
             });
         }
         Ok(match v.ranked {
-            true => RANK_WORDS * pass.units.rows,
+            true => ranks(pass.units.rows),
             false => 0,
         })
     }

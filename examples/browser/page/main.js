@@ -1,0 +1,61 @@
+// Which part of the page is seen: the address's fragment says it, and what the part is told, as in #verify&quick.
+
+import { Engine } from './engine.js';
+import { Verify } from './verify.js';
+
+const MISSING = {
+  insecure: 'Browsers offer WebGPU to pages of https and of localhost only: open this one at such an address.',
+  webgpu:
+    'This browser has no WebGPU. Chrome and Edge have it from version 113 on, Safari from 26, Firefox from 141 on (Windows first); ' +
+    'on Linux open chrome://flags/#enable-unsafe-webgpu in Chrome and enable it there.',
+  adapter:
+    'This browser has WebGPU, but gives no device to it. Turn on graphics acceleration in its settings and update the graphics driver; ' +
+    'on Linux start Chrome with --enable-unsafe-webgpu.',
+};
+
+const parts = [['verify', 'Verify', Verify]];
+
+const engine = new Engine();
+const status = document.getElementById('device');
+
+// The device, or nothing, after it is said why.
+const device = (async () => {
+  try {
+    const found = isSecureContext ? await engine.call('open') : { missing: 'insecure' };
+    if (!found.missing) {
+      status.textContent = `On ${found.adapter}.`;
+      return found;
+    }
+    status.textContent = MISSING[found.missing];
+  } catch (e) {
+    status.textContent = `The device does not open: ${e.message}`;
+  }
+  status.classList.add('missing');
+})();
+
+const nav = document.querySelector('nav');
+const shown = new Map();
+for (const [name, title, Part] of parts) {
+  const link = document.createElement('a');
+  link.href = `#${name}`;
+  link.textContent = title;
+  nav.append(link);
+  shown.set(name, { link, section: document.getElementById(name), Part });
+}
+nav.hidden = parts.length < 2;
+
+function show() {
+  const told = new URLSearchParams(location.hash.slice(1));
+  const asked = [...told.keys()][0];
+  const name = shown.has(asked) ? asked : parts[0][0];
+  for (const [other, { link, section }] of shown) {
+    section.hidden = other !== name;
+    link.toggleAttribute('aria-current', other === name);
+  }
+  const part = shown.get(name);
+  part.made ??= new part.Part(part.section, engine, device);
+  part.made.told(told);
+}
+
+addEventListener('hashchange', show);
+show();

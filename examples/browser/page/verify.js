@@ -1,0 +1,158 @@
+// The part Verify. #verify&quick begins at once; names=mse,binary verifies these alone, share=0/2 every second of them; post sends the report
+// to the server that the page is from.
+
+const FAILURES_TOLD = 20;
+
+const small = (v) => (v === 0 ? '0' : v.toExponential(1));
+
+export class Verify {
+  #engine;
+  #device;
+  #form;
+  #progress;
+  #status;
+  #failures;
+  #table;
+  #report;
+  #busy = false;
+
+  constructor(section, engine, device) {
+    this.#engine = engine;
+    this.#device = device;
+    this.#form = section.querySelector('form');
+    this.#progress = section.querySelector('progress');
+    this.#status = section.querySelector('[role=status]');
+    this.#failures = section.querySelector('.failures');
+    this.#table = section.querySelector('table');
+    this.#form.onsubmit = (e) => {
+      e.preventDefault();
+      this.#run(this.#form.quick.checked);
+    };
+    this.#form.stop.onclick = () => engine.stop(new Error('stopped'));
+    this.#form.copy.onclick = () => this.#copy();
+    this.#working(false);
+    this.#form.querySelector('[type=submit]').disabled = true;
+    device.then((found) => {
+      this.#form.querySelector('[type=submit]').disabled = !found;
+    });
+  }
+
+  // What the address says.
+  async told(told) {
+    if (!told.has('quick') && !told.has('full')) return;
+    const quick = told.has('quick');
+    this.#form.quick.checked = quick;
+    const [share, shares] = (told.get('share') ?? '0/1').split('/').map(Number);
+    const only = told.get('names')?.split(',');
+    const asked = (name) => only?.includes(name) ?? true;
+    const shared = (names) => names.filter(asked).filter((_, k) => k % shares === share);
+    const report = await this.#run(quick, shared);
+    if (told.has('post')) await fetch('report', { method: 'POST', body: JSON.stringify(report) });
+  }
+
+  #working(now) {
+    this.#busy = now;
+    this.#form.querySelector('[type=submit]').disabled = now;
+    this.#form.quick.disabled = now;
+    this.#form.stop.hidden = !now;
+    this.#form.copy.hidden = now || !this.#report;
+    this.#progress.hidden = !now;
+  }
+
+  async #run(quick, some = (names) => names) {
+    const found = await this.#device;
+    if (!found) return { error: document.getElementById('device').textContent };
+    if (this.#busy) return { error: 'busy' };
+    const registered = found.names;
+    const names = some(registered);
+    const report = { adapter: found.adapter, agent: navigator.userAgent, quick, registered, rows: [], failures: [] };
+    this.#report = report;
+    this.#failures.replaceChildren();
+    this.#table.tBodies[0].replaceChildren();
+    this.#working(true);
+    this.#status.textContent = 'Compiling the first kernels …';
+    const lines = new Map();
+    const begun = performance.now();
+    try {
+      await this.#engine.call('verify', [names, quick], (row) => {
+        // From when the page began to load.
+        report.first ??= performance.now() / 1000;
+        this.#progress.max = row.total;
+        this.#progress.value = row.done;
+        this.#status.textContent = `${row.name}: case ${row.done} of ${row.total}`;
+        if (row.failure) this.#fail(row.failure);
+        const key = `${row.name} ${row.dtype}`;
+        if (!lines.has(key)) lines.set(key, this.#table.tBodies[0].insertRow());
+        this.#table.hidden = false;
+        this.#fill(lines.get(key), row);
+        const { done, total, failure, ...tally } = row;
+        const at = report.rows.findIndex((r) => r.name === row.name && r.dtype === row.dtype);
+        if (at < 0) report.rows.push(tally);
+        else report.rows[at] = tally;
+      });
+    } catch (e) {
+      report.error = e.message;
+    }
+    const sum = (field) => report.rows.reduce((sum, row) => sum + row[field], 0);
+    report.seconds = (performance.now() - begun) / 1000;
+    report.cases = sum('cases');
+    report.failed = sum('failed');
+    this.#status.textContent = this.#summary();
+    this.#working(false);
+    return report;
+  }
+
+  #fail(failure) {
+    this.#report.failures.push(failure);
+    if (this.#report.failures.length > FAILURES_TOLD) return;
+    const item = document.createElement('li');
+    item.textContent = failure;
+    this.#failures.append(item);
+  }
+
+  #fill(line, row) {
+    if (!line.cells.length) {
+      const name = document.createElement('th');
+      name.scope = 'row';
+      line.append(name);
+      for (let k = 0; k < 6; k++) line.insertCell();
+    }
+    this.#cells(row).forEach((text, k) => (line.cells[k].textContent = text));
+    line.cells[6].className = row.failed ? 'fail' : 'pass';
+  }
+
+  #cells(row) {
+    return [
+      `${row.name} ${row.dtype}`,
+      row.cases.toLocaleString('en'),
+      row.worst.toFixed(3),
+      small(row.loss_err),
+      small(row.grad_err),
+      small(row.bound),
+      row.failed ? `FAIL (${row.failed})` : 'pass',
+    ];
+  }
+
+  #summary() {
+    const { adapter, cases, failed, seconds, error } = this.#report;
+    const ended = error ? `Ended early: ${error}. ` : '';
+    return `${ended}${cases.toLocaleString('en')} cases, ${failed} failed, on ${adapter} in ${seconds.toFixed(1)} s`;
+  }
+
+  async #copy() {
+    const { agent, quick, rows, failures } = this.#report;
+    const heading = ['loss or metrics', 'cases', 'error/bound', 'error', 'gradient error', 'bound there', ''];
+    const table = [heading, ...rows.map((row) => this.#cells(row))];
+    const widths = heading.map((_, k) => Math.max(...table.map((cells) => cells[k].length)));
+    const text = [
+      `wgloss verify${quick ? ', quick' : ''}: ${this.#summary()}`,
+      agent,
+      '',
+      ...table.map((cells) => cells.map((cell, k) => (k ? cell.padStart(widths[k]) : cell.padEnd(widths[k]))).join('  ').trimEnd()),
+      ...failures.slice(0, FAILURES_TOLD).map((failure) => `FAIL ${failure}`),
+    ];
+    await navigator.clipboard.writeText(text.join('\n') + '\n');
+    this.#form.copy.textContent = 'Copied';
+    setTimeout(() => (this.#form.copy.textContent = 'Copy the report'), 2000);
+  }
+}
