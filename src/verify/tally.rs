@@ -29,7 +29,9 @@ pub struct Tally {
 impl Tally {
     /// Counts a row into the tally of its name and storage type, which stands among `tallies` or becomes the last of them; gives it.
     pub fn count<'a>(tallies: &'a mut Vec<Tally>, row: &Row) -> &'a Tally {
-        let at = tallies.iter().position(|t| (t.name, t.dtype) == (row.name, row.dtype));
+        let at = tallies
+            .iter()
+            .position(|t| (t.name, t.dtype) == (row.name, row.dtype));
         let at = at.unwrap_or_else(|| {
             tallies.push(Tally {
                 name: row.name,
