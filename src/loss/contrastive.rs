@@ -101,14 +101,8 @@ impl Rows for Contrastive {
                 options: &["margin"],
                 degree: 2.0,
             },
-            Law::Mirror {
-                tensors: &[(0, 0.0), (1, 0.0)],
-                options: &[],
-            },
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
+            Law::NEGATED,
+            Law::EXCHANGED,
         ]
     }
 }

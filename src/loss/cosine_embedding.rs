@@ -104,16 +104,6 @@ impl Rows for CosineEmbedding {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![
-            Law::Columns,
-            Law::Mirror {
-                tensors: &[(0, 0.0), (1, 0.0)],
-                options: &[],
-            },
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
-        ]
+        vec![Law::Columns, Law::NEGATED, Law::EXCHANGED]
     }
 }

@@ -116,14 +116,8 @@ impl Rows for CosineSimilarity {
                 options: &["eps"],
                 degree: 0.0,
             },
-            Law::Mirror {
-                tensors: &[(0, 0.0), (1, 0.0)],
-                options: &[],
-            },
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
+            Law::NEGATED,
+            Law::EXCHANGED,
         ]
     }
 }

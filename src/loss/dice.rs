@@ -36,12 +36,6 @@ impl Rows for Dice {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![
-            Law::Columns,
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
-        ]
+        vec![Law::Columns, Law::EXCHANGED]
     }
 }

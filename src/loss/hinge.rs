@@ -32,9 +32,6 @@ impl Elementwise for Hinge {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![Law::Mirror {
-            tensors: &[(0, 0.0), (1, 0.0)],
-            options: &[],
-        }]
+        vec![Law::NEGATED]
     }
 }

@@ -43,14 +43,8 @@ impl Elementwise for Huber {
                 options: &["delta"],
                 degree: 2.0,
             },
-            Law::Mirror {
-                tensors: &[(0, 0.0), (1, 0.0)],
-                options: &[],
-            },
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
+            Law::NEGATED,
+            Law::EXCHANGED,
         ]
     }
 }

@@ -35,12 +35,6 @@ impl Rows for Jaccard {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![
-            Law::Columns,
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
-        ]
+        vec![Law::Columns, Law::EXCHANGED]
     }
 }

@@ -45,3 +45,16 @@ pub enum Law {
     /// The order of columns does not matter, where all tensors and weights have the same.
     Columns,
 }
+
+impl Law {
+    /// The first input and the next tensor may both change their sign.
+    pub(super) const NEGATED: Law = Law::Mirror {
+        tensors: &[(0, 0.0), (1, 0.0)],
+        options: &[],
+    };
+    /// The first input and the next tensor may change places.
+    pub(super) const EXCHANGED: Law = Law::Swap {
+        tensors: [0, 1],
+        options: &[],
+    };
+}

@@ -48,16 +48,6 @@ impl Elementwise for LogCosh {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![
-            Law::Shift(&[0, 1]),
-            Law::Mirror {
-                tensors: &[(0, 0.0), (1, 0.0)],
-                options: &[],
-            },
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
-        ]
+        vec![Law::Shift(&[0, 1]), Law::NEGATED, Law::EXCHANGED]
     }
 }

@@ -44,10 +44,7 @@ impl Elementwise for Mape {
                 options: &["eps"],
                 degree: 0.0,
             },
-            Law::Mirror {
-                tensors: &[(0, 0.0), (1, 0.0)],
-                options: &[],
-            },
+            Law::NEGATED,
         ]
     }
 }

@@ -35,14 +35,8 @@ impl Elementwise for Mse {
                 options: &[],
                 degree: 2.0,
             },
-            Law::Mirror {
-                tensors: &[(0, 0.0), (1, 0.0)],
-                options: &[],
-            },
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
+            Law::NEGATED,
+            Law::EXCHANGED,
         ]
     }
 }

@@ -50,9 +50,6 @@ impl Elementwise for Msle {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![Law::Swap {
-            tensors: [0, 1],
-            options: &[],
-        }]
+        vec![Law::EXCHANGED]
     }
 }

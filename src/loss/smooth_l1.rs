@@ -52,14 +52,8 @@ impl Elementwise for SmoothL1 {
                 options: &["beta"],
                 degree: 1.0,
             },
-            Law::Mirror {
-                tensors: &[(0, 0.0), (1, 0.0)],
-                options: &[],
-            },
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
+            Law::NEGATED,
+            Law::EXCHANGED,
         ]
     }
 }

@@ -73,10 +73,7 @@ impl Rows for TvDistWithLogits {
             Law::Columns,
             Law::Shift(&[0]),
             Law::Shift(&[1]),
-            Law::Swap {
-                tensors: [0, 1],
-                options: &[],
-            },
+            Law::EXCHANGED,
         ]
     }
 }
