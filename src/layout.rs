@@ -368,15 +368,16 @@ impl Geometry {
     /// [`Error::TooLarge`] for 2³² − 1 rows or columns and more, or an element count beyond half of the address space.
     pub fn new(shape: &[usize], axis: ClassAxis) -> Result<Self> {
         let product = |dims: &[usize]| {
-            dims.iter()
-                .try_fold(1usize, |n, &d| n.checked_mul(d))
+            let found = dims.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64));
+            match found <= isize::MAX as u64 {
                 // Of two counts the sum is one too, where addresses have 32 bits as well.
-                .filter(|n| *n <= isize::MAX as usize)
-                .ok_or(Error::TooLarge {
+                true => Ok(found as usize),
+                false => Err(Error::TooLarge {
                     what: format!("elements of the shape {shape:?}"),
                     limit: isize::MAX as u64,
-                    found: u64::MAX,
-                })
+                    found,
+                }),
+            }
         };
         let (outer, cols, inner) = match (axis, shape) {
             (ClassAxis::Last, [n]) => (*n, 1, 1),

@@ -137,6 +137,10 @@ fn sizes_that_do_not_fit_are_bad_input() {
     for (line, wanted) in [
         (
             "mse --rows 4000000000 --cols 4000000000",
+            "elements of the shape [4000000000, 4000000000]: at most 9223372036854775807 possible here, found 16000000000000000000",
+        ),
+        (
+            "mse --rows 2000000000 --cols 2000000000",
             "bytes of one tensor",
         ),
         ("mse --rows 4294967295 --cols 1", "rows of the shape"),
