@@ -475,6 +475,16 @@ fn merges(g: &Geometry) -> f64 {
     (merges + 2) as f64
 }
 
+/// Whether `dtype` may make an infinity of `v`, which is off by `bound` at most. A bound much larger than its number is no
+/// excuse: what it holds is not to overflow on its way. Where there is none, anything may come.
+pub(crate) fn beyond(v: f64, bound: f64, dtype: DType) -> bool {
+    let room = match bound.is_finite() {
+        true => bound.min(1e-3 * v.abs()),
+        false => bound,
+    };
+    v.abs() + room >= dtype.overflow()
+}
+
 /// Bounds are made for finite inputs. Where an infinite one leaves a finite result, their terms are inf·0; the
 /// result then takes a path without cancellation, and 64 roundings stand in.
 fn usable(bound: f64, value: f64) -> f64 {
@@ -532,7 +542,7 @@ impl<'a> Sink<'a> {
     fn loss(&mut self, unit: usize, w: f64, loss: f64, bound: f64) {
         let bound = usable(bound, loss);
         let value = w * loss;
-        let error = match loss.abs() + bound >= DType::F32.overflow() {
+        let error = match beyond(loss, bound, DType::F32) {
             // Infinite before a small weight could bring it back.
             true => f64::INFINITY,
             false => usable(slack(w * bound + U * value.abs()), value),
@@ -565,8 +575,9 @@ impl<'a> Sink<'a> {
         let relative = DIV + self.scale.error + 2.0 * U;
         let error = slack((bound * w * factor).abs() + value.abs() * relative) + grad.abs() * TINY;
         // A derivative or a factor beyond f32 is infinite before a small one could bring it back.
-        let factors = [grad.abs() + bound, (w * factor).abs(), factor.abs()];
-        let error = match factors.iter().any(|f| *f >= DType::F32.overflow()) {
+        let factors = [(w * factor).abs(), factor.abs()];
+        let large = factors.iter().any(|f| *f >= DType::F32.overflow());
+        let error = match large || beyond(grad, bound, DType::F32) {
             true => f64::INFINITY,
             false => usable(error, value),
         };

@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::layout::Reduction;
 use crate::loss::{Info, Loss};
-use crate::reference;
+use crate::reference::{self, beyond};
 use crate::tensor::DType;
 use std::fmt;
 
@@ -329,7 +329,7 @@ impl Check {
             let got = f64::from(got);
             self.unbounded += usize::from(bound == f64::INFINITY);
             self.held += usize::from(bound < f64::INFINITY || !want.is_finite());
-            let near_overflow = want.abs() + bound >= dtype.overflow();
+            let near_overflow = beyond(want, bound, dtype);
             let right = if want.is_nan() || (want.is_infinite() && !kind_matters) {
                 if kind_matters {
                     got.is_nan()

@@ -16,7 +16,8 @@ fn term(e: Elem) -> Term {
     let neg = 1.0 - t;
     let pos = e.c * t;
     let small = exp_below(-abs(e.x));
-    let linear = select(neg * e.x, -pos * e.x, e.x < 0.0);
+    // Not pos·x: pos may be subnormal, which counts as 0, where x is infinite. Where t·x is subnormal, the last part is all there is.
+    let linear = select(neg * e.x, -e.c * (t * e.x), e.x < 0.0);
     let up = select(small, 1.0, e.x >= 0.0);
     let down = select(1.0, small, e.x >= 0.0);
     return Term(linear + (pos + neg) * ln_1p_unit(small), Grad((neg * up - pos * down) / (1.0 + small)));

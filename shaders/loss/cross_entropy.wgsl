@@ -182,13 +182,22 @@ struct Ready {
     part: f32,
     pull: f32,
     q: f32,
-    lse: f32,
+    // What z_loss pulls with, 2·zl·lse, 2^-far times: lse may be so large that it overflows, where its product with p, 1/T and
+    // the slope does not.
+    lift: f32,
+    far: i32,
 }
 
 fn row_ready(r: Row, s: Stat) -> Ready {
     let part = 1.0 / s.s;
     let q = ce_whole(r, s).q;
-    return Ready(s.m, part, q * part, q, s.m + ln(s.s));
+    var y = Ready(s.m, part, q * part, q, 0.0, 0);
+    if (params.opt_z_loss > 0.0) {
+        let lse = s.m + ln(s.s);
+        y.far = select(0, 64, exponent(lse) >= 191u);
+        y.lift = 2.0 * params.opt_z_loss * r.unweighted * scaled(lse, -y.far);
+    }
+    return y;
 }
 
 // Rows without a NaN whose logits are taken as they are. Of q/s neither overflows nor underflows what matters.
@@ -205,17 +214,14 @@ fn quick_grad(e: Elem, r: Row, y: Ready) -> Grad {
 
 fn row_grad(e: Elem, r: Row, y: Ready) -> Grad {
     let p = exp_below(ce_logit(e.x) - y.m) * y.part;
-    var pull = y.q * p;
-    if (params.opt_z_loss > 0.0) {
-        // lse may be so large that its product with z_loss overflows, where that with p does not: then it is taken 2^-64 times,
-        // in its bits, since NVIDIA's compiler multiplies first what a row has in common.
-        let far = select(0, 64, exponent(y.lse) >= 191u);
-        pull += scaled((2.0 * params.opt_z_loss * r.unweighted * p) * scaled(y.lse, -far), far);
-    }
-    var g = divide(pull - ce_wanted(e, r), params.opt_temperature);
+    var slope = 1.0;
     if (ce_capped()) {
         let t = ce_tanh(e.x);
-        g *= 1.0 - t * t;
+        slope = 1.0 - t * t;
+    }
+    var g = divide(y.q * p - ce_wanted(e, r), params.opt_temperature) * slope;
+    if (params.opt_z_loss > 0.0) {
+        g += scaled(divide(y.lift * p, params.opt_temperature) * slope, y.far);
     }
     return Grad(g);
 }

@@ -1,4 +1,4 @@
-use super::{Law, Row, RowTerm, Rows};
+use super::{Law, Row, RowTerm, Rows, flushed};
 use crate::bounds::{DIV, TINY, U, exp};
 use crate::tensor::DType;
 
@@ -31,6 +31,8 @@ struct Parts {
     wanted: Vec<f64>,
     /// What the rounding errors of `wanted` are proportional to: the same for targets of at least 0.
     size: Vec<f64>,
+    /// What `wanted` loses where it, or what it is made of, is subnormal.
+    lost: Vec<f64>,
     slope: Vec<f64>,
     max: f64,
     /// log Σ exp(z − max): what stands between max and the log-sum-exp.
@@ -62,6 +64,13 @@ impl CrossEntropy {
         let size = (0..x.len())
             .map(|j| row.weight_of(j) * ((1.0 - smoothing) * target(j).abs() + spread))
             .collect();
+        let lost = (0..x.len())
+            .map(|j| {
+                let parts = flushed((1.0 - smoothing) * target(j), TINY) + flushed(spread, TINY);
+                let whole = (1.0 - smoothing) * target(j) + spread;
+                row.weight_of(j) * parts + flushed(row.weight_of(j) * whole, TINY)
+            })
+            .collect();
         let wanted = (0..x.len())
             .map(|j| row.weight_of(j) * ((1.0 - smoothing) * target(j) + spread))
             .collect();
@@ -71,6 +80,7 @@ impl CrossEntropy {
             z,
             wanted,
             size,
+            lost,
             slope,
             max,
             log_s,
@@ -155,12 +165,16 @@ impl Rows for CrossEntropy {
         let eq = 4.0 * U + DIV;
         let total: f64 = p.size.iter().sum();
         let e_total = eq + merges * U;
+        let lost: f64 = p.lost.iter().sum();
         // d = Σ q·(max - z): all terms of one sign, three roundings a merge.
-        let far: f64 =
-            p.z.iter()
-                .zip(&p.size)
-                .map(|(z, q)| if z.is_finite() { q * (p.max - z) } else { 0.0 })
-                .sum();
+        let from_max = |q: &[f64]| -> f64 {
+            let columns = p.z.iter().zip(q).filter(|(z, _)| z.is_finite());
+            columns.map(|(z, q)| q * (p.max - z)).sum()
+        };
+        let far = from_max(&p.size);
+        // What is subnormal: q, and its product with half of the distance, as it is added and as it moves with its part.
+        let many = p.size.iter().filter(|q| **q != 0.0).count() as f64;
+        let tiny = lost * log_s + from_max(&p.lost) + TINY * (total + 4.0 * many + 1.0);
         let e_far = far * (eq + 3.0 * merges * U) + total * 2.0 * ez_max;
         let lse2 = zl * p.lse * p.lse;
         let loss = total * e_log_s
@@ -170,7 +184,7 @@ impl Rows for CrossEntropy {
             + 2.0 * zl * p.lse.abs() * e_lse
             + 6.0 * U * lse2;
         let pull = total + 2.0 * zl * p.lse.abs();
-        let e_pull = total * e_total + 2.0 * zl * e_lse + 4.0 * U * pull;
+        let e_pull = total * e_total + lost + 2.0 * zl * e_lse + 4.0 * U * pull;
         let grad = (0..p.z.len()).map(|j| {
             let (z, q, share) = (p.z[j], p.size[j], share[j]);
             let ep = if z.is_finite() {
@@ -181,7 +195,7 @@ impl Rows for CrossEntropy {
             };
             // The two parts of pull·p - q, their difference, and the slope 1 - tanh², /T.
             let size = pull * share + q;
-            let error = pull * share * ep + e_pull * share + q * eq + 2.0 * U * size;
+            let error = pull * share * ep + e_pull * share + q * eq + p.lost[j] + 2.0 * U * size;
             let slope = p.slope[j].abs();
             let e_slope = match self.softcap > 0.0 {
                 true => (2.0 * (16.0 * U + DIV) + 3.0 * U) / f64::from(self.temperature),
@@ -189,10 +203,10 @@ impl Rows for CrossEntropy {
             };
             error * slope
                 + size * (e_slope + slope * (DIV + U))
-                + pull * TINY * (1.0 / f64::from(self.temperature)).max(1.0)
+                + (pull + 2.0) * TINY * (1.0 / f64::from(self.temperature)).max(1.0)
         });
         RowTerm {
-            loss: loss + TINY * (total + 1.0),
+            loss: loss + tiny,
             grads: vec![grad.collect()],
         }
     }

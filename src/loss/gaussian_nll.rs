@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Law, Term};
+use super::{Carried, Element, Elementwise, Law, Term, gap_lost};
 use crate::bounds::{DIV, TINY, U};
 
 loss! {
@@ -45,7 +45,7 @@ impl Elementwise for GaussianNll {
         // r = d/v carries d and a division; d·r one more; the logarithm 4U; then two sums. A subnormal d may
         // be lost; a subnormal v may count as the smallest normal number instead.
         let r = d / v;
-        let er = r * (U + DIV) + TINY / v;
+        let er = r * (U + DIV) + (TINY + gap_lost(e.x[0], e.t)) / v;
         let log = v.ln().abs();
         let lost = if v < TINY { 1.0 } else { 0.0 };
         let loss =

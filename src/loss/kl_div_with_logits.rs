@@ -1,4 +1,4 @@
-use super::{Law, Row, RowTarget, RowTerm, Rows, Softmax};
+use super::{Law, Row, RowTarget, RowTerm, Rows, Softmax, flushed};
 use crate::bounds::{DIV, TINY, U};
 use crate::tensor::DType;
 
@@ -33,9 +33,11 @@ impl Rows for KlDivWithLogits {
         let (student, teacher) = self.both(row);
         let logs = || teacher.log_p().zip(student.log_p());
         let divergence: f64 = logs()
-            .map(|(p, q)| match p == f64::NEG_INFINITY {
-                true => 0.0,
-                false => p.exp() * (p - q),
+            .map(|(p, q)| match (p == f64::NEG_INFINITY, q == f64::NEG_INFINITY) {
+                (true, _) => 0.0,
+                // However small P_j is: it may be 0 in f64.
+                (false, true) => f64::INFINITY,
+                (false, false) => p.exp() * (p - q),
             })
             .sum();
         RowTerm {
@@ -75,6 +77,9 @@ impl Rows for KlDivWithLogits {
             d += log.exp() * gap;
             e_d +=
                 log.exp() * gap * (teacher.exp_error(b) + e_teacher + DIV + 4.0 * row.merges * U);
+            // A weight that comes out subnormal may be 0, and its distance as large as the largest number.
+            // A weight that comes out subnormal may be 0, and its distance as large as the largest number.
+            e_d += flushed(b.exp(), 1.001 * TINY) * gap;
         }
         e_d += student.logit_error() + teacher.logit_error();
         let logs = student.log_s.abs() + teacher.log_s.abs();

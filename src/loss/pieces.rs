@@ -374,6 +374,11 @@ pub(super) fn rounding(v: f64) -> f64 {
     }
 }
 
+/// What the shader's `half_gap` may lose of a − b: half of a number may be subnormal where that is not.
+pub(super) fn gap_lost(a: f64, b: f64) -> f64 {
+    2.0 * (flushed(0.5 * a, TINY) + flushed(0.5 * b, TINY))
+}
+
 /// What flushing takes from `v` where everything below `least` may become 0.
 pub(super) fn flushed(v: f64, least: f64) -> f64 {
     if v != 0.0 && v.abs() < least {

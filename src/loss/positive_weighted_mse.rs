@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Law, Term};
+use super::{Carried, Element, Elementwise, Law, Term, gap_lost};
 use crate::bounds::U;
 
 loss! {
@@ -28,7 +28,16 @@ impl Elementwise for PositiveWeightedMse {
     fn bound(&self, e: &Element) -> Term {
         // d, twice in the square, and two products.
         let t = self.term(e);
-        Term::new(4.0 * U * t.loss.abs(), 2.0 * U * t.grad[0].abs())
+        let lost = gap_lost(e.x[0], e.t);
+        let w = if e.t > 0.0 {
+            f64::from(self.positive_weight).abs()
+        } else {
+            1.0
+        };
+        Term::new(
+            4.0 * U * t.loss.abs() + t.grad[0].abs() * lost,
+            2.0 * U * t.grad[0].abs() + 2.0 * w * lost,
+        )
     }
 
     fn carries(&self) -> Option<Carried> {

@@ -1,4 +1,4 @@
-use super::{Carried, Element, Elementwise, Law, Term, sign};
+use super::{Carried, Element, Elementwise, Law, Term, gap_lost, sign};
 use crate::bounds::U;
 
 loss! {
@@ -32,7 +32,8 @@ impl Elementwise for Quantile {
         // d, q - 1, their product; the side is decided on the bits.
         let (d, q) = (e.t - e.x[0], f64::from(self.q));
         let side = if d < 0.0 { 1.0 - q } else { q };
-        Term::new(3.0 * U * side * d.abs(), U * side)
+        let lost = gap_lost(e.t, e.x[0]);
+        Term::new(side * (3.0 * U * d.abs() + lost), U * side)
     }
 
     fn carries(&self) -> Option<Carried> {

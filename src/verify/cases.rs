@@ -423,12 +423,15 @@ impl Listing {
             let case = self.next(&[9, 21], DType::F32);
             case.plan = Some(kind);
             case.gradient = gradient;
-            let case = self.next(&[], DType::F32);
-            case.plan = Some(kind);
-            case.extreme = true;
-            case.reduction = Reduction::None;
-            case.weights = Weights::None;
-            case.class_weight = false;
+            // In few columns and in many.
+            for shape in [&[][..], &[300]] {
+                let case = self.next(shape, DType::F32);
+                case.plan = Some(kind);
+                case.extreme = true;
+                case.reduction = Reduction::None;
+                case.weights = Weights::None;
+                case.class_weight = false;
+            }
         }
     }
 

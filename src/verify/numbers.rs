@@ -60,11 +60,13 @@ impl Random {
 }
 
 /// Numbers at the edges of f32, for which arithmetic goes wrong first.
-pub const EXTREMES: [f32; 18] = [
+pub const EXTREMES: [f32; 20] = [
     0.0,
     -0.0,
     1e-45,
     -1e-45,
+    f32::MIN_POSITIVE,
+    -f32::MIN_POSITIVE,
     1e-30,
     -1e-30,
     0.5,
@@ -96,6 +98,10 @@ impl Support {
             .filter(|v| !v.is_finite() || belongs(v))
             .collect()
     }
+}
+
+fn subnormal(v: &f32) -> bool {
+    *v != 0.0 && v.abs() < f32::MIN_POSITIVE
 }
 
 /// The element that numbers are: the inputs, and then the target.
@@ -355,8 +361,8 @@ impl Case {
         batch
     }
 
-    /// Every extreme of every input against every extreme of the target; in rows one extreme among ordinary
-    /// numbers, in each column of a few.
+    /// Every extreme of every input against every extreme of the target; in rows among ordinary numbers, at both ends and
+    /// where workgroups have theirs, and rows of nothing else.
     fn extreme_batch(
         &self,
         info: &Info,
@@ -386,7 +392,6 @@ impl Case {
         }
         // A subnormal may be taken for 0, and 0 times an infinity is NaN where the formula says infinite. WGSL
         // allows it, so these are not asked for.
-        let subnormal = |v: &f32| *v != 0.0 && v.abs() < f32::MIN_POSITIVE;
         let infinite = |v: &f32| v.is_infinite();
         let diverges = |c: &[f32]| match math {
             Math::Elementwise(math) => !math.term(&element(inputs, c)).loss.is_finite(),
@@ -409,6 +414,12 @@ impl Case {
                 .flat_map(|c| vec![c; CORNER_COLS])
                 .collect();
         }
+        // Once more from behind, and an odd number of all: each combination in two places of a workgroup and of a vector.
+        let behind: Vec<_> = combinations.iter().rev().cloned().collect();
+        combinations.extend(behind);
+        if !list {
+            combinations.extend(combinations.first().cloned());
+        }
         let n = combinations.len();
         let column = |k: usize| combinations.iter().map(|c| c[k]).collect::<Vec<f32>>();
         let shape = if list {
@@ -429,7 +440,8 @@ impl Case {
         seed: u64,
     ) -> Batch<'static> {
         let inputs = info.inputs.len();
-        let cols = CORNER_COLS;
+        // The columns that a case asks for.
+        let cols = self.shape.last().copied().unwrap_or(CORNER_COLS);
         let mut random = Random::new(17);
         let mut data: Vec<Vec<f32>> = vec![Vec::new(); info.domain.len()];
         let mut labels = Vec::new();
@@ -439,21 +451,38 @@ impl Case {
         } else {
             inputs
         };
+        // Also where workgroups of all sizes end and begin, in wide rows; and in all columns, which is said as the one behind.
+        let ends = [0, cols - 1];
+        let mut at: Vec<usize> = [31, 32, 63, 64, 127, 128, 255, 256].into();
+        at.retain(|at| at + 1 < cols);
+        at.extend(ends.into_iter().chain([cols]));
+        let mut placed: Vec<_> = Vec::new();
         for place in 0..places {
-            for extreme in info.domain[place].extremes() {
-                for at in [0, cols - 1, cols] {
-                    for label in [0, cols - 1] {
-                        for (k, d) in data.iter_mut().enumerate() {
-                            d.extend((0..cols).map(|c| {
-                                match k == place && (at == c || at == cols) {
-                                    true => extreme,
-                                    false => random.number(info.domain[k]),
-                                }
-                            }));
-                        }
-                        labels.push(label as i64);
+            for v in info.domain[place].extremes() {
+                placed.extend(at.iter().map(|&at| (at, vec![(place, v)])));
+            }
+        }
+        if places == 2 && cols == CORNER_COLS {
+            // Every extreme of one tensor against every one of the other, at either end of a row.
+            for a in info.domain[0].extremes() {
+                for b in info.domain[1].extremes() {
+                    // As in elements: infinite times a subnormal that counts as 0 is not asked for.
+                    if !([a, b].iter().any(subnormal) && [a, b].iter().any(|v| v.is_infinite())) {
+                        placed.extend(ends.map(|at| (at, vec![(0, a), (1, b)])));
                     }
                 }
+            }
+        }
+        for (at, extremes) in placed {
+            for label in ends {
+                for (k, d) in data.iter_mut().enumerate() {
+                    let extreme = extremes.iter().find(|(place, _)| *place == k);
+                    d.extend((0..cols).map(|c| match extreme {
+                        Some((_, v)) if at == c || at == cols => *v,
+                        _ => random.number(info.domain[k]),
+                    }));
+                }
+                labels.push(label as i64);
             }
         }
         if info.is_custom() {
@@ -525,5 +554,56 @@ impl Case {
         let mut batch = self.settings(vec![rows, cols], data);
         batch.target = target;
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss;
+    use crate::verify::cases::{cases, corners};
+
+    /// The edges of f32 that are in a case of every loss, whoever changes how they are made.
+    #[test]
+    fn edges_are_all_there() {
+        for &info in loss::all() {
+            let losses = corners(info, CORNER_COLS);
+            let mut met = vec![false; losses.len()];
+            let mut wide = false;
+            for case in cases(info, &losses, true).iter().filter(|c| c.extreme) {
+                let loss = &*losses[case.loss];
+                let batch = case.batch(info, loss, 0).expect("a batch");
+                wide |= batch.shape.last().is_some_and(|cols| *cols > 257);
+                // A set that is one loss has one of its rows at a time.
+                if case.dtype != DType::F32 || batch.shape.len() > 2 || batch.shape[0] == 1 {
+                    met[case.loss] |= batch.shape[0] == 1;
+                    continue;
+                }
+                met[case.loss] = true;
+                let values = batch.target.iter().filter_map(|t| match t {
+                    Target::Values(v) => Some(v),
+                    _ => None,
+                });
+                for (k, tensor) in batch.inputs.iter().chain(values).enumerate() {
+                    let numbers = tensor.to_f64();
+                    let per_row = info.target == TargetKind::PerRow && k == info.inputs.len();
+                    let width = match info.family {
+                        Family::Rows | Family::Sets if !per_row => batch.shape[1],
+                        _ => 1,
+                    };
+                    for extreme in info.domain[k].extremes() {
+                        let there = |at: usize| {
+                            let same = |v: &f64| (*v as f32).to_bits() == extreme.to_bits();
+                            let row = |row: &[f64]| row.get(at).is_some_and(same);
+                            numbers.chunks(width).any(row)
+                        };
+                        let place = format!("{} {loss:?} {k}: {extreme:e}", info.name);
+                        assert!(there(0) && there(width - 1), "{place}");
+                    }
+                }
+            }
+            assert!(met.iter().all(|m| *m), "{}: {met:?}", info.name);
+            assert!(wide || info.family == Family::Elementwise, "{}", info.name);
+        }
     }
 }
