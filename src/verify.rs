@@ -2,12 +2,14 @@
 
 mod cases;
 mod custom;
+mod extent;
 mod metrics;
 mod numbers;
 mod row_outputs;
 mod tally;
 
 pub use cases::corners;
+pub use extent::Extent;
 #[cfg(not(target_arch = "wasm32"))]
 pub use metrics::run_metrics;
 pub use metrics::{
@@ -73,8 +75,7 @@ pub struct Summary {
 }
 
 /// Evaluates every loss of `losses` on `gpu` over shapes, storage types, reductions, weights, option corners, forced
-/// plans and extreme numbers, and compares each number with the f64 reference. `quick` leaves the large sizes
-/// out. `each` is told every result, how many there are so far and how many there will be.
+/// plans and extreme numbers, and compares each number with the f64 reference. `each` is told every result, how many there are so far and how many there will be.
 ///
 /// # Errors
 /// Only what keeps the device from evaluating at all; a wrong number is a row that does not pass.
@@ -82,10 +83,10 @@ pub struct Summary {
 pub fn run(
     gpu: &Gpu,
     losses: &[&'static Info],
-    quick: bool,
+    extent: Extent,
     each: &mut dyn FnMut(&Row, usize, usize),
 ) -> Result<Summary> {
-    gpu.block_on(run_async(gpu, losses, quick, each))
+    gpu.block_on(run_async(gpu, losses, extent, each))
 }
 
 /// As `run`, without blocking.
@@ -95,14 +96,14 @@ pub fn run(
 pub async fn run_async(
     gpu: &Gpu,
     losses: &[&'static Info],
-    quick: bool,
+    extent: Extent,
     each: &mut dyn FnMut(&Row, usize, usize),
 ) -> Result<Summary> {
     let work: Vec<_> = losses
         .iter()
         .map(|&info| {
             let corners = corners(info, cases::CORNER_COLS);
-            let cases = cases::cases(info, &corners, quick);
+            let cases = cases::cases(info, &corners, extent);
             (info, corners, cases)
         })
         .collect();

@@ -1,7 +1,15 @@
 #!/usr/bin/env bash
-# Makes the page and opens it in a headless Chromium, which verifies every loss, every metric and outputs of rows, quickly; or what is
-# named, as in `test.sh mse,binary`. Fails without a browser, without a device, and where one number is off.
+# Makes the page and goes through it in a headless Chromium: how it loads, what it says without a device, how it looks (pictures in
+# target/browser/screenshots), and whether a few cases of every loss, every metric and outputs of rows are right; more of them by `--quick` or `--full`.
+# Where something is named, as in `test.sh --quick mse,binary`, only that is verified. Fails without a browser, without a device, and where one number is off.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+extent=small
+case "${1:-}" in
+    --small | --quick | --full)
+        extent=${1#--}
+        shift
+        ;;
+esac
 bash examples/browser/build.sh
-target/browser/build/release/wgloss-browser-tool try target/browser/page "$@"
+exec target/browser/build/release/wgloss-browser-tool try target/browser/page target/browser/screenshots "$extent" "$@"

@@ -218,6 +218,10 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub quick: bool,
 
+    /// A few of the quick cases of everything
+    #[arg(long, conflicts_with = "quick")]
+    pub small: bool,
+
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -9,7 +9,7 @@ use super::progress;
 use crate::loss::{Info, Loss, all};
 use crate::metric::Task;
 use crate::verify::{
-    ROW_OUTPUTS, Row, Summary, Tally, run as verify, run_metrics, run_row_outputs,
+    Extent, ROW_OUTPUTS, Row, Summary, Tally, run as verify, run_metrics, run_row_outputs,
 };
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -38,6 +38,11 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
             "cpu",
         ));
     }
+    let extent = match (args.small, args.quick) {
+        (true, _) => Extent::Small,
+        (false, true) => Extent::Quick,
+        (false, false) => Extent::Full,
+    };
     let gpu = open_gpu(&args.device, wgpu::Features::empty())?;
     let start = Instant::now();
     let bar = progress::bar();
@@ -56,10 +61,10 @@ pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
             rows.push(object(row));
         }
     };
-    let ran = verify(&gpu, &losses, args.quick, &mut told)
-        .and_then(|_| run_metrics(&gpu, &tasks, args.quick, &mut told))
+    let ran = verify(&gpu, &losses, extent, &mut told)
+        .and_then(|_| run_metrics(&gpu, &tasks, extent, &mut told))
         .and_then(|_| match asked(ROW_OUTPUTS) {
-            true => run_row_outputs(&gpu, args.quick, &mut told),
+            true => run_row_outputs(&gpu, extent, &mut told),
             false => Ok(Summary::default()),
         });
     bar.finish_and_clear();

@@ -1,5 +1,6 @@
 //! The cases that every loss goes through. They follow from what the registry says of a loss.
 
+use super::Extent;
 use crate::gpu::{PlanKind, Tuning};
 use crate::layout::{ClassAxis, Reduction};
 use crate::loss::{Family, Info, Loss, OptionKind, OptionValue, Range, TargetKind};
@@ -146,14 +147,14 @@ pub(super) struct Case {
     pub tuning: Tuning,
 }
 
-/// The cases of a loss, for one set of option corners: all of them, each with both tunings; or, `quick`, a few of each
-/// kind, with everything that can be combined in turn, and from another beginning for every loss.
-pub(super) fn cases(info: &'static Info, corners: &[Box<dyn Loss>], quick: bool) -> Vec<Case> {
+/// The cases of a loss, for one set of option corners: all of them, each with both tunings; or, quick, a few of each
+/// kind, with everything that can be combined in turn, and from another beginning for every loss; or a few of those.
+pub(super) fn cases(info: &'static Info, corners: &[Box<dyn Loss>], extent: Extent) -> Vec<Case> {
     let mut list = Listing {
         info,
         cases: Vec::new(),
         turn: info.name.bytes().map(usize::from).sum(),
-        quick,
+        quick: extent.quick(),
         by_row: corners.iter().position(|loss| !loss.whole()).unwrap_or(0),
     };
     match info.family {
@@ -165,7 +166,7 @@ pub(super) fn cases(info: &'static Info, corners: &[Box<dyn Loss>], quick: bool)
         list.cases
             .retain(|case| case.shape.iter().product::<usize>() <= MOST_CUSTOM);
     }
-    if !quick {
+    if extent == Extent::Full {
         let other = |case: &Case| {
             let [wide, narrow] = Tuning::ALL;
             let tuning = if case.tuning == wide { narrow } else { wide };
@@ -177,7 +178,7 @@ pub(super) fn cases(info: &'static Info, corners: &[Box<dyn Loss>], quick: bool)
         let others: Vec<_> = list.cases.iter().map(other).collect();
         list.cases.extend(others);
     }
-    list.cases
+    extent.some(list.cases, info.name)
 }
 
 /// Elements of the largest case of a custom loss.

@@ -1,6 +1,6 @@
 //! Figures of a device held against the f64 reference.
 
-use super::{Check, Random, Row, Summary};
+use super::{Check, Extent, Random, Row, Summary};
 use crate::error::Result;
 use crate::gpu::{Gpu, Tuning};
 use crate::layout::Reduction;
@@ -286,8 +286,7 @@ pub fn check_regression(want: &RegressionFigures, got: &RegressionFigures) -> Ch
 }
 
 /// Works out figures of `tasks` on `gpu` over sizes, kinds of input, storage types and both tunings, and compares each with the
-/// reference. `quick` leaves the large sizes out. `each` is told every result, how many there are so far and how many there
-/// will be.
+/// reference. `each` is told every result, how many there are so far and how many there will be.
 ///
 /// # Errors
 /// Only what keeps the device from evaluating at all; a wrong figure is a row that does not pass.
@@ -295,10 +294,10 @@ pub fn check_regression(want: &RegressionFigures, got: &RegressionFigures) -> Ch
 pub fn run_metrics(
     gpu: &Gpu,
     tasks: &[Task],
-    quick: bool,
+    extent: Extent,
     each: &mut dyn FnMut(&Row, usize, usize),
 ) -> Result<Summary> {
-    gpu.block_on(run_metrics_async(gpu, tasks, quick, each))
+    gpu.block_on(run_metrics_async(gpu, tasks, extent, each))
 }
 
 /// As `run_metrics`, without blocking.
@@ -308,11 +307,13 @@ pub fn run_metrics(
 pub async fn run_metrics_async(
     gpu: &Gpu,
     tasks: &[Task],
-    quick: bool,
+    extent: Extent,
     each: &mut dyn FnMut(&Row, usize, usize),
 ) -> Result<Summary> {
+    let quick = extent.quick();
     let mut work = Vec::new();
     for &task in tasks {
+        let mut all = Vec::new();
         for tuning in Tuning::ALL {
             for (turn, n) in sizes(quick).iter().enumerate() {
                 for (k, kind) in InputKind::ALL.into_iter().enumerate() {
@@ -321,10 +322,11 @@ pub async fn run_metrics_async(
                     }
                     let dtypes = if quick { 1 } else { 3 };
                     let some = (0..dtypes).map(|d| DType::ALL[(turn + k + d) % 3]);
-                    work.extend(some.map(|dtype| (task, tuning, *n, kind, dtype)));
+                    all.extend(some.map(|dtype| (task, tuning, *n, kind, dtype)));
                 }
             }
         }
+        work.extend(extent.some(all, task.name()));
     }
     let total = work.len();
     let mut summary = Summary::default();

@@ -1,6 +1,6 @@
 //! What is asked of rows of logits one by one, of a device, held against the f64 reference.
 
-use super::{Check, EXTREMES, Random, Row, Summary};
+use super::{Check, EXTREMES, Extent, Random, Row, Summary};
 use crate::batch::{Batch, Target};
 use crate::error::Result;
 use crate::gpu::{Gpu, RowOutputsIo, View, words_of};
@@ -138,18 +138,17 @@ impl Case {
 }
 
 /// Works out log-sum-exp, log-probability of the target, entropy and argmax of rows on `gpu` over shapes, class axes, storage types and
-/// label types, with softcap and temperature and without, and compares each number with the reference. `quick` leaves the large sizes out.
-/// `each` is told every result, how many there are so far and how many there will be.
+/// label types, with softcap and temperature and without, and compares each number with the reference. `each` is told every result, how many there are so far and how many there will be.
 ///
 /// # Errors
 /// Only what keeps the device from evaluating at all; a wrong number is a row that does not pass.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn run_row_outputs(
     gpu: &Gpu,
-    quick: bool,
+    extent: Extent,
     each: &mut dyn FnMut(&Row, usize, usize),
 ) -> Result<Summary> {
-    gpu.block_on(run_row_outputs_async(gpu, quick, each))
+    gpu.block_on(run_row_outputs_async(gpu, extent, each))
 }
 
 /// As `run_row_outputs`, without blocking.
@@ -158,7 +157,7 @@ pub fn run_row_outputs(
 /// As `run_row_outputs`.
 pub async fn run_row_outputs_async(
     gpu: &Gpu,
-    quick: bool,
+    extent: Extent,
     each: &mut dyn FnMut(&Row, usize, usize),
 ) -> Result<Summary> {
     let capped = CrossEntropy {
@@ -174,6 +173,7 @@ pub async fn run_row_outputs_async(
         Some(LabelType::U32),
         Some(LabelType::I64),
     ];
+    let quick = extent.quick();
     let mut work = Vec::new();
     for (turn, case) in cases(quick).into_iter().enumerate() {
         for (k, loss) in losses.iter().enumerate() {
@@ -182,6 +182,7 @@ pub async fn run_row_outputs_async(
             work.extend(some.map(|dtype| (case.clone(), loss, dtype, labels[(turn + k) % 4])));
         }
     }
+    let work = extent.some(work, ROW_OUTPUTS);
     let total = work.len();
     let mut summary = Summary::default();
     for (case, loss, dtype, labels) in work {

@@ -5,7 +5,8 @@ use wgloss::gpu::{CombinedIo, InPlaceIo, Io, PlanKind, TermIo, TermLayout, View}
 use wgloss::loss::{Info, Loss, OptionValue};
 use wgloss::{
     Batch, ClassAxis, Combined, CombinedTerm, CrossEntropy, Custom, DType, Error, Gpu, Huber,
-    LabelType, Mse, Outcome, Reduction, WeightLayout, reference, verify,
+    LabelType, Mse, Outcome, Reduction, WeightLayout, reference,
+    verify::{self, Extent},
 };
 
 const HUBER: &str = "
@@ -760,7 +761,7 @@ fn examples_are_within_their_bounds() {
         .collect();
     let mut failures = Vec::new();
     let mut plans = std::collections::BTreeSet::new();
-    let summary = verify::run(&gpu, &all, true, &mut |row, done, total| {
+    let summary = verify::run(&gpu, &all, Extent::Quick, &mut |row, done, total| {
         assert!(done <= total);
         plans.insert((row.name, row.plan));
         let (shape, dtype, reduction) = (&row.shape, row.dtype, row.reduction);
@@ -792,7 +793,7 @@ fn verify_finds_what_is_wrong() {
         fn row_loss(sum: f32) -> f32 { return log(sum); }";
     let info = custom("moves", text).info();
     let mut failed = Vec::new();
-    verify::run(&gpu, &[info], true, &mut |row, _, _| {
+    verify::run(&gpu, &[info], Extent::Quick, &mut |row, _, _| {
         if !row.check.pass {
             failed.push(row.plan);
         }

@@ -2,18 +2,19 @@
 //! weights, option corners, forced plans and extreme numbers: `wgloss verify --quick`.
 
 use crate::support;
+use wgloss::loss;
 use wgloss::metric::{
     Binary, BinaryFigures, ConfusionMatrix, InputKind, Multiclass, Multilabel, Regression, Samples,
     Task, Undefined,
 };
-use wgloss::{loss, verify};
+use wgloss::verify::{self, Extent};
 
 #[test]
 fn every_kernel_is_within_its_bounds() {
     let Some(gpu) = support::gpu() else { return };
     let mut failures = Vec::new();
     let mut plans = std::collections::BTreeSet::new();
-    let summary = verify::run(&gpu, loss::all(), true, &mut |row, _, _| {
+    let summary = verify::run(&gpu, loss::all(), Extent::Quick, &mut |row, _, _| {
         plans.insert(row.plan);
         if let Some(complaint) = &row.check.complaint {
             let (shape, dtype, reduction) = (&row.shape, row.dtype, row.reduction);
@@ -45,7 +46,7 @@ fn every_kernel_is_within_its_bounds() {
 fn figures_of_metrics_are_within_their_bounds() {
     let Some(gpu) = support::gpu() else { return };
     let mut failures = Vec::new();
-    let summary = verify::run_metrics(&gpu, &Task::ALL, true, &mut |row, _, _| {
+    let summary = verify::run_metrics(&gpu, &Task::ALL, Extent::Quick, &mut |row, _, _| {
         let (shape, dtype, tuning) = (&row.shape, row.dtype, row.plan);
         let complaint = row.check.complaint.as_ref();
         failures.extend(complaint.map(|c| format!("{} {shape:?} {dtype} {tuning}: {c}", row.name)));
@@ -62,7 +63,7 @@ fn outputs_of_rows_are_within_their_bounds() {
     let mut failures = Vec::new();
     let mut told = 0;
     let mut plans = std::collections::BTreeSet::new();
-    let summary = verify::run_row_outputs(&gpu, true, &mut |row, done, total| {
+    let summary = verify::run_row_outputs(&gpu, Extent::Quick, &mut |row, done, total| {
         assert!(row.name == verify::ROW_OUTPUTS && done <= total);
         told += 1;
         plans.insert(row.plan);

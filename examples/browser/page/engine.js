@@ -4,6 +4,12 @@ export class Engine {
   #worker;
   #calls = new Map();
   #next = 0;
+  #told;
+
+  // `told` hears of the device whenever it is opened or lost, or is found to be missing.
+  constructor(told) {
+    this.#told = told;
+  }
 
   // Calls a function of worker.js; `each` is told what comes on the way.
   call(name, args = [], each = () => {}) {
@@ -26,6 +32,7 @@ export class Engine {
   #start() {
     const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
     worker.onmessage = ({ data }) => {
+      if (data.state) return this.#told(data.state);
       const call = this.#calls.get(data.id);
       if (!call) return;
       if ('each' in data) return call.each(data.each);

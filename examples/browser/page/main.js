@@ -15,22 +15,27 @@ const MISSING = {
 
 const parts = [['verify', 'Verify', Verify]];
 
-const engine = new Engine();
 const status = document.getElementById('device');
+
+function tell({ adapter, missing, lost, error }) {
+  status.classList.toggle('missing', !adapter);
+  if (adapter) status.textContent = `On ${adapter}.`;
+  else if (missing) status.textContent = MISSING[missing];
+  else if (error) status.textContent = `The device does not open: ${error}. Reload the page; if that does not help, restart the browser.`;
+  else status.textContent = `The device was lost${lost ? `: ${lost.replace(/\.$/, '')}` : ''}. Begin again, which opens it anew; if that does not help, restart the browser.`;
+}
+
+const engine = new Engine(tell);
 
 // The device, or nothing, after it is said why.
 const device = (async () => {
+  if (!isSecureContext) return tell({ missing: 'insecure' });
   try {
-    const found = isSecureContext ? await engine.call('open') : { missing: 'insecure' };
-    if (!found.missing) {
-      status.textContent = `On ${found.adapter}.`;
-      return found;
-    }
-    status.textContent = MISSING[found.missing];
+    const found = await engine.call('open');
+    if (found.adapter) return found;
   } catch (e) {
-    status.textContent = `The device does not open: ${e.message}`;
+    tell({ error: e.message });
   }
-  status.classList.add('missing');
 })();
 
 const nav = document.querySelector('nav');

@@ -1,7 +1,7 @@
-// The part Verify. #verify&quick begins at once; names=mse,binary verifies these alone, share=0/2 every second of them; post sends the report
-// to the server that the page is from.
+// The part Verify. #verify&small, #verify&quick and #verify&full begin at once; names=mse,binary verifies these alone.
 
 const FAILURES_TOLD = 20;
+const EXTENTS = ['small', 'quick', 'full'];
 
 const small = (v) => (v === 0 ? '0' : v.toExponential(1));
 
@@ -26,7 +26,7 @@ export class Verify {
     this.#table = section.querySelector('table');
     this.#form.onsubmit = (e) => {
       e.preventDefault();
-      this.#run(this.#form.quick.checked);
+      this.#run(this.#form.extent.value);
     };
     this.#form.stop.onclick = () => engine.stop(new Error('stopped'));
     this.#form.copy.onclick = () => this.#copy();
@@ -39,33 +39,26 @@ export class Verify {
 
   // What the address says.
   async told(told) {
-    if (!told.has('quick') && !told.has('full')) return;
-    const quick = told.has('quick');
-    this.#form.quick.checked = quick;
-    const [share, shares] = (told.get('share') ?? '0/1').split('/').map(Number);
-    const only = told.get('names')?.split(',');
-    const asked = (name) => only?.includes(name) ?? true;
-    const shared = (names) => names.filter(asked).filter((_, k) => k % shares === share);
-    const report = await this.#run(quick, shared);
-    if (told.has('post')) await fetch('report', { method: 'POST', body: JSON.stringify(report) });
+    const extent = EXTENTS.find((extent) => told.has(extent));
+    if (!extent) return;
+    this.#form.extent.value = extent;
+    await this.#run(extent, told.get('names')?.split(','));
   }
 
   #working(now) {
     this.#busy = now;
     this.#form.querySelector('[type=submit]').disabled = now;
-    this.#form.quick.disabled = now;
+    this.#form.extent.disabled = now;
     this.#form.stop.hidden = !now;
     this.#form.copy.hidden = now || !this.#report;
     this.#progress.hidden = !now;
   }
 
-  async #run(quick, some = (names) => names) {
+  async #run(extent, only) {
     const found = await this.#device;
-    if (!found) return { error: document.getElementById('device').textContent };
-    if (this.#busy) return { error: 'busy' };
-    const registered = found.names;
-    const names = some(registered);
-    const report = { adapter: found.adapter, agent: navigator.userAgent, quick, registered, rows: [], failures: [] };
+    if (!found || this.#busy) return;
+    const names = only ?? found.names;
+    const report = { adapter: found.adapter, agent: navigator.userAgent, extent, rows: [], failures: [] };
     this.#report = report;
     this.#failures.replaceChildren();
     this.#table.tBodies[0].replaceChildren();
@@ -74,16 +67,14 @@ export class Verify {
     const lines = new Map();
     const begun = performance.now();
     try {
-      await this.#engine.call('verify', [names, quick], (row) => {
-        // From when the page began to load.
-        report.first ??= performance.now() / 1000;
+      await this.#engine.call('verify', [names, extent], (row) => {
         this.#progress.max = row.total;
         this.#progress.value = row.done;
         this.#status.textContent = `${row.name}: case ${row.done} of ${row.total}`;
         if (row.failure) this.#fail(row.failure);
         const key = `${row.name} ${row.dtype}`;
         if (!lines.has(key)) lines.set(key, this.#table.tBodies[0].insertRow());
-        this.#table.hidden = false;
+        this.#table.parentElement.hidden = false;
         this.#fill(lines.get(key), row);
         const { done, total, failure, ...tally } = row;
         const at = report.rows.findIndex((r) => r.name === row.name && r.dtype === row.dtype);
@@ -99,7 +90,6 @@ export class Verify {
     report.failed = sum('failed');
     this.#status.textContent = this.#summary();
     this.#working(false);
-    return report;
   }
 
   #fail(failure) {
@@ -140,12 +130,12 @@ export class Verify {
   }
 
   async #copy() {
-    const { agent, quick, rows, failures } = this.#report;
+    const { agent, extent, rows, failures } = this.#report;
     const heading = ['loss or metrics', 'cases', 'error/bound', 'error', 'gradient error', 'bound there', ''];
     const table = [heading, ...rows.map((row) => this.#cells(row))];
     const widths = heading.map((_, k) => Math.max(...table.map((cells) => cells[k].length)));
     const text = [
-      `wgloss verify${quick ? ', quick' : ''}: ${this.#summary()}`,
+      `wgloss verify, ${extent}: ${this.#summary()}`,
       agent,
       '',
       ...table.map((cells) => cells.map((cell, k) => (k ? cell.padStart(widths[k]) : cell.padEnd(widths[k]))).join('  ').trimEnd()),

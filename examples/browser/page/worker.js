@@ -2,24 +2,48 @@
 
 import init, { Device, names } from './wgloss.js';
 
+// The device while it is open, what the page is told of it, and who is opening it.
 let device;
+let state;
+let opening;
+
+const tell = (now) => postMessage({ state: (state = now) });
+
+async function open() {
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (!adapter) return tell({ missing: navigator.gpu ? 'adapter' : 'webgpu' });
+  // Browsers keep most of these empty.
+  const { vendor, architecture, description } = adapter.info;
+  const adapterName = description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';
+  await init();
+  device = await Device.open();
+  device.on_lost((lost) => {
+    device = undefined;
+    tell({ lost });
+  });
+  tell({ adapter: adapterName, names: names(), ...device.about() });
+}
+
+// Opens the device where it is not open: at first, and again after it was lost.
+async function ready() {
+  if (!device) await (opening ??= open().finally(() => (opening = undefined)));
+  return device;
+}
+
+async function needed() {
+  if (!(await ready())) throw new Error('there is no device');
+  return device;
+}
 
 const calls = {
-  // Opens the device: what it is called, and what can be verified on it. `missing` says why there is none.
+  // The device: what it is called, and what can be verified on it. `missing` says why there is none.
   async open() {
-    const adapter = await navigator.gpu?.requestAdapter();
-    if (!adapter) return { missing: navigator.gpu ? 'adapter' : 'webgpu' };
-    // Browsers keep most of these empty.
-    const { vendor, architecture, description } = adapter.info;
-    const adapterName = description || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed adapter';
-    await init();
-    device ??= await Device.open();
-    return { adapter: adapterName, names: names(), ...device.about() };
+    await ready();
+    return state;
   },
 
-  async verify(each, names, quick) {
-    await calls.open();
-    await device.verify(names, quick, each);
+  async verify(each, names, extent) {
+    await (await needed()).verify(names, extent, each);
   },
 };
 

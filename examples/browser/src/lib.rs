@@ -2,7 +2,7 @@
 
 mod verify;
 
-use js_sys::{Array, Object};
+use js_sys::{Array, Function, Object};
 use wasm_bindgen::prelude::*;
 use wgloss::Gpu;
 use wgloss::gpu::Select;
@@ -35,6 +35,15 @@ impl Device {
     pub async fn open() -> Result<Device, JsError> {
         let gpu = Gpu::open_async(&Select::Auto).await?;
         Ok(Device { gpu })
+    }
+
+    /// Has `told` know why, should the device be lost.
+    pub fn on_lost(&self, told: Function) {
+        let device = self.gpu.device();
+        device.set_device_lost_callback(move |_, why| {
+            // Nobody is left whom an error in it could be told.
+            let _ = told.call1(&JsValue::NULL, &why.into());
+        });
     }
 
     /// The kind of device that kernels are shaped for, and the limits that plans keep to.

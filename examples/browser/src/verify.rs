@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use wgloss::loss;
 use wgloss::metric::Task;
 use wgloss::verify::{
-    ROW_OUTPUTS, Row, Tally, run_async, run_metrics_async, run_row_outputs_async,
+    Extent, ROW_OUTPUTS, Row, Tally, run_async, run_metrics_async, run_row_outputs_async,
 };
 
 /// Everything that can be verified: the losses, the tasks of metrics, and outputs of rows.
@@ -20,7 +20,7 @@ pub fn names() -> Vec<String> {
 
 #[wasm_bindgen]
 impl Device {
-    /// Verifies what `names` has, `quick` without the large sizes. `each` is told after every case how many of a kind there are so far
+    /// Verifies what `names` has, as far as `extent` says. `each` is told after every case how many of a kind there are so far
     /// and will be, what all cases of that name come to, and of a failure what was wrong.
     ///
     /// # Errors
@@ -28,9 +28,11 @@ impl Device {
     pub async fn verify(
         &self,
         names: Vec<String>,
-        quick: bool,
+        extent: String,
         each: Function,
     ) -> Result<(), JsValue> {
+        let known = Extent::ALL.into_iter().find(|e| e.name() == extent);
+        let extent = known.ok_or_else(|| JsError::new(&format!("no extent `{extent}`")))?;
         let asked = |name: &str| names.iter().any(|n| n == name);
         let losses = loss::all().iter().copied();
         let losses: Vec<_> = losses.filter(|info| asked(info.name)).collect();
@@ -46,12 +48,12 @@ impl Device {
         };
         let stopped = |e: wgloss::Error| JsValue::from(JsError::from(e));
         let gpu = &self.gpu;
-        let ran = run_async(gpu, &losses, quick, &mut told).await;
+        let ran = run_async(gpu, &losses, extent, &mut told).await;
         ran.map_err(stopped)?;
-        let ran = run_metrics_async(gpu, &tasks, quick, &mut told).await;
+        let ran = run_metrics_async(gpu, &tasks, extent, &mut told).await;
         ran.map_err(stopped)?;
         if asked(ROW_OUTPUTS) {
-            let ran = run_row_outputs_async(gpu, quick, &mut told).await;
+            let ran = run_row_outputs_async(gpu, extent, &mut told).await;
             ran.map_err(stopped)?;
         }
         thrown.map_or(Ok(()), Err)

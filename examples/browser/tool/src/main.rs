@@ -1,5 +1,6 @@
 //! Makes the page of wgloss, serves it, and tries it in a browser.
 
+mod browser;
 mod server;
 mod trial;
 
@@ -11,7 +12,9 @@ use wasm_bindgen_cli_support::Bindgen;
 
 const USAGE: &str = "wgloss-browser-tool bind WASM FOLDER    makes wgloss.js and wgloss_bg.wasm
 wgloss-browser-tool serve FOLDER [PORT] serves a folder on this machine, at port 8000 unless told
-wgloss-browser-tool try FOLDER [NAMES]  opens it in a headless Chromium, which verifies everything, or what the list names";
+wgloss-browser-tool try FOLDER PICTURES EXTENT [NAMES]
+                                        goes through the page in a headless Chromium, of which it leaves pictures, and verifies everything; or
+                                        only what the list names: small, quick or full";
 
 fn main() -> ExitCode {
     match run() {
@@ -30,8 +33,12 @@ fn run() -> Result<()> {
         ["bind", wasm, folder] => bind(Path::new(wasm), Path::new(folder)),
         ["serve", folder] => serve(folder, 8000),
         ["serve", folder, port] => serve(folder, port.parse().context(port.to_string())?),
-        ["try", folder] => trial::run(Path::new(folder), None),
-        ["try", folder, names] => trial::run(Path::new(folder), Some(names)),
+        ["try", folder, pictures, extent] => {
+            trial::run(Path::new(folder), Path::new(pictures), extent, None)
+        }
+        ["try", folder, pictures, extent, names] => {
+            trial::run(Path::new(folder), Path::new(pictures), extent, Some(names))
+        }
         _ => bail!("expected one of\n{USAGE}"),
     }
 }
@@ -52,6 +59,6 @@ fn bind(wasm: &Path, folder: &Path) -> Result<()> {
 fn serve(folder: &str, port: u16) -> Result<()> {
     let server = Server::new(Path::new(folder), "/", port)?;
     println!("http://{}/", server.address()?);
-    server.run(|_| {});
+    server.run();
     Ok(())
 }

@@ -8,20 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// The longest head of a request, and the longest body.
+/// The longest head of a request.
 const MOST_HEAD: u64 = 1 << 16;
-const MOST_BODY: u64 = 1 << 24;
-
-/// Where a page may post to, beside its files.
-const REPORT: &str = "report";
-
-/// What was asked of a server that is worth to be known.
-pub enum Asked {
-    /// A page posted this.
-    Report(String),
-    /// There is nothing at this address.
-    Missing(String),
-}
 
 /// A folder at an address.
 pub struct Server {
@@ -46,66 +34,35 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until the process ends. `asked` is told from several threads.
-    pub fn run(&self, asked: impl Fn(Asked) + Sync) {
+    /// Serves until the process ends.
+    pub fn run(&self) {
         thread::scope(|scope| {
             for stream in self.listener.incoming().flatten() {
                 // One that fails is the browser's to ask again.
-                scope.spawn(|| self.answer(stream, &asked));
+                scope.spawn(|| self.answer(stream));
             }
         });
     }
 
-    fn answer(&self, stream: TcpStream, asked: &dyn Fn(Asked)) -> io::Result<()> {
+    fn answer(&self, stream: TcpStream) -> io::Result<()> {
         // Browsers open connections that they may never use.
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let mut reader = BufReader::new(&stream).take(MOST_HEAD);
-        let mut first = String::new();
-        if reader.read_line(&mut first)? == 0 {
+        let mut lines = BufReader::new(&stream).take(MOST_HEAD).lines();
+        let Some(first) = lines.next().transpose()? else {
             return Ok(());
-        }
+        };
+        // The rest of the head says nothing that matters here.
+        while lines.next().transpose()?.is_some_and(|l| !l.is_empty()) {}
         let mut words = first.split_whitespace();
-        let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            match line.split_once(':') {
-                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                    length = value.trim().parse().unwrap_or(0);
-                }
-                Some(_) => {}
-                None => break,
-            }
-        }
+        let (method, path) = (words.next(), words.next().unwrap_or(""));
         let path = path.split(['?', '#']).next().unwrap_or("");
-        let inside = path.strip_prefix(self.prefix);
-        match (method, inside) {
-            ("GET", Some(inside)) => {
-                let name = match inside {
-                    "" => "index.html",
-                    other => other,
-                };
-                match self.file(name) {
-                    Some(bytes) => reply(&stream, "200 OK", kind(name), &bytes),
-                    None => {
-                        asked(Asked::Missing(path.to_string()));
-                        reply(&stream, "404 Not Found", "text/plain", b"not found")
-                    }
-                }
-            }
-            ("POST", Some(REPORT)) if length <= MOST_BODY => {
-                reader.set_limit(length);
-                let mut body = String::new();
-                reader.read_to_string(&mut body)?;
-                reply(&stream, "204 No Content", "text/plain", b"")?;
-                asked(Asked::Report(body));
-                Ok(())
-            }
-            _ => {
-                asked(Asked::Missing(path.to_string()));
-                reply(&stream, "404 Not Found", "text/plain", b"not found")
-            }
+        let name = match path.strip_prefix(self.prefix) {
+            Some("") => Some("index.html"),
+            inside => inside.filter(|_| method == Some("GET")),
+        };
+        match name.and_then(|name| Some((kind(name), self.file(name)?))) {
+            Some((kind, bytes)) => reply(&stream, "200 OK", kind, &bytes),
+            None => reply(&stream, "404 Not Found", "text/plain", b"not found"),
         }
     }
 

@@ -1,151 +1,99 @@
 //! The page in a real browser, which fails where there is no device.
 
-use crate::server::{Asked, Server};
+mod faults;
+mod load;
+mod looks;
+mod verify;
+
+use crate::browser::{SOON, Tab};
+use crate::server::Server;
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
 /// Where the page lies: below other things, as it may be put anywhere.
 const PREFIX: &str = "/some/where/";
 
-/// How long a report may be waited for.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// A part of the page, by its name in the address, and what opens it in a state that is worth a picture.
+struct Part {
+    name: &'static str,
+    scene: fn(&mut Tab, &Site) -> Result<()>,
+}
 
-/// The most browsers.
-const MOST: usize = 4;
+/// Every part that the page has: one that is not here fails the trial.
+const PARTS: [Part; 1] = [Part {
+    name: "verify",
+    scene: verify::scene,
+}];
 
-/// What the browser is called, unless the environment's `CHROMIUM` says it.
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+/// Where the page is served.
+struct Site {
+    host: String,
+    port: u16,
+}
 
-/// Opens the page that a folder holds, has it verify everything or the list `only`, quickly, and looks at its report. A browser compiles kernels one after the
-/// other, which is what takes time without a GPU: there are as many browsers as processors, which share what is to be verified.
-pub fn run(folder: &Path, only: Option<&str>) -> Result<()> {
+impl Site {
+    /// The page's address with this behind the `#`.
+    fn at(&self, fragment: &str) -> String {
+        let Site { host, port } = self;
+        format!("http://{host}:{port}{PREFIX}#{fragment}")
+    }
+}
+
+/// Goes through all parts of the page that a folder holds, with pictures, and has it verify everything or the list `only`, as far as `extent` says.
+pub fn run(folder: &Path, pictures: &Path, extent: &str, only: Option<&str>) -> Result<()> {
     let server = Server::new(folder, PREFIX, 0)?;
-    let address = server.address()?;
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        server.run(move |asked| {
-            // Nobody listens any more when the trial is over.
-            let _ = sender.send(asked);
-        })
-    });
-    let shares = thread::available_parallelism().map_or(1, |n| n.get().min(MOST));
-    let mut browsers = Vec::new();
-    for share in 0..shares {
-        let profile = tempfile::tempdir()?;
-        let mut url = format!("http://{address}{PREFIX}#verify&quick&post&share={share}/{shares}");
-        if let Some(only) = only {
-            url += &format!("&names={only}");
+    let site = Site {
+        host: "127.0.0.1".into(),
+        port: server.address()?.port(),
+    };
+    thread::spawn(move || server.run());
+    let mut tab = Tab::open()?;
+    let names = step("load", || load::run(&mut tab, &site))?;
+    match only {
+        // Whoever names something waits for nothing else.
+        Some(only) => {
+            let names: Vec<_> = only.split(',').map(String::from).collect();
+            step("verify", || verify::run(&site, extent, &names))
         }
-        browsers.push((Browser::open(profile.path(), &url)?, profile));
-    }
-    let reports: Result<Vec<_>> = (0..shares).map(|_| report(&receiver)).collect();
-    drop(browsers);
-    judge(&reports?, only)
-}
-
-/// A browser that ends with this.
-struct Browser(Child);
-
-impl Browser {
-    fn open(profile: &Path, url: &str) -> Result<Browser> {
-        let own = std::env::var("CHROMIUM").ok();
-        let names = own.as_deref().map_or(NAMES.to_vec(), |own| vec![own]);
-        for name in &names {
-            let mut command = Command::new(name);
-            // Without a GPU Chromium has a device of its own, SwiftShader, which pages are given by the third only.
-            command.args(["--headless", "--no-sandbox", "--enable-unsafe-webgpu"]);
-            command.args(["--no-first-run", "--enable-logging=stderr"]);
-            command.arg(format!("--user-data-dir={}", profile.display()));
-            command.arg(url);
-            command.stdin(Stdio::null()).stdout(Stdio::null());
-            if std::env::var_os("CHROMIUM_LOG").is_none() {
-                command.stderr(Stdio::null());
-            }
-            if let Ok(child) = command.spawn() {
-                return Ok(Browser(child));
-            }
+        None => {
+            step("use of Verify", || verify::used(&mut tab, &site))?;
+            step("faults", || faults::run(&mut tab, &site))?;
+            step("looks", || looks::run(&mut tab, &site, pictures))?;
+            drop(tab);
+            step("verify", || verify::run(&site, extent, &names))
         }
-        bail!(
-            "expected a Chromium, found none called {}: install one, or name it in CHROMIUM",
-            names.join(", ")
-        )
     }
 }
 
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Does it, and says how long it took.
+fn step<T>(name: &'static str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let begun = Instant::now();
+    let done = run().context(name)?;
+    println!("{name}: good, {:.1} s", begun.elapsed().as_secs_f64());
+    Ok(done)
 }
 
-/// What a page posts at its end.
-fn report(receiver: &Receiver<Asked>) -> Result<Value> {
-    let asked = receiver.recv_timeout(PATIENCE);
-    let text = match asked.context("no report came")? {
-        Asked::Report(text) => text,
-        Asked::Missing(path) => bail!("the page asked for `{path}`, which there is not"),
-    };
-    let report: Value = serde_json::from_str(&text).context(text)?;
-    match report["error"].as_str() {
-        Some(error) => bail!("the page stopped: {error}"),
-        None => Ok(report),
-    }
+/// Waits until the page says which device there is, or why there is none; gives that, and after how many seconds of loading it came.
+fn device(tab: &mut Tab) -> Result<(String, f64)> {
+    let line = "document.getElementById('device')";
+    let said = format!("(!{line}.textContent.startsWith('Looking') && performance.now())");
+    let after = tab.wait(&said, SOON)?.as_f64().context("a time")?;
+    Ok((tab.text_of("#device")?, after / 1000.0))
 }
 
-/// Fails unless everything that there is, or all of the list `only`, was verified and passed.
-fn judge(reports: &[Value], only: Option<&str>) -> Result<()> {
-    let all = |name: &str| -> Vec<&Value> {
-        let lists = reports.iter().filter_map(|report| report[name].as_array());
-        lists.flatten().collect()
-    };
-    let most = |name: &str| {
-        let numbers = reports.iter().filter_map(|report| report[name].as_f64());
-        numbers.fold(0.0, f64::max)
-    };
-    for failure in all("failures") {
-        println!("FAIL {}", failure.as_str().unwrap_or("?"));
+/// Fails where there is no device.
+fn needs_device(tab: &mut Tab) -> Result<(String, f64)> {
+    let (line, after) = device(tab)?;
+    ensure!(line.starts_with("On "), "expected a device, found: {line}");
+    Ok((line, after))
+}
+
+/// Fails unless a text of the page has these words.
+fn says(tab: &mut Tab, selector: &str, words: &str) -> Result<()> {
+    match tab.text_of(selector)? {
+        text if text.contains(words) => Ok(()),
+        text => bail!("expected `{words}` in {selector}, found `{text}`"),
     }
-    let rows = all("rows");
-    let (mut cases, mut failed) = (0, 0);
-    for row in &rows {
-        let number = |name: &str| {
-            row[name]
-                .as_u64()
-                .with_context(|| format!("{name} of {row}"))
-        };
-        ensure!(number("cases")? > 0, "no case of {}", row["name"]);
-        cases += number("cases")?;
-        failed += number("failed")?;
-    }
-    let first = reports.first().context("no report")?;
-    let text = |name: &str| match first[name].as_str() {
-        Some(text) if !text.is_empty() => Ok(text),
-        _ => bail!("no {name} in the report"),
-    };
-    let names: Vec<_> = match only {
-        Some(only) => only.split(',').map(Value::from).collect(),
-        None => first["registered"].as_array().context("no names")?.clone(),
-    };
-    ensure!(!names.is_empty(), "nothing is registered");
-    for name in &names {
-        let row = rows.iter().find(|row| row["name"] == *name);
-        ensure!(row.is_some(), "{name} was not verified");
-    }
-    println!("{}", text("agent")?);
-    println!(
-        "{cases} cases of {} names, {failed} failed, on {} in {:.0} s, the first after {:.1} s",
-        names.len(),
-        text("adapter")?,
-        most("seconds"),
-        most("first"),
-    );
-    ensure!(failed == 0, "{failed} of {cases} cases are off");
-    Ok(())
 }
