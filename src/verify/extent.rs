@@ -13,7 +13,7 @@ pub enum Extent {
 }
 
 /// About how many cases of a kind are few.
-const FEW: usize = 4;
+const FEW: usize = 2;
 
 impl Extent {
     /// All extents, from the smallest.

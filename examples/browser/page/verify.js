@@ -63,6 +63,7 @@ export class Verify {
     this.#failures.replaceChildren();
     this.#table.tBodies[0].replaceChildren();
     this.#working(true);
+    this.#progress.removeAttribute('value');
     this.#status.textContent = 'Compiling the first kernels …';
     const lines = new Map();
     const begun = performance.now();

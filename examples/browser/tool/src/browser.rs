@@ -23,6 +23,15 @@ pub const ELSEWHERE: &str = "elsewhere.test";
 /// How long what should come at once may take, on a machine that is busy.
 pub const SOON: Duration = Duration::from_secs(60);
 
+/// Has nothing reach a worker until it is released.
+const HOLD: &str = "{
+    const post = Worker.prototype.postMessage;
+    const released = new Promise((release) => (globalThis.release = release));
+    Worker.prototype.postMessage = function (...message) {
+        released.then(() => post.apply(this, message));
+    };
+}";
+
 /// Where the protocol's messages go, which is to the descriptors 3 and 4 of the browser.
 struct Pipes {
     child: Child,
@@ -129,8 +138,6 @@ pub struct Tab {
     session: String,
     /// The page's workers.
     workers: Vec<String>,
-    /// What is run in page and workers before anything of theirs.
-    before: String,
     /// Where requests may go to.
     home: String,
     /// Commands whose answer nobody waits for.
@@ -146,7 +153,6 @@ impl Tab {
             target: String::new(),
             session: String::new(),
             workers: Vec::new(),
-            before: String::new(),
             home: String::new(),
             unawaited: HashSet::new(),
             trouble: Vec::new(),
@@ -155,11 +161,31 @@ impl Tab {
 
     /// Opens a page in place of the last one, with nothing left of that.
     pub fn load(&mut self, url: &str) -> Result<()> {
-        self.load_after("", url)
+        self.open_page("", url)
     }
 
-    /// The same; `before` is run first, in the page and its workers.
+    /// The same; its worker runs `before` ahead of anything that it is asked for.
     pub fn load_after(&mut self, before: &str, url: &str) -> Result<()> {
+        self.open_page(HOLD, url)?;
+        // It has nothing yet to wait by, so the page does.
+        let end = Instant::now() + SOON;
+        let worker = loop {
+            self.eval("new Promise((go) => setTimeout(go, 20))")?;
+            let worker = self.workers.first().cloned();
+            if let Some(worker) = worker
+                && self.eval_in(&worker, SOON, "Boolean(self.onmessage)")? == true
+            {
+                break worker;
+            }
+            ensure!(Instant::now() < end, "no worker of the page listens");
+        };
+        self.eval_in(&worker, SOON, before)?;
+        self.eval("release()")?;
+        Ok(())
+    }
+
+    /// `first` is run before anything of the page's.
+    fn open_page(&mut self, first: &str, url: &str) -> Result<()> {
         let made = self.browser("Target.createTarget", json!({ "url": "about:blank" }))?;
         let last = std::mem::replace(&mut self.target, text(&made["targetId"])?);
         if !last.is_empty() {
@@ -168,7 +194,6 @@ impl Tab {
         let to = json!({ "targetId": self.target, "flatten": true });
         self.session = text(&self.browser("Target.attachToTarget", to)?["sessionId"])?;
         self.workers.clear();
-        self.before = before.into();
         let file = url.split('#').next().unwrap_or(url);
         self.home = file[..=file.rfind('/').context("a page's address")?].into();
         for domain in ["Page", "Runtime", "Network", "Log", "DOM"] {
@@ -176,7 +201,7 @@ impl Tab {
         }
         let attach = json!({ "autoAttach": true, "waitForDebuggerOnStart": true, "flatten": true });
         self.call("Target.setAutoAttach", attach)?;
-        let source = json!({ "source": before });
+        let source = json!({ "source": first });
         self.call("Page.addScriptToEvaluateOnNewDocument", source)?;
         let gone = self.call("Page.navigate", json!({ "url": url }))?;
         if let Some(error) = gone["errorText"].as_str() {
@@ -195,12 +220,8 @@ impl Tab {
 
     /// A command to the page.
     fn call(&mut self, method: &str, params: Value) -> Result<Value> {
-        self.call_within(SOON, method, params)
-    }
-
-    fn call_within(&mut self, limit: Duration, method: &str, params: Value) -> Result<Value> {
         let id = self.pipes.send(Some(&self.session), method, params)?;
-        let answer = self.answer(id, limit);
+        let answer = self.answer(id, SOON);
         answer.with_context(|| method.to_string())
     }
 
@@ -235,15 +256,13 @@ impl Tab {
         match event["method"].as_str().unwrap_or("") {
             "Target.attachedToTarget" => {
                 let worker = text(&params["sessionId"])?;
-                let before = json!({ "expression": self.before });
-                for (method, params) in [
-                    ("Runtime.enable", json!({})),
-                    ("Network.enable", json!({})),
-                    ("Log.enable", json!({})),
-                    ("Runtime.evaluate", before),
-                    ("Runtime.runIfWaitingForDebugger", json!({})),
+                for method in [
+                    "Runtime.enable",
+                    "Network.enable",
+                    "Log.enable",
+                    "Runtime.runIfWaitingForDebugger",
                 ] {
-                    let id = self.pipes.send(Some(&worker), method, params)?;
+                    let id = self.pipes.send(Some(&worker), method, json!({}))?;
                     self.unawaited.insert(id);
                 }
                 self.workers.push(worker);
@@ -296,17 +315,19 @@ impl Tab {
 
     /// The value of an expression, or what it promises.
     pub fn eval(&mut self, expression: &str) -> Result<Value> {
-        self.eval_within(SOON, expression)
+        let page = self.session.clone();
+        self.eval_in(&page, SOON, expression)
     }
 
-    fn eval_within(&mut self, limit: Duration, expression: &str) -> Result<Value> {
+    fn eval_in(&mut self, session: &str, limit: Duration, expression: &str) -> Result<Value> {
         let params = json!({
             "expression": expression,
             "awaitPromise": true,
             "returnByValue": true,
             "userGesture": true,
         });
-        let mut found = self.call_within(limit, "Runtime.evaluate", params)?;
+        let id = self.pipes.send(Some(session), "Runtime.evaluate", params)?;
+        let mut found = self.answer(id, limit)?;
         match found.get("exceptionDetails") {
             Some(details) => bail!("{}: {expression}", thrown(details)),
             None => Ok(found["result"]["value"].take()),
@@ -315,13 +336,8 @@ impl Tab {
 
     /// The value of an expression as soon as it is true of the page.
     pub fn wait(&mut self, expression: &str, limit: Duration) -> Result<Value> {
-        let promise = format!(
-            "new Promise((done) => {{
-                const look = () => {{ const is = ({expression}); is ? done(is) : setTimeout(look, 20); }};
-                look();
-            }})"
-        );
-        let waited = self.eval_within(limit, &promise);
+        let page = self.session.clone();
+        let waited = self.eval_in(&page, limit, &once(expression));
         waited.or_else(|e| {
             let page = self.eval("document.body.innerText");
             let page = page
@@ -468,6 +484,16 @@ impl Tab {
         self.browser("Browser.grantPermissions", may)?;
         Ok(())
     }
+}
+
+/// A promise of the value of an expression as soon as it is true.
+fn once(expression: &str) -> String {
+    format!(
+        "new Promise((done) => {{
+            const look = () => {{ const is = ({expression}); is ? done(is) : setTimeout(look, 20); }};
+            look();
+        }})"
+    )
 }
 
 fn text(value: &Value) -> Result<String> {

@@ -92,7 +92,10 @@ fn needs_device(tab: &mut Tab) -> Result<(String, f64)> {
 
 /// Fails unless a text of the page has these words.
 fn says(tab: &mut Tab, selector: &str, words: &str) -> Result<()> {
-    match tab.text_of(selector)? {
+    let found = tab.eval(&format!(
+        "document.querySelector({selector:?})?.textContent ?? document.body.innerText"
+    ))?;
+    match found.as_str().context("a text")? {
         text if text.contains(words) => Ok(()),
         text => bail!("expected `{words}` in {selector}, found `{text}`"),
     }

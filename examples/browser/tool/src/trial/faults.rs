@@ -8,32 +8,37 @@ pub fn run(tab: &mut Tab, site: &Site) -> Result<()> {
     missing(
         tab,
         site,
-        "for (const of of ['Navigator', 'WorkerNavigator']) delete globalThis[of]?.prototype.gpu;",
+        "delete WorkerNavigator.prototype.gpu",
         "This browser has no WebGPU. Chrome and Edge have it",
     )?;
     missing(
         tab,
         site,
-        "GPU.prototype.requestAdapter = async () => null;",
+        "GPU.prototype.requestAdapter = async () => null",
         "Turn on graphics acceleration",
     )?;
     missing(
         tab,
         site,
-        "GPUAdapter.prototype.requestDevice = async () => { throw new Error('none today'); };",
+        "GPUAdapter.prototype.requestDevice = async () => { throw new Error('none today'); }",
         "Reload the page",
     )?;
     let elsewhere = Site {
         host: ELSEWHERE.into(),
         port: site.port,
     };
-    missing(tab, &elsewhere, "", "open this one at such an address")?;
+    tab.load(&elsewhere.at("verify"))?;
+    told(tab, "open this one at such an address")?;
     lost(tab, site)
 }
 
-/// The sentence instead of the device, and nothing that could be begun.
 fn missing(tab: &mut Tab, site: &Site, before: &str, words: &str) -> Result<()> {
     tab.load_after(before, &site.at("verify"))?;
+    told(tab, words)
+}
+
+/// The sentence instead of the device, and nothing that could be begun.
+fn told(tab: &mut Tab, words: &str) -> Result<()> {
     device(tab)?;
     says(tab, "#device.missing", words)?;
     let off = tab.eval("document.querySelector('#verify [type=submit]').disabled")?;
