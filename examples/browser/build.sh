@@ -8,7 +8,7 @@ out=$home/page
 mkdir -p "$home"
 
 flags=(build -p wgloss-browser --profile browser --target wasm32-unknown-unknown --target-dir "$home/build")
-# Reading a text of WGSL goes as deep as the text does.
+# What goes through a loss of one's own is made for the 2 MiB of a thread; the usual 1 MiB here would do for reading it alone.
 export RUSTFLAGS="${RUSTFLAGS:-} -C link-arg=-zstack-size=4194304"
 
 # Debian's compiler has no standard library for wasm32, but its sources.

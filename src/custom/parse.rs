@@ -34,7 +34,7 @@ const MOST_BYTES: usize = 65_536;
 /// A stack on which no text of [`MOST_BYTES`] is too deep; of most texts, next to nothing is touched.
 const STACK: usize = 512 << 20;
 
-/// What may be taken of the stack of whoever calls, where there are no threads: half of what wasm32 has.
+/// What may be taken of the stack of whoever calls, where there are no threads: half of what wasm32 has unless its linker is told otherwise.
 const CALLERS: usize = 512 << 10;
 
 /// Blocks within each other in a function, for all who go through them later on stacks of the usual size.

@@ -1,9 +1,13 @@
 //! The page in a real browser, which fails where there is no device.
 
+mod bench;
+mod evaluate;
+mod explore;
 mod faults;
 mod load;
 mod looks;
 mod verify;
+mod write;
 
 use crate::browser::{SOON, Tab};
 use crate::server::Server;
@@ -15,17 +19,45 @@ use std::time::Instant;
 /// Where the page lies: below other things, as it may be put anywhere.
 const PREFIX: &str = "/some/where/";
 
-/// A part of the page, by its name in the address, and what opens it in a state that is worth a picture.
+/// A part of the page, by its name in the address.
 struct Part {
     name: &'static str,
-    scene: fn(&mut Tab, &Site) -> Result<()>,
+    /// Opens it in a state that is worth a picture.
+    scene: Step,
+    /// Uses it as somebody might.
+    used: Step,
 }
 
+type Step = fn(&mut Tab, &Site) -> Result<()>;
+
 /// Every part that the page has: one that is not here fails the trial.
-const PARTS: [Part; 1] = [Part {
-    name: "verify",
-    scene: verify::scene,
-}];
+const PARTS: [Part; 5] = [
+    Part {
+        name: "explore",
+        scene: explore::scene,
+        used: explore::used,
+    },
+    Part {
+        name: "write",
+        scene: write::scene,
+        used: write::used,
+    },
+    Part {
+        name: "verify",
+        scene: verify::scene,
+        used: verify::used,
+    },
+    Part {
+        name: "bench",
+        scene: bench::scene,
+        used: bench::scene,
+    },
+    Part {
+        name: "evaluate",
+        scene: evaluate::scene,
+        used: evaluate::used,
+    },
+];
 
 /// Where the page is served.
 struct Site {
@@ -58,7 +90,9 @@ pub fn run(folder: &Path, pictures: &Path, extent: &str, only: Option<&str>) -> 
             step("verify", || verify::run(&site, extent, &names))
         }
         None => {
-            step("use of Verify", || verify::used(&mut tab, &site))?;
+            for part in &PARTS {
+                step(part.name, || (part.used)(&mut tab, &site))?;
+            }
             step("faults", || faults::run(&mut tab, &site))?;
             step("looks", || looks::run(&mut tab, &site, pictures))?;
             drop(tab);

@@ -61,10 +61,11 @@ fn walk(tab: &mut Tab) -> Result<()> {
         let wrong = tab.eval(&format!(
             "(() => {{
                 const here = document.activeElement;
-                const {{ outlineStyle, outlineWidth }} = getComputedStyle(here);
                 if (here !== walk[{k}]) return `${{walk[{k}].outerHTML}} is not reached, but ${{here.outerHTML.slice(0, 200)}}`;
-                const seen = here.matches(':focus-visible') && outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
-                if (!seen) return `no outline: ${{here.outerHTML}}`;
+                // A frame around it will do.
+                const frame = [here, here.parentElement].map((e) => getComputedStyle(e));
+                const framed = frame.some((style) => style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2);
+                if (!here.matches(':focus-visible') || !framed) return `no outline: ${{here.outerHTML}}`;
                 const {{ top, bottom, left, right }} = here.getBoundingClientRect();
                 const inside = bottom > 0 && top < innerHeight && right > 0 && left < innerWidth;
                 return inside ? '' : `out of sight: ${{here.outerHTML}}`;

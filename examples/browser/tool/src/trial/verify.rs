@@ -32,7 +32,10 @@ pub fn scene(tab: &mut Tab, site: &Site) -> Result<()> {
 
 /// Begins everything, as far as it is chosen.
 pub fn begin(tab: &mut Tab) -> Result<()> {
-    tab.wait("document.querySelector('#verify [type=submit]:enabled')", SOON)?;
+    tab.wait(
+        "document.querySelector('#verify [type=submit]:enabled')",
+        SOON,
+    )?;
     tab.click(SUBMIT)?;
     tab.wait(BEGUN, SOON)?;
     Ok(())
