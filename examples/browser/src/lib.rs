@@ -1,11 +1,14 @@
 //! What of wgloss the page calls. Everything that a call gives or tells is a plain object, which a worker can post.
 
+mod evaluate;
+mod explore;
 mod verify;
+mod write;
 
 use js_sys::{Array, Object};
 use wasm_bindgen::prelude::*;
-use wgloss::Gpu;
 use wgloss::gpu::Select;
+use wgloss::{Error, Gpu};
 
 #[wasm_bindgen]
 extern "C" {
@@ -32,8 +35,8 @@ impl Device {
     ///
     /// # Errors
     /// Where there is none, or it refuses.
-    pub async fn open() -> Result<Device, JsError> {
-        let gpu = Gpu::open_async(&Select::Auto).await?;
+    pub async fn open() -> Result<Device, JsValue> {
+        let gpu = Gpu::open_async(&Select::Auto).await.map_err(thrown)?;
         Ok(Device { gpu })
     }
 
@@ -48,8 +51,22 @@ impl Device {
     }
 }
 
+/// An error as it is thrown: a device that is lost has a name, since another one can be opened.
+fn thrown(e: Error) -> JsValue {
+    let error = js_sys::Error::new(&e.to_string());
+    if let Error::DeviceLost(_) = e {
+        error.set_name("DeviceLost");
+    }
+    error.into()
+}
+
 /// A plain object.
 fn object<const N: usize>(fields: [(&str, JsValue); N]) -> Result<Object, JsValue> {
     let pairs = fields.map(|(name, value)| Array::of2(&name.into(), &value));
     Object::from_entries(&Array::from_iter(pairs))
+}
+
+/// Numbers that can be posted as a whole.
+fn numbers(all: &[f64]) -> JsValue {
+    js_sys::Float64Array::from(all).into()
 }
