@@ -24,7 +24,9 @@
 use crate::tensor::{Labels, Values};
 use half::{bf16, f16};
 
-pub(crate) use error::{Source, excerpt};
+pub(crate) use error::Source;
+#[cfg(feature = "cli")]
+pub(crate) use error::excerpt;
 
 mod error;
 pub(crate) mod layout;

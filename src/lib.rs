@@ -5,7 +5,7 @@
 //!   [bound](gpu::Plan::bind) once and [recorded](gpu::Bound::encode) in every step.
 //! - [`reference`](mod@reference) is the same on the CPU in f64, as plainly as it can be written.
 //! - [`loss`](mod@loss) holds the losses, one struct of options each; [`loss::all`] is the registry.
-//! - [`verify`] holds a device against the reference, and with the feature `cli` `bench` its speed against a copy's.
+//! - [`verify`] holds a device against the reference, and with the feature `bench` `bench` its speed against a copy's.
 //! - [`report`] makes tables of metrics, and with the feature `cli` `plot` pictures; [`sweep`] runs a loss along a line to draw it.
 //!
 //! ```
@@ -22,10 +22,10 @@
 //! ```
 //!
 //! Features: a backend of wgpu each (`vulkan`, `metal`, `dx12`, `webgpu`; not by default `gles`); `npy`, arrays from `.npy`
-//! files; and `cli`, the command line, with pictures.
+//! files; `bench`; and `cli`, the command line, with pictures.
 
 mod batch;
-#[cfg(feature = "cli")]
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod bounds;
 pub mod class_weight;

@@ -19,9 +19,9 @@ mod open;
 mod output;
 mod safetensors;
 
-pub use crate::files::{Array, Data, FileError};
 pub(super) use crate::error::one_line;
 pub(super) use crate::files::excerpt;
+pub use crate::files::{Array, Data, FileError};
 pub use output::Outputs;
 
 use crate::files::{Source, npy};

@@ -6,8 +6,8 @@ use std::io::Read;
 use half::{bf16, f16};
 
 use super::error::Source;
-use crate::error::one_line;
 use super::{Array, Data, FileError};
+use crate::error::one_line;
 
 /// An element type, apart from the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -90,12 +90,18 @@ pub fn describe(loss: &dyn Loss) -> Result<Object, JsValue> {
     let options = options.filter(|(o, _)| info.family != Family::Sets || o.name != "per_row");
     let options = options.map(|(info, value)| option(info, &value));
     let dials = sweep::dials(info);
+    let family = match info.family {
+        Family::Elementwise => "elementwise",
+        Family::Rows => "rows",
+        Family::Sets => "sets",
+    };
     let inputs = info.inputs.iter().map(|&name| JsValue::from(name));
     object([
         ("name", info.name.into()),
         ("summary", info.summary.trim().into()),
         ("formula", info.formula.into()),
         ("agrees", info.agrees.into()),
+        ("family", family.into()),
         ("inputs", inputs.collect::<Array>().into()),
         ("options", options.collect::<Result<Array, _>>()?.into()),
         (
