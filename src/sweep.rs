@@ -197,7 +197,7 @@ pub fn dials(info: &'static Info) -> Vec<Dial> {
                     Some(Support::Probability) => (0.0, 1.0),
                     _ => (-3.0, 3.0),
                 };
-                dial(name, "Another input.", [low, high, 0.05, value])
+                dial(name, "The other input.", [low, high, 0.05, value])
             }));
             all
         }

@@ -9,6 +9,15 @@ const ROWS = 13;
 const position = (spec, v) => (spec.log ? Math.log10(Math.max(v, spec.low)) : v);
 const at = (spec, position) => (spec.log ? Number((10 ** position).toPrecision(2)) : position);
 
+// Fills an element with a text in which `names` are code.
+export function marked(element, text) {
+  const parts = text.split('`').map((part, k) => {
+    if (k % 2 === 0) return part;
+    return Object.assign(document.createElement('code'), { textContent: part });
+  });
+  element.replaceChildren(...parts);
+}
+
 export class Curves {
   #engine;
   #root;
@@ -75,7 +84,7 @@ export class Curves {
       return made;
     };
     const summary = document.createElement('small');
-    summary.textContent = spec.takes && spec.kind === 'number' ? `${spec.summary} Takes ${spec.takes}.` : spec.summary;
+    marked(summary, spec.takes && spec.kind === 'number' ? `${spec.summary} Takes ${spec.takes}.` : spec.summary);
     if (spec.kind === 'flag') {
       const label = document.createElement('label');
       const box = input('checkbox', spec.name, spec.name);

@@ -1,7 +1,7 @@
 // The part Explore. #explore&loss=huber&delta=0.5&t=1 says what is shown: the loss, and options, what the line leaves open and the ends of the
 // axis by name, where they are not at their defaults. The address follows what is moved.
 
-import { Curves } from './curves.js';
+import { Curves, marked } from './curves.js';
 
 const FAMILIES = { elementwise: 'Of elements', rows: 'Of rows', sets: 'Of sets' };
 
@@ -47,7 +47,7 @@ export class Explore {
     const loss = (await this.#losses).get(name);
     this.#select.value = name;
     this.#select.dataset.shown = name;
-    const say = (what, text) => (this.#section.querySelector(`.${what}`).textContent = text);
+    const say = (what, text) => marked(this.#section.querySelector(`.${what}`), text);
     say('summary', loss.summary);
     say('formula', loss.formula);
     say('agrees', loss.agrees ? `Agrees with ${loss.agrees}.` : '');

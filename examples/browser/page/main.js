@@ -1,5 +1,6 @@
 // Which part of the page is seen: the address's fragment says it, and what the part is told, as in #verify&quick.
 
+import { Bench } from './bench.js';
 import { Engine } from './engine.js';
 import { Evaluate } from './evaluate.js';
 import { Explore } from './explore.js';
@@ -20,6 +21,7 @@ const parts = [
   ['explore', 'Explore', Explore],
   ['write', 'Write', Write],
   ['verify', 'Verify', Verify],
+  ['bench', 'Bench', Bench],
   ['evaluate', 'Evaluate', Evaluate],
 ];
 

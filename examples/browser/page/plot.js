@@ -2,12 +2,17 @@
 // curves or marks differ by their colour alone.
 
 const SVG = 'http://www.w3.org/2000/svg';
+// Curves beyond so many have the colours of the first, and other strokes.
 const SERIES = 6;
+const stroke = (k) => `curve colour-${k % SERIES} stroke-${(k + Math.floor(k / SERIES)) % SERIES}`;
 // Around the plane, in CSS pixels: left, right, above, below.
 const LEFT = 62;
 const RIGHT = 14;
 const ABOVE = 10;
-const BELOW = 46;
+const BELOW = 30;
+// Of a line of a title, and of a letter, a little wide.
+const LINE = 16;
+const LETTER = 6.9;
 
 function shape(name, attributes = {}, ...children) {
   const made = document.createElementNS(SVG, name);
@@ -23,6 +28,17 @@ export function short(v, digits = 4) {
   const text = size !== 0 && (size >= 1e6 || size < 1e-4) ? v.toExponential(digits - 1) : v.toPrecision(digits);
   // No zeros at the end, before an exponent or not.
   return text.replace(/\.?0+(?=$|e)/, (zeros) => (text.includes('.') ? '' : zeros)).replace('-', '−');
+}
+
+// A text in lines of so many letters.
+function lines(text, most) {
+  const all = [''];
+  for (const word of text.split(' ')) {
+    const last = all.at(-1);
+    if (last && last.length + 1 + word.length > most) all.push(word);
+    else all[all.length - 1] = last ? `${last} ${word}` : word;
+  }
+  return all;
 }
 
 // Round numbers between two ends, about so many of them.
@@ -56,7 +72,7 @@ const MARKS = [
   (x, y) => `M${x} ${y - 7}l7 12h-14z`,
 ];
 
-const mark = (k, x, y) => shape('path', { class: `mark series-${(k + 1) % SERIES}`, d: MARKS[k % MARKS.length](x, y) });
+const mark = (k, x, y) => shape('path', { class: `mark colour-${(k + 1) % SERIES}`, d: MARKS[k % MARKS.length](x, y) });
 
 function path(curve, x, y) {
   let text = '';
@@ -67,9 +83,9 @@ function path(curve, x, y) {
       pen = 'M';
       continue;
     }
-    // Within half a pixel nobody sees a difference, and a curve may have millions of points. Far outside is far enough.
+    // Within a tenth of a pixel nobody sees a difference, and a curve may have millions of points. Far outside is far enough.
     const up = Math.max(-1e4, Math.min(1e4, y(curve.y[i])));
-    const at = `${Math.round(2 * x(curve.x[i])) / 2} ${Math.round(2 * up) / 2}`;
+    const at = `${Math.round(10 * x(curve.x[i])) / 10} ${Math.round(10 * up) / 10}`;
     if (at !== last || pen === 'M') text += pen + at;
     pen = 'L';
     last = at;
@@ -102,11 +118,13 @@ export class Chart {
     const { title, across, up, curves, marks = [], chance, square } = this.#told;
     const width = Math.max(240, Math.round(this.element.clientWidth) || 560);
     const inner = width - LEFT - RIGHT;
-    const height = ABOVE + BELOW + (square ? Math.min(inner, 420) : Math.max(160, Math.min(260, inner * 0.6)));
+    const titles = lines(across, (width - 12) / LETTER);
+    const below = BELOW + LINE * titles.length;
+    const height = ABOVE + below + (square ? Math.min(inner, 420) : Math.max(160, Math.min(260, inner * 0.6)));
     const [left, right] = this.#told.x;
     const [low, high] = this.#told.y ?? extent(curves);
     const x = (v) => ((v - left) / (right - left)) * inner;
-    const tall = height - ABOVE - BELOW;
+    const tall = height - ABOVE - below;
     const y = (v) => tall - ((v - low) / (high - low)) * tall;
 
     // A plane of its own cuts off what is outside of it.
@@ -123,11 +141,16 @@ export class Chart {
       svg.append(label(short(tick), { x: LEFT - 6, y: ABOVE + y(tick) + 4, 'text-anchor': 'end' }));
     }
     svg.append(shape('rect', { class: 'frame', x: LEFT, y: ABOVE, width: inner, height: tall }));
-    svg.append(label(across, { class: 'title', x: LEFT + inner / 2, y: height - 8, 'text-anchor': 'middle' }));
+    titles.forEach((text, k) => {
+      // Below the plane, or where it is too wide for that, below everything.
+      const half = Math.min(LEFT + inner / 2, width - 6 - (LETTER * text.length) / 2);
+      const y = height - 6 - LINE * (titles.length - 1 - k);
+      svg.append(label(text, { class: 'title', x: Math.max(half, width / 2), y, 'text-anchor': 'middle' }));
+    });
     const turned = `translate(13 ${ABOVE + tall / 2}) rotate(-90)`;
     svg.append(label(up, { class: 'title', transform: turned, 'text-anchor': 'middle' }));
     if (chance) plane.append(shape('path', { class: 'chance', d: path(chance, x, y) }));
-    curves.forEach((curve, k) => plane.append(shape('path', { class: `curve series-${k % SERIES}`, d: path(curve, x, y) })));
+    curves.forEach((curve, k) => plane.append(shape('path', { class: stroke(k), d: path(curve, x, y) })));
     svg.append(plane);
     // Marks lie on the frame too.
     marks.forEach((m, k) => svg.append(mark(k, LEFT + x(m.x[0]), ABOVE + y(m.y[0]))));
@@ -141,7 +164,7 @@ export class Chart {
       item.append(shape('svg', { width: 26, height: 14, 'aria-hidden': 'true' }, sign), text);
       legend.append(item);
     };
-    curves.forEach(({ label }, k) => label && entry(shape('path', { class: `curve series-${k % SERIES}`, d: 'M0 7h26' }), label));
+    curves.forEach(({ label }, k) => label && entry(shape('path', { class: stroke(k), d: 'M0 7h26' }), label));
     marks.forEach(({ label }, k) => entry(mark(k, 13, 7), label));
     this.element.replaceChildren(caption, legend, svg);
   }

@@ -1,6 +1,6 @@
 // What the page may ask of the library. Functions are told where to send what comes on the way.
 
-import init, { Device, compile, evaluate, examples, losses, names } from './wgloss.js';
+import init, { Device, compile, dtypes, evaluate, examples, losses, names } from './wgloss.js';
 
 let opening;
 
@@ -45,6 +45,15 @@ const calls = {
     await (await device()).verify(names, quick, each);
   },
 
+  async bench(each, names, rows, cols, dtype) {
+    await (await device()).bench(names, rows, cols, dtype, each);
+  },
+
+  async dtypes() {
+    await init();
+    return dtypes();
+  },
+
   async losses() {
     await init();
     return losses();
@@ -61,7 +70,7 @@ const calls = {
 
   async compile(each, wgsl) {
     await init();
-    return compile('loss', wgsl);
+    return compile('custom', wgsl);
   },
 
   async evaluate(each, { scores, labels, from, threshold, recall, precision }) {

@@ -1,5 +1,6 @@
 //! What of wgloss the page calls. Everything that a call gives or tells is a plain object, which a worker can post.
 
+mod bench;
 mod evaluate;
 mod explore;
 mod verify;
@@ -7,8 +8,8 @@ mod write;
 
 use js_sys::{Array, Object};
 use wasm_bindgen::prelude::*;
-use wgloss::gpu::Select;
-use wgloss::{Error, Gpu};
+use wgloss::gpu::Adapter;
+use wgloss::{Error, Gpu, wgpu};
 
 #[wasm_bindgen]
 extern "C" {
@@ -36,7 +37,13 @@ impl Device {
     /// # Errors
     /// Where there is none, or it refuses.
     pub async fn open() -> Result<Device, JsValue> {
-        let gpu = Gpu::open_async(&Select::Auto).await.map_err(thrown)?;
+        // A page is given one adapter.
+        let adapter = Adapter::all().await.into_iter().next();
+        let none = || Error::NoAdapter("the browser gives none".into());
+        let adapter = adapter.ok_or_else(none).map_err(thrown)?;
+        // To measure with, where it can.
+        let gpu = adapter.open_with(wgpu::Features::TIMESTAMP_QUERY).await;
+        let gpu = gpu.map_err(thrown)?;
         Ok(Device { gpu })
     }
 
