@@ -548,3 +548,52 @@ pub(crate) fn over_overlap(info: &Info, inside: usize) -> Sweep {
         goal: Goal::Values(set(1.0, 0.0)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss::all;
+
+    const N: usize = 601;
+
+    fn curves(loss: &dyn Loss, values: &[f64]) -> (Vec<f64>, Curves) {
+        let sweep = sweep(loss, values).expect("a line");
+        let places = sweep.places(N);
+        let out = reference::loss(loss, &sweep.batch(loss, &places)).expect("numbers");
+        let curves = sweep.curves(loss, &places, &out);
+        (places, curves)
+    }
+
+    /// Also at the ends of what a line leaves open there are numbers, and the derivative along it is that of the loss, but for kinks.
+    #[test]
+    fn the_slope_is_that_of_the_loss() {
+        for info in all() {
+            let loss = drawable(info);
+            let dials = dials(info);
+            let ways: [fn(&Dial) -> f64; 3] = [|d| d.value, |d| d.low, |d| d.high];
+            for way in ways {
+                let values: Vec<_> = dials.iter().map(way).collect();
+                let (places, curves) = curves(loss.as_ref(), &values);
+                let along = &curves.slopes[0].1;
+                assert_eq!((curves.loss.len(), along.len()), (N, N), "{}", info.name);
+                let most = along.iter().map(|s| s.abs()).fold(0.0, f64::max);
+                let off = (1..N - 1).filter(|&i| {
+                    let rise = curves.loss[i + 1] - curves.loss[i - 1];
+                    let slope = rise / (places[i + 1] - places[i - 1]);
+                    // A NaN is off too.
+                    !((slope - along[i]).abs() <= 1e-2 * along[i].abs().max(1e-2 * most) + 1e-9)
+                });
+                let off = off.count();
+                assert!(off <= N / 20, "{} {values:?}: {off} places", info.name);
+            }
+        }
+    }
+
+    #[test]
+    fn dials_are_held_in_their_range() {
+        let loss = crate::loss::by_name("cross_entropy").expect("a loss");
+        let sweep = sweep(loss.as_ref(), &[1e9, 7.0]).expect("a line");
+        assert_eq!(sweep.batch(loss.as_ref(), &[0.0]).shape, [1, 10]);
+        assert!(matches!(sweep.goal, Goal::Label(7)));
+    }
+}

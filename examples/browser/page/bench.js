@@ -1,5 +1,7 @@
 // The part Bench. #bench&losses=mse,dice&rows=1024&cols=1024&dtype=f16 begins at once.
 
+import { short } from './plot.js';
+
 const FEW = ['mse', 'bce_with_logits', 'cross_entropy', 'dice'];
 
 const CLOCKS = {
@@ -76,7 +78,7 @@ export class Bench {
         name.scope = 'row';
         name.textContent = row.name;
         line.append(name);
-        const cells = [row.direction, row.ms.toFixed(3), row.speed.toFixed(1), row.copy_speed.toFixed(1), `${(100 * row.part).toFixed(0)} %`];
+        const cells = [row.direction, ...[row.ms, row.speed, row.copy_speed].map((v) => short(v, 3)), `${(100 * row.part).toFixed(0)} %`];
         for (const text of cells) line.insertCell().textContent = text;
         says(`${row.name}: measurement ${body.rows.length} of ${total}`);
       });

@@ -25,9 +25,9 @@ function shape(name, attributes = {}, ...children) {
 export function short(v, digits = 4) {
   if (!Number.isFinite(v)) return String(v).replace('-', '−');
   const size = Math.abs(v);
-  const text = size !== 0 && (size >= 1e6 || size < 1e-4) ? v.toExponential(digits - 1) : v.toPrecision(digits);
-  // No zeros at the end, before an exponent or not.
-  return text.replace(/\.?0+(?=$|e)/, (zeros) => (text.includes('.') ? '' : zeros)).replace('-', '−');
+  const far = size !== 0 && (size >= 1e6 || size < 1e-4);
+  const text = far ? v.toExponential(digits - 1).replace(/\.?0+e/, 'e') : String(Number(v.toPrecision(digits)));
+  return text.replace('-', '−');
 }
 
 // A text in lines of so many letters.
@@ -127,8 +127,9 @@ export class Chart {
     const tall = height - ABOVE - below;
     const y = (v) => tall - ((v - low) / (high - low)) * tall;
 
-    // A plane of its own cuts off what is outside of it.
-    const plane = shape('svg', { x: LEFT, y: ABOVE, width: inner, height: tall });
+    // A plane of its own cuts off what is outside of it, but for half of a line on its edge.
+    const viewBox = `-1 -1 ${inner + 2} ${tall + 2}`;
+    const plane = shape('svg', { x: LEFT - 1, y: ABOVE - 1, width: inner + 2, height: tall + 2, viewBox });
     const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': this.#words() });
     const label = (text, at) => shape('text', at, text);
     for (const tick of ticks(left, right, inner / 80)) {

@@ -41,7 +41,7 @@ impl Device {
         if ends.0 < ends.1 {
             sweep.range = ends;
         } else {
-            return Err(JsError::new("the axis has to end above its beginning").into());
+            return Err(JsError::new("The axis has to end above its beginning").into());
         }
         let places = sweep.places(PLACES);
         let batch = sweep.batch(loss, &places);
