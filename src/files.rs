@@ -13,7 +13,7 @@
 //!
 //! # Hostile files
 //!
-//! Nothing in a file is believed before it is checked, so that no sequence of bytes makes [`npy`]
+//! Nothing in a file is believed before it is checked, so that no sequence of bytes makes [`npy()`]
 //! panic, recurse or allocate more than the file accounts for:
 //!
 //! * the bytes an array needs by its shape and element type must be exactly the bytes that are

@@ -5,7 +5,7 @@
 //!   [bound](gpu::Plan::bind) once and [recorded](gpu::Bound::encode) in every step.
 //! - [`reference`](mod@reference) is the same on the CPU in f64, as plainly as it can be written.
 //! - [`loss`](mod@loss) holds the losses, one struct of options each; [`loss::all`] is the registry.
-//! - [`verify`] holds a device against the reference, and with the feature `bench` `bench` its speed against a copy's.
+//! - [`verify`] holds a device against the reference, and `bench`, with the feature of that name, its speed against a copy's.
 //! - [`report`] makes tables of metrics, and with the feature `cli` `plot` pictures; [`sweep`] runs a loss along a line to draw it.
 //!
 //! ```
