@@ -83,8 +83,7 @@ impl Ordered {
         })
     }
 
-    /// For those who wait.
-    #[cfg(not(target_arch = "wasm32"))]
+    /// The device that it is on.
     pub fn gpu(&self) -> &crate::gpu::Gpu {
         self.counts.gpu()
     }
