@@ -102,15 +102,14 @@ fn run(runs: usize) -> Result<bool> {
                 };
                 let loss = info.make();
                 let batch = support::batch(&*loss, &recipe, &mut Rng::new(info.name));
-                let each = runs.div_ceil(3);
-                let differ = differing(each, || Ok(support::bits(&gpu.loss(&*loss, &batch)?)))?;
+                let differ = differing(runs, || Ok(support::bits(&gpu.loss(&*loss, &batch)?)))?;
                 if differ > 0 {
                     println!(
-                        "{name}: {} of {dtype}: {differ} of {each} runs differ",
+                        "{name}: {} of {dtype}: {differ} of {runs} runs differ",
                         info.name
                     );
                 }
-                evaluations += each;
+                evaluations += runs;
                 off += differ;
             }
         }

@@ -1,5 +1,5 @@
 //! How long losses take, over what a copy of the least bytes takes on the same device in the same run. With the feature
-//! `cli`.
+//! `bench`.
 //!
 //! - The least bytes: each input and the target read once, each gradient written once. A set ratio over everything reads its
 //!   inputs twice where there is a gradient, since that needs the finished sums. Partial sums and the one number of a
@@ -25,8 +25,8 @@ use crate::loss::{Family, Info, Support, TargetKind};
 use crate::tensor::DType;
 use copy::Copier;
 use data::{LABELS, Tensors};
-use std::time::{Duration, Instant};
-use timer::{Lap, Stopwatch};
+use std::time::Duration;
+use timer::{Instant, Lap, Record, Stopwatch};
 
 /// Where nobody says how many rounds: at least so many, as many as fit into so long, at most so many.
 const ROUNDS: usize = 7;
@@ -165,10 +165,19 @@ impl Bench {
     /// # Errors
     /// [`Error::Device`](crate::Error::Device), [`Error::OutOfMemory`](crate::Error::OutOfMemory) and
     /// [`Error::DeviceLost`](crate::Error::DeviceLost) from the device.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn new(gpu: &Gpu, rounds: Option<usize>) -> Result<Self> {
-        let watch = Stopwatch::new(gpu)?;
+        gpu.block_on(Self::new_async(gpu, rounds))
+    }
+
+    /// As `new`, without blocking.
+    ///
+    /// # Errors
+    /// As `new`.
+    pub async fn new_async(gpu: &Gpu, rounds: Option<usize>) -> Result<Self> {
+        let watch = Stopwatch::new(gpu).await?;
         Ok(Bench {
-            copier: Copier::new(gpu)?,
+            copier: Copier::new(gpu).await?,
             gpu: gpu.clone(),
             watch,
             rounds,
@@ -180,26 +189,36 @@ impl Bench {
     /// # Errors
     /// Whatever [`Gpu::plan`] refuses; [`Error::TooLarge`](crate::Error::TooLarge) for a tensor over the device's buffer
     /// size; the device's errors as in [`Bench::new`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn measure(&mut self, case: &Case) -> Result<Row> {
+        self.gpu.clone().block_on(self.measure_async(case))
+    }
+
+    /// As `measure`, without blocking.
+    ///
+    /// # Errors
+    /// As `measure`.
+    pub async fn measure_async(&mut self, case: &Case) -> Result<Row> {
         let (gpu, watch) = (&self.gpu, &self.watch);
         let loss = case.info.make();
         let layout = case.layout();
         // First, because a plan of more than a device can hold takes long to make.
-        let tensors = Tensors::new(gpu, &*loss, &layout)?;
-        let plan = gpu.plan(&*loss, &layout)?;
-        let bound = plan.bind(&tensors.io())?;
+        let tensors = Tensors::new(gpu, &*loss, &layout).await?;
+        let plan = gpu.plan_async(&*loss, &layout).await?;
+        let bound = plan.bind_async(&tensors.io()).await?;
         let bytes = layout.least_bytes(&*loss)?;
-        let copy = self.copier.fastest(watch, bytes.div_ceil(2))?;
-        let ours = |encoder: &mut wgpu::CommandEncoder| bound.encode(encoder);
-        let theirs = |encoder: &mut wgpu::CommandEncoder| copy.encode(encoder);
-        let (ours_times, theirs_times) = (watch.encodes(&ours)?, watch.encodes(&theirs)?);
+        let copy = self.copier.fastest(watch, bytes.div_ceil(2)).await?;
+        let ours: Record<'_> = &|encoder| bound.encode(encoder);
+        let theirs: Record<'_> = &|encoder| copy.encode(encoder);
+        let ours_times = watch.encodes(ours).await?;
+        let theirs_times = watch.encodes(theirs).await?;
         // What was not computed is not measured.
-        bound.report()?.1.check(&*loss, case.cols)?;
+        bound.report_async().await?.1.check(&*loss, case.cols)?;
         let (mut ours_laps, mut theirs_laps) = (Vec::new(), Vec::new());
         let start = Instant::now();
         loop {
-            ours_laps.push(watch.time(ours_times, &ours)?);
-            theirs_laps.push(watch.time(theirs_times, &theirs)?);
+            ours_laps.push(watch.time(ours_times, ours).await?);
+            theirs_laps.push(watch.time(theirs_times, theirs).await?);
             let done = match (self.rounds, ours_laps.len()) {
                 (Some(rounds), n) => n >= rounds,
                 (None, n) => n >= ENOUGH || (n >= ROUNDS && start.elapsed() >= LONG_ENOUGH),

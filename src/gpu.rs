@@ -533,6 +533,23 @@ impl Gpu {
         }
     }
 
+    /// Waits until all that was submitted is done: on a native device this thread does.
+    #[cfg(feature = "bench")]
+    pub(crate) async fn finished(&self) -> Result<()> {
+        #[cfg(not(target_arch = "wasm32"))]
+        return self.poll(wgpu::PollType::wait_indefinitely());
+        #[cfg(target_arch = "wasm32")]
+        {
+            let (sender, receiver) = futures::channel::oneshot::channel();
+            self.queue.on_submitted_work_done(move || {
+                // The receiver is only gone when nobody waits any more.
+                let _ = sender.send(());
+            });
+            let lost = |e| Error::DeviceLost(one_line(&e));
+            receiver.await.map_err(lost)
+        }
+    }
+
     /// Waits until `buffer`, which must be mappable for reading, can be read, and copies it out. On a native
     /// device the future polls the device whenever it is polled itself, so that any executor will do.
     pub(crate) async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {

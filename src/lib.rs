@@ -5,8 +5,8 @@
 //!   [bound](gpu::Plan::bind) once and [recorded](gpu::Bound::encode) in every step.
 //! - [`reference`](mod@reference) is the same on the CPU in f64, as plainly as it can be written.
 //! - [`loss`](mod@loss) holds the losses, one struct of options each; [`loss::all`] is the registry.
-//! - [`verify`] holds a device against the reference, and with the feature `cli` `bench` its speed against a copy's; `report` and
-//!   `plot` make text and pictures of metrics.
+//! - [`verify`] holds a device against the reference, and `bench`, with the feature of that name, its speed against a copy's.
+//! - [`report`] makes tables of metrics, and with the feature `cli` `plot` pictures; [`sweep`] runs a loss along a line to draw it.
 //!
 //! ```
 //! use wgloss::{Batch, Gpu, Huber, reference};
@@ -21,17 +21,19 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Features: a backend of wgpu each (`vulkan`, `metal`, `dx12`, `webgpu`; not by default `gles`), and `cli`, the command
-//! line, with reports and pictures.
+//! Features: a backend of wgpu each (`vulkan`, `metal`, `dx12`, `webgpu`; not by default `gles`); `npy`, arrays from `.npy`
+//! files; `bench`; and `cli`, the command line, with pictures.
 
 mod batch;
-#[cfg(feature = "cli")]
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod bounds;
 pub mod class_weight;
 mod combined;
 pub mod custom;
 mod error;
+#[cfg(feature = "npy")]
+pub mod files;
 pub mod gpu;
 mod layout;
 pub mod loss;
@@ -39,8 +41,8 @@ pub mod metric;
 #[cfg(feature = "cli")]
 pub mod plot;
 pub mod reference;
-#[cfg(feature = "cli")]
 pub mod report;
+pub mod sweep;
 mod tensor;
 pub mod verify;
 

@@ -1,4 +1,4 @@
-//! Metrics as text for people: one block for all samples, then tables.
+//! Metrics for people: tables of words and numbers, as such or as text, and curves to be drawn.
 //!
 //! ```
 //! use wgloss::metric::{Binary, InputKind, Samples};
@@ -11,6 +11,10 @@
 //! # Ok(()) }
 //! ```
 
+mod graph;
+
+pub use graph::{Curve, Graph, Mark, binary_graphs, multiclass_graphs, multilabel_graphs};
+
 use crate::metric::{
     Binary, BinaryFigures, Cells, ConfusionMatrix, MulticlassFigures, MultilabelFigures,
     OperatingPoint, RegressionFigures, Scores, Undefined,
@@ -19,38 +23,110 @@ use crate::metric::{
 /// Up to so many classes the confusion matrix is printed; a wider one is no longer read.
 const MATRIX: usize = 20;
 
-fn join(mut blocks: Vec<String>) -> String {
-    blocks.retain(|b| !b.is_empty());
-    blocks.join("\n\n")
+/// A part of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// Names to the left, numbers to the right.
+    Table {
+        /// What the columns are; nothing where they need no words.
+        head: Vec<String>,
+        /// The rows, each of a name and numbers.
+        rows: Vec<Vec<String>>,
+    },
+    /// A sentence.
+    Note(String),
+}
+
+impl Block {
+    /// A table of one number a row.
+    fn list(rows: Vec<(&str, String)>) -> Block {
+        let rows = rows.into_iter().map(|(k, v)| vec![k.to_string(), v]);
+        Block::Table {
+            head: Vec::new(),
+            rows: rows.collect(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Block::Table { rows, .. } => rows.is_empty(),
+            Block::Note(text) => text.is_empty(),
+        }
+    }
+
+    /// Columns of one width.
+    fn text(&self) -> String {
+        let (head, rows) = match self {
+            Block::Table { head, rows } => (head, rows),
+            Block::Note(text) => return text.clone(),
+        };
+        let all = || std::iter::once(head).filter(|h| !h.is_empty()).chain(rows);
+        let columns = all().map(Vec::len).max().unwrap_or(0);
+        let width = |c: usize| {
+            let cells = all().filter_map(|row| row.get(c));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<_> = (0..columns).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).enumerate();
+            let cells = cells.map(|(c, (cell, &w))| match c {
+                0 => format!("{cell:<w$}"),
+                _ => format!("  {cell:>w$}"),
+            });
+            cells.collect::<String>().trim_end().to_string()
+        };
+        all().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn join(blocks: &[Block]) -> String {
+    let texts: Vec<_> = blocks.iter().map(Block::text).collect();
+    texts.join("\n\n")
 }
 
 /// The report of two classes, with the operating points that were asked for. `names` are of the two classes; their numbers where
 /// there are none.
 pub fn binary(figures: &BinaryFigures, asked: &Binary, names: &[String]) -> String {
-    join(two_classes(figures, asked, &|i| name(names, i)))
+    join(&binary_blocks(figures, asked, names))
+}
+
+/// The parts of [`binary`].
+pub fn binary_blocks(figures: &BinaryFigures, asked: &Binary, names: &[String]) -> Vec<Block> {
+    filled(two_classes(figures, asked, &|i| name(names, i)))
 }
 
 /// The report of several classes: precision, recall, F1, support and, where scores are in order, ROC AUC of each, their averages, and the
 /// confusion matrix of up to 20. `names` are of the classes; their numbers where there are none.
 pub fn multiclass(figures: &MulticlassFigures, names: &[String]) -> String {
-    join(classes(figures, &|i| name(names, i)))
+    join(&multiclass_blocks(figures, names))
+}
+
+/// The parts of [`multiclass`].
+pub fn multiclass_blocks(figures: &MulticlassFigures, names: &[String]) -> Vec<Block> {
+    filled(classes(figures, &|i| name(names, i)))
 }
 
 /// The report of several labels. `names` are of the labels; their numbers where there are none.
 pub fn multilabel(figures: &MultilabelFigures, names: &[String]) -> String {
-    join(labels(figures, &|i| name(names, i)))
+    join(&filled(labels(figures, &|i| name(names, i))))
 }
 
 /// The report of predicted numbers.
 pub fn regression(figures: &RegressionFigures) -> String {
-    join(numbers(figures))
+    join(&filled(numbers(figures)))
 }
 
-fn name(names: &[String], i: usize) -> String {
+fn filled(mut blocks: Vec<Block>) -> Vec<Block> {
+    blocks.retain(|b| !b.is_empty());
+    blocks
+}
+
+/// What a class or label is called.
+pub(crate) fn name(names: &[String], i: usize) -> String {
     names.get(i).cloned().unwrap_or_else(|| i.to_string())
 }
 
-/// What a class is called.
+/// What each is called.
 type Named<'a> = dyn Fn(usize) -> String + 'a;
 
 /// A figure with four digits after the point; or, where those would be lost, as many as it has.
@@ -62,6 +138,13 @@ fn figure(v: Option<f64>) -> String {
     }
 }
 
+/// A number with no more digits than it needs.
+pub(crate) fn number(v: f64) -> String {
+    // The nearest of few digits: 0.30000000000000004 is 0.3; and no −0.
+    let v = (v * 1e6).round() / 1e6 + 0.0;
+    v.to_string().replace('-', "−")
+}
+
 /// A count, or a sum of weights.
 fn mass(v: f64) -> String {
     match v.fract() == 0.0 {
@@ -70,41 +153,14 @@ fn mass(v: f64) -> String {
     }
 }
 
-/// Rows of cells: names to the left, numbers to the right.
-fn table(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(c));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells = cells.map(|(c, (cell, &w))| match c {
-            0 => format!("{cell:<w$}"),
-            _ => format!("  {cell:>w$}"),
-        });
-        cells.collect::<String>().trim_end().to_string()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn list(rows: &[(&str, String)]) -> String {
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|(k, v)| vec![k.to_string(), v.clone()])
-        .collect();
-    table(&rows)
-}
-
 fn words(cells: &[&str]) -> Vec<String> {
     cells.iter().map(|c| c.to_string()).collect()
 }
 
-fn matrix(m: &ConfusionMatrix, named: &Named<'_>) -> String {
+fn matrix(m: &ConfusionMatrix, named: &Named<'_>) -> Block {
     let n = m.classes();
     if n > MATRIX {
-        return format!("confusion matrix: {n} classes, see --json");
+        return Block::Note(format!("confusion matrix: {n} classes, see --json"));
     }
     let mut head = vec!["truth \\ predicted".to_string()];
     head.extend((0..n).map(named));
@@ -112,17 +168,18 @@ fn matrix(m: &ConfusionMatrix, named: &Named<'_>) -> String {
         Cells::Counts(cells) => cells[r * n + c].to_string(),
         Cells::Weights(cells) => mass(cells[r * n + c]),
     };
-    let mut rows = vec![head];
-    rows.extend((0..n).map(|r| {
-        let mut row = vec![named(r)];
-        row.extend((0..n).map(|c| cell(r, c)));
-        row
-    }));
-    table(&rows)
+    let row = |r: usize| {
+        let cells = (0..n).map(|c| cell(r, c));
+        std::iter::once(named(r)).chain(cells).collect()
+    };
+    Block::Table {
+        head,
+        rows: (0..n).map(row).collect(),
+    }
 }
 
 /// Why figures have no value: those with one reason together.
-fn undefined(of: &[Undefined]) -> String {
+fn undefined(of: &[Undefined]) -> Block {
     let mut reasons: Vec<&str> = Vec::new();
     for u in of {
         if !reasons.contains(&u.reason) {
@@ -142,7 +199,7 @@ fn undefined(of: &[Undefined]) -> String {
         };
         format!("undefined, {reason}: {some}{more}")
     };
-    reasons.iter().map(line).collect::<Vec<_>>().join("\n")
+    Block::Note(reasons.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 fn scores(name: &str, s: &Scores) -> Vec<String> {
@@ -154,7 +211,7 @@ fn scores(name: &str, s: &Scores) -> Vec<String> {
     ]
 }
 
-fn two_classes(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<String> {
+fn two_classes(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<Block> {
     let mut about = vec![("samples", mass(f.n)), ("positive", mass(f.positives))];
     if let Some(threshold) = f.threshold {
         about.push(("threshold", threshold.to_string()));
@@ -174,7 +231,7 @@ fn two_classes(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<Stri
         ("Brier score", f.brier),
         ("ECE", f.ece),
     ];
-    let all: Vec<_> = all.into_iter().map(|(k, v)| (k, figure(v))).collect();
+    let all = all.into_iter().map(|(k, v)| (k, figure(v))).collect();
     let points = &f.operating_points;
     let point = |name: &str, p: Option<OperatingPoint>| {
         p.map(|p| {
@@ -183,37 +240,32 @@ fn two_classes(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<Stri
             row
         })
     };
-    let mut rows = vec![words(&[
-        "operating point",
-        "threshold",
-        "precision",
-        "recall",
-        "F1",
-    ])];
-    rows.extend(point("highest F1", points.max_f1));
+    let head = ["operating point", "threshold", "precision", "recall", "F1"];
     let (recall, precision) = (asked.recall, asked.precision);
-    rows.extend(point(&format!("recall ≥ {recall}"), points.recall_at));
-    rows.extend(point(
-        &format!("precision ≥ {precision}"),
-        points.precision_at,
-    ));
-    let points = if rows.len() > 1 {
-        table(&rows)
-    } else {
-        String::new()
-    };
+    let rows = [
+        point("highest F1", points.max_f1),
+        point(&format!("recall ≥ {recall}"), points.recall_at),
+        point(&format!("precision ≥ {precision}"), points.precision_at),
+    ];
     vec![
-        list(&about),
+        Block::list(about),
         matrix(&f.confusion_matrix, named),
-        list(&all),
-        points,
+        Block::list(all),
+        Block::Table {
+            head: words(&head),
+            rows: rows.into_iter().flatten().collect(),
+        },
         undefined(&f.undefined),
     ]
 }
 
-fn classes(f: &MulticlassFigures, named: &Named<'_>) -> Vec<String> {
+fn classes(f: &MulticlassFigures, named: &Named<'_>) -> Vec<Block> {
     let ranked = f.per_class.iter().any(|c| c.roc_auc.is_some());
-    let mut rows = vec![words(&["class", "precision", "recall", "F1", "support"])];
+    let mut head = words(&["class", "precision", "recall", "F1", "support"]);
+    if ranked {
+        head.push("ROC AUC".into());
+    }
+    let mut rows = Vec::new();
     for (c, of) in f.per_class.iter().enumerate() {
         let mut row = scores(&named(c), &of.scores);
         row.push(mass(of.support));
@@ -235,9 +287,6 @@ fn classes(f: &MulticlassFigures, named: &Named<'_>) -> Vec<String> {
         }
         row
     }));
-    if ranked {
-        rows[0].push("ROC AUC".into());
-    }
     let mut all = vec![
         ("accuracy".to_string(), f.accuracy),
         ("balanced accuracy".into(), f.balanced_accuracy),
@@ -251,16 +300,16 @@ fn classes(f: &MulticlassFigures, named: &Named<'_>) -> Vec<String> {
         .iter()
         .map(|(k, v)| (format!("top-{k} accuracy"), *v));
     all.splice(1..1, top);
-    let all: Vec<_> = all.iter().map(|(k, v)| (k.as_str(), figure(*v))).collect();
+    let all = all.iter().map(|(k, v)| (k.as_str(), figure(*v))).collect();
     vec![
-        table(&rows),
-        list(&all),
+        Block::Table { head, rows },
+        Block::list(all),
         matrix(&f.confusion_matrix, named),
         undefined(&f.undefined),
     ]
 }
 
-fn labels(f: &MultilabelFigures, named: &Named<'_>) -> Vec<String> {
+fn labels(f: &MultilabelFigures, named: &Named<'_>) -> Vec<Block> {
     let head = [
         "label",
         "precision",
@@ -271,7 +320,7 @@ fn labels(f: &MultilabelFigures, named: &Named<'_>) -> Vec<String> {
         "ROC AUC",
         "AP",
     ];
-    let mut rows = vec![words(&head)];
+    let mut rows = Vec::new();
     for (l, of) in f.per_label.iter().enumerate() {
         let mut row = scores(&named(l), &of.scores);
         row.push(mass(of.support));
@@ -291,8 +340,11 @@ fn labels(f: &MultilabelFigures, named: &Named<'_>) -> Vec<String> {
     average("macro average", &f.macro_average, Some(0));
     average("weighted average", &f.weighted, Some(1));
     vec![
-        table(&rows),
-        list(&[
+        Block::Table {
+            head: words(&head),
+            rows,
+        },
+        Block::list(vec![
             ("samples", mass(f.n)),
             ("subset accuracy", figure(f.subset_accuracy)),
             ("Hamming loss", figure(f.hamming_loss)),
@@ -301,7 +353,7 @@ fn labels(f: &MultilabelFigures, named: &Named<'_>) -> Vec<String> {
     ]
 }
 
-fn numbers(f: &RegressionFigures) -> Vec<String> {
+fn numbers(f: &RegressionFigures) -> Vec<Block> {
     let all = [
         ("MSE", f.mse),
         ("RMSE", f.rmse),
@@ -314,5 +366,5 @@ fn numbers(f: &RegressionFigures) -> Vec<String> {
     ];
     let mut rows = vec![("samples", mass(f.n))];
     rows.extend(all.map(|(k, v)| (k, figure(v))));
-    vec![list(&rows), undefined(&f.undefined)]
+    vec![Block::list(rows), undefined(&f.undefined)]
 }

@@ -1,5 +1,7 @@
 //! A device held against the f64 reference, number by number.
 
+#![doc = include_str!("verify/accuracy.md")]
+
 mod cases;
 mod custom;
 mod extent;

@@ -1,7 +1,7 @@
 //! What a loss is held against: kernels that copy.
 
 use super::data::{fill, tensor};
-use super::timer::Stopwatch;
+use super::timer::{Record, Stopwatch};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::verify::Random;
@@ -112,7 +112,7 @@ impl Copy {
 }
 
 impl Copier {
-    pub fn new(gpu: &Gpu) -> Result<Self> {
+    pub async fn new(gpu: &Gpu) -> Result<Self> {
         let device = gpu.device();
         let made = gpu.scoped(|| {
             let entry = |binding, read_only| wgpu::BindGroupLayoutEntry {
@@ -155,7 +155,7 @@ impl Copier {
             });
             (kernels.collect(), layout)
         });
-        let (kernels, layout) = gpu.block_on(made)?;
+        let (kernels, layout) = made.await?;
         let mut random = Random::new(3);
         Ok(Copier {
             gpu: gpu.clone(),
@@ -169,15 +169,17 @@ impl Copier {
     }
 
     /// Makes a copy that reads `bytes` and writes as many, in whole `vec4`s.
-    pub fn fastest(&mut self, watch: &Stopwatch, bytes: u64) -> Result<Copy> {
+    pub async fn fastest(&mut self, watch: &Stopwatch, bytes: u64) -> Result<Copy> {
         let vecs = bytes.div_ceil(16).max(1);
-        let pieces = self.pieces(vecs)?;
-        let copies = self.kernels.iter().map(|kernel| self.copy(kernel, &pieces));
-        let mut copies = copies.collect::<Result<Vec<_>>>()?;
+        let pieces = self.pieces(vecs).await?;
+        let mut copies = Vec::new();
+        for kernel in &self.kernels {
+            copies.push(self.copy(kernel, &pieces).await?);
+        }
         let best = match self.found.get(&vecs) {
             Some(best) => *best,
             None => {
-                let best = self.race(watch, &copies)?;
+                let best = self.race(watch, &copies).await?;
                 self.found.insert(vecs, best);
                 best
             }
@@ -186,15 +188,17 @@ impl Copier {
     }
 
     /// Which of the copies is the fastest.
-    fn race(&self, watch: &Stopwatch, copies: &[Copy]) -> Result<usize> {
+    async fn race(&self, watch: &Stopwatch, copies: &[Copy]) -> Result<usize> {
         let mut least = vec![f64::INFINITY; copies.len()];
         let mut encodes = 1;
         for copy in copies {
-            encodes = watch.encodes(&|encoder| copy.encode(encoder))?.max(encodes);
+            let record: Record<'_> = &|encoder| copy.encode(encoder);
+            encodes = watch.encodes(record).await?.max(encodes);
         }
         for _ in 0..TRIES {
             for (least, copy) in least.iter_mut().zip(copies) {
-                let lap = watch.time(encodes, &|encoder| copy.encode(encoder))?;
+                let record: Record<'_> = &|encoder| copy.encode(encoder);
+                let lap = watch.time(encodes, record).await?;
                 *least = least.min(watch.figure(&lap));
             }
         }
@@ -203,23 +207,26 @@ impl Copier {
     }
 
     /// Pairs of buffers, from and to, each of which fits into a binding.
-    fn pieces(&self, vecs: u64) -> Result<Vec<[wgpu::Buffer; 2]>> {
+    async fn pieces(&self, vecs: u64) -> Result<Vec<[wgpu::Buffer; 2]>> {
         let limits = self.gpu.limits();
         let most = (limits.binding.min(limits.buffer) / 16).max(1);
         let mut pieces = Vec::new();
         let mut left = vecs;
         while left > 0 {
             let n = left.min(most);
-            let piece = [tensor(&self.gpu, n, 16)?, tensor(&self.gpu, n, 16)?];
+            let piece = [
+                tensor(&self.gpu, n, 16).await?,
+                tensor(&self.gpu, n, 16).await?,
+            ];
             // Zeros that nobody wrote may be cheaper to read than data.
-            fill(&self.gpu, &piece[0], &self.pattern)?;
+            fill(&self.gpu, &piece[0], &self.pattern).await?;
             pieces.push(piece);
             left -= n;
         }
         Ok(pieces)
     }
 
-    fn copy(&self, kernel: &Kernel, pieces: &[[wgpu::Buffer; 2]]) -> Result<Copy> {
+    async fn copy(&self, kernel: &Kernel, pieces: &[[wgpu::Buffer; 2]]) -> Result<Copy> {
         let most = u64::from(self.gpu.limits().groups);
         let step = |[from, to]: &[wgpu::Buffer; 2]| {
             let groups = (from.size() / 16).div_ceil(kernel.run);
@@ -242,7 +249,7 @@ impl Copier {
         Ok(Copy {
             name: kernel.name,
             pipeline: kernel.pipeline.clone(),
-            steps: self.gpu.block_on(steps)?,
+            steps: steps.await?,
         })
     }
 }
@@ -258,8 +265,8 @@ mod tests {
         let Some(whole) = gpu() else { return };
         let limited = whole.with_limits(1 << 16, 3);
         for (gpu, vecs, pieces) in [(&whole, 1, 1), (&whole, 70_001, 1), (&limited, 5003, 2)] {
-            let copier = Copier::new(gpu).expect("kernels");
-            let made = copier.pieces(vecs).expect("buffers");
+            let copier = pollster::block_on(Copier::new(gpu)).expect("kernels");
+            let made = pollster::block_on(copier.pieces(vecs)).expect("buffers");
             assert_eq!(made.len(), pieces);
             assert_eq!(
                 made.iter().map(|[from, _]| from.size()).sum::<u64>(),
@@ -270,7 +277,7 @@ mod tests {
                 for [_, to] in &made {
                     encoder.clear_buffer(to, 0, None);
                 }
-                let copy = copier.copy(kernel, &made).expect("a copy");
+                let copy = pollster::block_on(copier.copy(kernel, &made)).expect("a copy");
                 copy.encode(&mut encoder);
                 gpu.queue().submit([encoder.finish()]);
                 for [from, to] in &made {

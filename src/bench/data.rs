@@ -22,7 +22,7 @@ pub(super) struct Tensors {
 }
 
 impl Tensors {
-    pub fn new(gpu: &Gpu, loss: &dyn Loss, layout: &Layout) -> Result<Self> {
+    pub async fn new(gpu: &Gpu, loss: &dyn Loss, layout: &Layout) -> Result<Self> {
         let geometry = layout.check(loss)?;
         let info = loss.info();
         let (mut random, mut labels) = (Random::new(1), Random::new(2));
@@ -30,37 +30,31 @@ impl Tensors {
             let support = support.copied().unwrap_or(Support::Real);
             let n = count.min(PERIOD);
             let pattern: Vec<f32> = (0..n).map(|_| random.number(support)).collect();
-            let buffer = tensor(gpu, count as u64, dtype.size())?;
-            fill(gpu, &buffer, &Values::from(pattern).bytes(dtype))?;
-            Ok::<_, Error>(buffer)
+            let bytes = Values::from(pattern).bytes(dtype).into_owned();
+            filled(gpu, count, dtype.size(), bytes)
         };
         let mut inputs = Vec::new();
         for k in 0..info.inputs.len() {
-            inputs.push(numbers(
-                info.domain.get(k),
-                geometry.elements,
-                layout.dtype,
-            )?);
+            let made = numbers(info.domain.get(k), geometry.elements, layout.dtype);
+            inputs.push(made.await?);
         }
         let domain = info.domain.last();
         let target = match layout.target {
             TargetLayout::None => None,
-            TargetLayout::Values(dtype) => Some(numbers(domain, geometry.elements, dtype)?),
-            TargetLayout::PerRow(dtype) => Some(numbers(domain, geometry.rows, dtype)?),
+            TargetLayout::Values(dtype) => Some(numbers(domain, geometry.elements, dtype).await?),
+            TargetLayout::PerRow(dtype) => Some(numbers(domain, geometry.rows, dtype).await?),
             TargetLayout::Labels(_) => {
                 let pattern: Vec<i32> = (0..geometry.rows.min(PERIOD))
                     .map(|_| labels.below(geometry.cols) as i32)
                     .collect();
-                let buffer = tensor(gpu, geometry.rows as u64, LABELS.size())?;
-                fill(gpu, &buffer, bytemuck::cast_slice(&pattern))?;
-                Some(buffer)
+                let bytes = bytemuck::cast_slice(&pattern).to_vec();
+                Some(filled(gpu, geometry.rows, LABELS.size(), bytes).await?)
             }
         };
-        let grads = inputs
-            .iter()
-            .filter(|_| layout.gradient)
-            .map(|_| tensor(gpu, geometry.elements as u64, layout.dtype.size()))
-            .collect::<Result<_>>()?;
+        let mut grads = Vec::new();
+        for _ in inputs.iter().filter(|_| layout.gradient) {
+            grads.push(tensor(gpu, geometry.elements as u64, layout.dtype.size()).await?);
+        }
         Ok(Tensors {
             inputs,
             target,
@@ -78,8 +72,15 @@ impl Tensors {
     }
 }
 
+/// A buffer of `count` numbers of `size` bytes, filled with a pattern.
+async fn filled(gpu: &Gpu, count: usize, size: u64, pattern: Vec<u8>) -> Result<wgpu::Buffer> {
+    let buffer = tensor(gpu, count as u64, size).await?;
+    fill(gpu, &buffer, &pattern).await?;
+    Ok(buffer)
+}
+
 /// A buffer for `count` numbers of `size` bytes.
-pub(super) fn tensor(gpu: &Gpu, count: u64, size: u64) -> Result<wgpu::Buffer> {
+pub(super) async fn tensor(gpu: &Gpu, count: u64, size: u64) -> Result<wgpu::Buffer> {
     let bytes = count.saturating_mul(size);
     let limit = gpu.limits().buffer;
     if bytes > limit {
@@ -89,7 +90,7 @@ pub(super) fn tensor(gpu: &Gpu, count: u64, size: u64) -> Result<wgpu::Buffer> {
             found: bytes,
         });
     }
-    gpu.block_on(gpu.scoped(|| {
+    let made = gpu.scoped(|| {
         gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("wgloss tensor"),
             size: bytes.next_multiple_of(4),
@@ -98,15 +99,16 @@ pub(super) fn tensor(gpu: &Gpu, count: u64, size: u64) -> Result<wgpu::Buffer> {
                 | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         })
-    }))
+    });
+    made.await
 }
 
 /// Fills a buffer with `pattern`, over and over.
-pub(super) fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, pattern: &[u8]) -> Result<()> {
+pub(super) async fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, pattern: &[u8]) -> Result<()> {
     let mut pattern = pattern.to_vec();
     pattern.resize(pattern.len().next_multiple_of(4), 0);
     let device = gpu.device();
-    let source = gpu.block_on(gpu.written(|writes| {
+    let source = gpu.written(|writes| {
         let source = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("wgloss pattern"),
             size: pattern.len() as u64,
@@ -115,8 +117,9 @@ pub(super) fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, pattern: &[u8]) -> Result<(
         });
         writes.put(&source, 0, pattern);
         source
-    }))?;
-    gpu.block_on(gpu.scoped(|| {
+    });
+    let source = source.await?;
+    let filled = gpu.scoped(|| {
         let mut encoder = device.create_command_encoder(&Default::default());
         let (mut at, step) = (0, source.size());
         while at < buffer.size() && step > 0 {
@@ -125,5 +128,6 @@ pub(super) fn fill(gpu: &Gpu, buffer: &wgpu::Buffer, pattern: &[u8]) -> Result<(
             at += size;
         }
         gpu.queue().submit([encoder.finish()]);
-    }))
+    });
+    filled.await
 }

@@ -2,8 +2,29 @@
 
 use crate::error::Result;
 use crate::gpu::Gpu;
+#[cfg(not(target_arch = "wasm32"))]
 use cpu_time::ProcessTime;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) use std::time::Instant;
+#[cfg(target_arch = "wasm32")]
+pub(super) use web_time::Instant;
+
+/// A browser tells no CPU time.
+#[cfg(target_arch = "wasm32")]
+#[derive(Clone, Copy)]
+struct ProcessTime;
+
+#[cfg(target_arch = "wasm32")]
+impl ProcessTime {
+    fn try_now() -> Option<Self> {
+        None
+    }
+
+    fn try_elapsed(&self) -> Option<Duration> {
+        None
+    }
+}
 
 /// A submission shorter than this says more of submissions than of kernels.
 const LEAST: Duration = Duration::from_millis(10);
@@ -59,20 +80,20 @@ struct Stamps {
 
 impl Stopwatch {
     /// One that reads timestamps where the device has them and is no software.
-    pub fn new(gpu: &Gpu) -> Result<Self> {
+    pub async fn new(gpu: &Gpu) -> Result<Self> {
         let mut watch = Stopwatch {
             gpu: gpu.clone(),
             stamps: None,
         };
         let features = gpu.device().features();
         if features.contains(wgpu::Features::TIMESTAMP_QUERY) && !watch.software() {
-            watch.stamp()?;
+            watch.stamp().await?;
         }
         Ok(watch)
     }
 
     /// Reads timestamps from now on, unless they turn out not to count.
-    fn stamp(&mut self) -> Result<()> {
+    async fn stamp(&mut self) -> Result<()> {
         let device = self.gpu.device();
         let made = self.gpu.scoped(|| {
             let buffer = |usage| {
@@ -101,9 +122,10 @@ impl Stopwatch {
             });
             (stamps, work)
         });
-        let (stamps, work) = self.gpu.block_on(made)?;
+        let (stamps, work) = made.await?;
         self.stamps = Some(stamps);
-        let lap = self.time(1, &|encoder| encoder.clear_buffer(&work, 0, None))?;
+        let clear: Record<'_> = &|encoder| encoder.clear_buffer(&work, 0, None);
+        let lap = self.time(1, clear).await?;
         if !(lap.ms > 0.0 && lap.ms <= 1e3 * lap.wall.as_secs_f64()) {
             self.stamps = None;
         }
@@ -131,9 +153,9 @@ impl Stopwatch {
     }
 
     /// Submits what `record` records, as often as `encodes` says, and waits for it.
-    pub fn time(&self, encodes: u32, record: Record<'_>) -> Result<Lap> {
+    pub async fn time(&self, encodes: u32, record: Record<'_>) -> Result<Lap> {
         let (device, queue) = (self.gpu.device(), self.gpu.queue());
-        let timed = self.gpu.scoped(|| {
+        let recorded = self.gpu.scoped(|| {
             let mut encoder = device.create_command_encoder(&Default::default());
             if let Some(stamps) = &self.stamps {
                 stamps.mark(&mut encoder, 0);
@@ -145,19 +167,21 @@ impl Stopwatch {
                 stamps.mark(&mut encoder, 1);
                 stamps.resolve(&mut encoder);
             }
-            let commands = encoder.finish();
-            let (wall, cpu) = (Instant::now(), ProcessTime::try_now());
-            queue.submit([commands]);
-            let waited = self.gpu.poll(wgpu::PollType::wait_indefinitely());
-            let cpu = cpu.and_then(|start| start.try_elapsed());
-            (waited, wall.elapsed(), cpu)
+            encoder.finish()
         });
-        let (waited, wall, cpu) = self.gpu.block_on(timed)?;
-        waited?;
+        let commands = recorded.await?;
+        let (wall, cpu) = (Instant::now(), ProcessTime::try_now());
+        let submitted = self.gpu.scoped(|| {
+            queue.submit([commands]);
+        });
+        self.gpu.finished().await?;
+        let cpu = cpu.and_then(|start| start.try_elapsed());
+        let wall = wall.elapsed();
+        submitted.await?;
         let each = |time: Duration| 1e3 * time.as_secs_f64() / f64::from(encodes.max(1));
         Ok(Lap {
             ms: match &self.stamps {
-                Some(stamps) => each(stamps.read(&self.gpu)?),
+                Some(stamps) => each(stamps.read(&self.gpu).await?),
                 None => each(wall),
             },
             cpu_ms: cpu.map_or(f64::NAN, each),
@@ -166,12 +190,12 @@ impl Stopwatch {
     }
 
     /// How often to record so that a submission is long enough. Has recorded it before it says so.
-    pub fn encodes(&self, record: Record<'_>) -> Result<u32> {
+    pub async fn encodes(&self, record: Record<'_>) -> Result<u32> {
         // The first one touches memory for the first time.
-        self.time(1, record)?;
+        self.time(1, record).await?;
         let mut encodes = 1;
         loop {
-            let wall = self.time(encodes, record)?.wall;
+            let wall = self.time(encodes, record).await?.wall;
             if wall >= LEAST || encodes >= MOST {
                 return Ok(encodes);
             }
@@ -200,8 +224,8 @@ impl Stamps {
     }
 
     /// What lies between the two timestamps of the last submission.
-    fn read(&self, gpu: &Gpu) -> Result<Duration> {
-        let bytes = gpu.block_on(gpu.read(&self.readable))?;
+    async fn read(&self, gpu: &Gpu) -> Result<Duration> {
+        let bytes = gpu.read(&self.readable).await?;
         let stamps: Vec<u64> = bytes
             .chunks_exact(8)
             .filter_map(|b| Some(u64::from_le_bytes(b.try_into().ok()?)))
@@ -236,7 +260,7 @@ mod tests {
         assert!(gpu.device().features().contains(wanted));
         let mut watch = Stopwatch { gpu, stamps: None };
         assert_eq!(watch.clock(), Clock::Wall);
-        watch.stamp().expect("timestamps");
+        pollster::block_on(watch.stamp()).expect("timestamps");
         assert_eq!(watch.clock(), Clock::Timestamps);
         let work = watch.gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: None,
@@ -245,10 +269,10 @@ mod tests {
             mapped_at_creation: false,
         });
         let clear: Record<'_> = &|encoder| encoder.clear_buffer(&work, 0, None);
-        watch.time(1, clear).expect("a submission");
+        pollster::block_on(watch.time(1, clear)).expect("a submission");
         // The figure is that of one recording, whatever there are in a submission.
         for encodes in [1, 4] {
-            let lap = watch.time(encodes, clear).expect("a submission");
+            let lap = pollster::block_on(watch.time(encodes, clear)).expect("a submission");
             let wall = 1e3 * lap.wall.as_secs_f64() / f64::from(encodes);
             // Much of the wall time may be waiting for a busy machine.
             assert!(lap.ms > 0.02 * wall && lap.ms <= wall, "{lap:?}");

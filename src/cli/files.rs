@@ -6,131 +6,25 @@
 //!
 //! # Hostile files
 //!
-//! Nothing in a file is believed before it is checked, so that no sequence of bytes makes [`read`]
-//! panic, recurse or allocate more than the file accounts for:
+//! As in [`files`](mod@crate::files); and beyond what holds for one array:
 //!
-//! * the bytes an array needs by its shape and element type must be exactly the bytes that are
-//!   there before any of them is read;
 //! * a member of an `.npz` may claim at most 1032 bytes for each byte it takes up in the archive,
 //!   which is the most deflate can do, and one of more than 1 GiB at most 128; beyond the first
 //!   64 MiB memory for it grows with the bytes that really come out, not with the claim;
-//! * the header of an `.npy` array may have at most 65 536 bytes, and that of a `.safetensors`
-//!   file at most 100 000 000, the limit of the format's own implementation;
-//! * arrays of Python objects are refused by name and their pickles are never looked at.
+//! * the header of a `.safetensors` file may have at most 100 000 000 bytes, the limit of the
+//!   format's own implementation.
 
-use half::{bf16, f16};
-
-pub(super) use error::{excerpt, one_line};
-
-use error::Source;
-
-mod error;
-mod layout;
-mod npy;
 mod npz;
+mod open;
 mod output;
 mod safetensors;
 
-pub use error::FileError;
+pub(super) use crate::error::one_line;
+pub(super) use crate::files::excerpt;
+pub use crate::files::{Array, Data, FileError};
 pub use output::Outputs;
 
-/// An array read from a file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Array {
-    /// The length of every axis, outermost first; empty for a single number.
-    pub shape: Vec<usize>,
-    /// The elements in C (row-major) order; their number is the product of `shape`.
-    pub data: Data,
-}
-
-/// The elements of an array, in the type they have in the file.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Data {
-    /// IEEE 754 half precision.
-    F16(Vec<f16>),
-    /// The upper half of an IEEE 754 single.
-    Bf16(Vec<bf16>),
-    /// IEEE 754 single precision.
-    F32(Vec<f32>),
-    /// IEEE 754 double precision.
-    F64(Vec<f64>),
-    /// Signed, 8 bits.
-    I8(Vec<i8>),
-    /// Signed, 16 bits.
-    I16(Vec<i16>),
-    /// Signed, 32 bits.
-    I32(Vec<i32>),
-    /// Signed, 64 bits.
-    I64(Vec<i64>),
-    /// Unsigned, 8 bits.
-    U8(Vec<u8>),
-    /// Unsigned, 16 bits.
-    U16(Vec<u16>),
-    /// Unsigned, 32 bits.
-    U32(Vec<u32>),
-    /// Unsigned, 64 bits.
-    U64(Vec<u64>),
-    /// Truth values.
-    Bool(Vec<bool>),
-}
-
-impl Data {
-    /// The name numpy has for the element type, such as `float32` or `bfloat16`.
-    pub fn dtype_name(&self) -> &'static str {
-        match self {
-            Data::F16(_) => "float16",
-            Data::Bf16(_) => "bfloat16",
-            Data::F32(_) => "float32",
-            Data::F64(_) => "float64",
-            Data::I8(_) => "int8",
-            Data::I16(_) => "int16",
-            Data::I32(_) => "int32",
-            Data::I64(_) => "int64",
-            Data::U8(_) => "uint8",
-            Data::U16(_) => "uint16",
-            Data::U32(_) => "uint32",
-            Data::U64(_) => "uint64",
-            Data::Bool(_) => "bool",
-        }
-    }
-
-    /// The number of elements.
-    pub fn len(&self) -> usize {
-        match self {
-            Data::F16(items) => items.len(),
-            Data::Bf16(items) => items.len(),
-            Data::F32(items) => items.len(),
-            Data::F64(items) => items.len(),
-            Data::I8(items) => items.len(),
-            Data::I16(items) => items.len(),
-            Data::I32(items) => items.len(),
-            Data::I64(items) => items.len(),
-            Data::U8(items) => items.len(),
-            Data::U16(items) => items.len(),
-            Data::U32(items) => items.len(),
-            Data::U64(items) => items.len(),
-            Data::Bool(items) => items.len(),
-        }
-    }
-
-    /// Whether there are no elements.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether the elements are floating-point numbers.
-    pub fn is_float(&self) -> bool {
-        matches!(
-            self,
-            Data::F16(_) | Data::Bf16(_) | Data::F32(_) | Data::F64(_)
-        )
-    }
-
-    /// Whether the elements are integers or truth values.
-    pub fn is_integer_or_bool(&self) -> bool {
-        !self.is_float()
-    }
-}
+use crate::files::{Source, npy};
 
 /// Reads the array that `spec` names.
 ///

@@ -97,12 +97,7 @@ pub fn letters(size: f64, k: f64, colour: &RGBColor) -> TextStyle<'static> {
     (FONT, size * k).into_font().color(colour)
 }
 
-/// A number with no more digits than it needs.
-pub fn number(v: f64) -> String {
-    // The nearest of few digits: 0.30000000000000004 is 0.3; and no −0.
-    let v = (v * 1e6).round() / 1e6 + 0.0;
-    v.to_string().replace('-', "−")
-}
+pub(crate) use crate::report::number;
 
 /// The means of squares of dots.
 fn coarser(fine: &[u8], width: usize) -> Vec<u8> {

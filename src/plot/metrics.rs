@@ -3,8 +3,9 @@
 use super::canvas::{Area, COLOURS, Drawn, FAINT, GRID, INK, Scene, letters, number, stroke};
 use crate::metric::{
     Binary, BinaryFigures, CALIBRATION_BINS, CalibrationBin, Cells, ConfusionMatrix,
-    MulticlassFigures, MultilabelFigures, Normalize, OperatingPoint, Ranking,
+    MulticlassFigures, MultilabelFigures, Normalize,
 };
+use crate::report::{self, Graph};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -13,8 +14,6 @@ const SIZE: (u32, u32) = (560, 560);
 /// Left, right, above and below the plane.
 const MARGIN: [f64; 4] = [70.0, 24.0, 104.0, 56.0];
 
-/// More curves than that in one picture cannot be told apart.
-const CURVES: usize = 10;
 /// Up to so many classes a cell says its number, and up to so many have their names beside it.
 const NUMBERED: usize = 12;
 const NAMED: usize = 40;
@@ -35,30 +34,8 @@ enum What {
         matrix: ConfusionMatrix,
         names: Vec<String>,
     },
-    Curves {
-        curves: Vec<Curve>,
-        /// What chance, or no model at all, would give.
-        chance: Option<[(f64, f64); 2]>,
-        marks: Vec<Mark>,
-    },
+    Graph(Graph),
     Reliability(Vec<CalibrationBin>),
-}
-
-#[derive(Debug, Clone)]
-struct Curve {
-    label: String,
-    points: Vec<(f64, f64)>,
-}
-
-#[derive(Debug, Clone)]
-struct Mark {
-    label: String,
-    at: (f64, f64),
-}
-
-/// What a class or label is called.
-fn named(names: &[String], i: usize) -> String {
-    names.get(i).cloned().unwrap_or_else(|| i.to_string())
 }
 
 fn matrix(m: &ConfusionMatrix, accuracy: Option<f64>, names: &[String]) -> Drawing {
@@ -70,7 +47,7 @@ fn matrix(m: &ConfusionMatrix, accuracy: Option<f64>, names: &[String]) -> Drawi
         up: "truth",
         what: What::Matrix {
             matrix: m.clone(),
-            names: (0..m.classes()).map(|c| named(names, c)).collect(),
+            names: (0..m.classes()).map(|c| report::name(names, c)).collect(),
         },
     }
 }
@@ -95,19 +72,7 @@ fn reliability(
 /// The pictures of two classes.
 pub fn binary(f: &BinaryFigures, asked: &Binary, names: &[String]) -> Vec<Drawing> {
     let mut all = vec![matrix(&f.confusion_matrix, f.accuracy, names)];
-    if let Some(ranking) = &f.ranking {
-        let one = [(String::new(), ranking, f.roc_auc, f.average_precision)];
-        let points = &f.operating_points;
-        let marks = [
-            ("highest F1".to_string(), points.max_f1),
-            (format!("recall ≥ {}", asked.recall), points.recall_at),
-            (
-                format!("precision ≥ {}", asked.precision),
-                points.precision_at,
-            ),
-        ];
-        all.extend(curves(&one, &marks));
-    }
+    all.extend(report::binary_graphs(f, asked).into_iter().map(graph));
     all.extend(reliability(
         &f.calibration,
         f.ece,
@@ -119,11 +84,7 @@ pub fn binary(f: &BinaryFigures, asked: &Binary, names: &[String]) -> Vec<Drawin
 /// The pictures of several classes.
 pub fn multiclass(f: &MulticlassFigures, names: &[String]) -> Vec<Drawing> {
     let mut all = vec![matrix(&f.confusion_matrix, f.accuracy, names)];
-    let classes = f.per_class.iter().enumerate();
-    let ranked = classes
-        .filter_map(|(c, of)| Some((named(names, c), of.ranking.as_ref()?, of.roc_auc)))
-        .map(|(name, ranking, auc)| (name, ranking, auc, ranking.average_precision()));
-    all.extend(curves(&ranked.collect::<Vec<_>>(), &[]));
+    all.extend(report::multiclass_graphs(f, names).into_iter().map(graph));
     all.extend(reliability(
         &f.calibration,
         f.ece,
@@ -137,94 +98,18 @@ pub fn multiclass(f: &MulticlassFigures, names: &[String]) -> Vec<Drawing> {
 
 /// The curves of several labels.
 pub fn multilabel(f: &MultilabelFigures, names: &[String]) -> Vec<Drawing> {
-    let labels = f.per_label.iter().enumerate();
-    let ranked = labels.filter_map(|(l, of)| {
-        let ranking = of.ranking.as_ref()?;
-        Some((named(names, l), ranking, of.roc_auc, of.average_precision))
-    });
-    curves(&ranked.collect::<Vec<_>>(), &[])
+    let graphs = report::multilabel_graphs(f, names);
+    graphs.into_iter().map(graph).collect()
 }
 
-type Ranked<'a> = (String, &'a Ranking, Option<f64>, Option<f64>);
-
-/// The ROC and the precision-recall curves of those that have both kinds of samples; operating points where there is one.
-fn curves(of: &[Ranked<'_>], marks: &[(String, Option<OperatingPoint>)]) -> Vec<Drawing> {
-    let defined: Vec<_> = of.iter().filter(|r| r.2.is_some()).take(CURVES).collect();
-    if defined.is_empty() {
-        return Vec::new();
+fn graph(graph: Graph) -> Drawing {
+    Drawing {
+        name: graph.name,
+        title: graph.title.clone(),
+        across: graph.across,
+        up: graph.up,
+        what: What::Graph(graph),
     }
-    let more = of.iter().filter(|r| r.2.is_some()).count() - defined.len();
-    let more = match more {
-        0 => String::new(),
-        _ => format!(", the first {CURVES} of {}", CURVES + more),
-    };
-    let label = |name: &str, figure: &str, v: Option<f64>| {
-        let v = v.map_or(String::new(), |v| format!("{figure} {v:.4}"));
-        format!("{name}  {v}").trim().to_string()
-    };
-    let roc = defined.iter().map(|(name, ranking, auc, _)| {
-        let curve = ranking.roc_curve();
-        Curve {
-            label: label(name, "AUC", *auc),
-            points: curve.fpr.into_iter().zip(curve.tpr).collect(),
-        }
-    });
-    let pr = defined.iter().map(|(name, ranking, _, ap)| {
-        let curve = ranking.precision_recall_curve();
-        // Steps, as average precision sums them: between two points the precision of the one with more recall.
-        let mut points: Vec<(f64, f64)> = Vec::new();
-        for (recall, precision) in curve.recall.into_iter().zip(curve.precision) {
-            if let Some(&(_, before)) = points.last() {
-                points.push((recall, before));
-            }
-            points.push((recall, precision));
-        }
-        Curve {
-            label: label(name, "AP", *ap),
-            points,
-        }
-    });
-    let one = match defined.as_slice() {
-        [(_, ranking, ..)] => Some(*ranking),
-        _ => None,
-    };
-    let mark = |at: fn(&OperatingPoint, &Ranking) -> (f64, f64)| -> Vec<Mark> {
-        let there = marks.iter().filter_map(|(label, point)| {
-            let (point, ranking) = (point.as_ref()?, one?);
-            Some(Mark {
-                label: format!("{label}: {}", number(point.threshold)),
-                at: at(point, ranking),
-            })
-        });
-        there.collect()
-    };
-    vec![
-        Drawing {
-            name: "roc",
-            title: format!("ROC{more}"),
-            across: "false positive rate",
-            up: "true positive rate",
-            what: What::Curves {
-                curves: roc.collect(),
-                chance: Some([(0.0, 0.0), (1.0, 1.0)]),
-                marks: mark(|p, r| (r.false_positive_rate(p), p.recall)),
-            },
-        },
-        Drawing {
-            name: "precision_recall",
-            title: format!("Precision and recall{more}"),
-            across: "recall",
-            up: "precision",
-            what: What::Curves {
-                curves: pr.collect(),
-                chance: one.map(|r| {
-                    let share = r.prevalence();
-                    [(0.0, share), (1.0, share)]
-                }),
-                marks: mark(|p, _| (p.recall, p.precision)),
-            },
-        },
-    ]
 }
 
 impl Scene for Drawing {
@@ -241,13 +126,9 @@ impl Scene for Drawing {
         root.draw_text(&self.title, &letters(19.0, k, &INK), plane.dots(18.0, 14.0))?;
         match &self.what {
             What::Matrix { matrix, names } => heat(root, &plane, matrix, names)?,
-            What::Curves {
-                curves,
-                chance,
-                marks,
-            } => {
+            What::Graph(graph) => {
                 axes(root, &plane)?;
-                lines(root, &plane, curves, *chance, marks)?;
+                lines(root, &plane, graph)?;
             }
             What::Reliability(bins) => {
                 axes(root, &plane)?;
@@ -334,16 +215,11 @@ fn visible(points: &[(f64, f64)], plane: &Plane) -> Vec<(i32, i32)> {
     out
 }
 
-fn lines<B: DrawingBackend>(
-    root: &Area<B>,
-    plane: &Plane,
-    curves: &[Curve],
-    chance: Option<[(f64, f64); 2]>,
-    marks: &[Mark],
-) -> Drawn<B> {
+fn lines<B: DrawingBackend>(root: &Area<B>, plane: &Plane, graph: &Graph) -> Drawn<B> {
     let k = plane.k;
+    let Graph { curves, marks, .. } = graph;
     frame(root, plane)?;
-    if let Some(ends) = chance {
+    if let Some(ends) = graph.chance {
         stroke(root, k, ends.map(|p| plane.at(p)).to_vec(), FAINT, 1)?;
     }
     for (i, curve) in curves.iter().enumerate() {

@@ -1,7 +1,11 @@
 // Which part of the page is seen: the address's fragment says it, and what the part is told, as in #verify&quick.
 
+import { Bench } from './bench.js';
 import { Engine } from './engine.js';
+import { Evaluate } from './evaluate.js';
+import { Explore } from './explore.js';
 import { Verify } from './verify.js';
+import { Write } from './write.js';
 
 const MISSING = {
   insecure: 'Browsers offer WebGPU to pages of https and of localhost only: open this one at such an address.',
@@ -13,7 +17,13 @@ const MISSING = {
     'on Linux start Chrome with --enable-unsafe-webgpu.',
 };
 
-const parts = [['verify', 'Verify', Verify]];
+const parts = [
+  ['explore', 'Explore', Explore],
+  ['write', 'Write', Write],
+  ['verify', 'Verify', Verify],
+  ['bench', 'Bench', Bench],
+  ['evaluate', 'Evaluate', Evaluate],
+];
 
 const status = document.getElementById('device');
 
@@ -47,7 +57,6 @@ for (const [name, title, Part] of parts) {
   nav.append(link);
   shown.set(name, { link, section: document.getElementById(name), Part });
 }
-nav.hidden = parts.length < 2;
 
 function show() {
   const told = new URLSearchParams(location.hash.slice(1));
@@ -55,7 +64,8 @@ function show() {
   const name = shown.has(asked) ? asked : parts[0][0];
   for (const [other, { link, section }] of shown) {
     section.hidden = other !== name;
-    link.toggleAttribute('aria-current', other === name);
+    if (other === name) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
   }
   const part = shown.get(name);
   part.made ??= new part.Part(part.section, engine, device);

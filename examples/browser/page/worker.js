@@ -1,6 +1,6 @@
 // What the page may ask of the library. Functions are told where to send what comes on the way.
 
-import init, { Device, names } from './wgloss.js';
+import init, { Device, compile, dtypes, evaluate, examples, losses, names } from './wgloss.js';
 
 // The device while it is open, what the page is told of it, and who is opening it.
 let device;
@@ -44,6 +44,40 @@ const calls = {
 
   async verify(each, names, extent) {
     await (await needed()).verify(names, extent, each);
+  },
+
+  async bench(each, names, rows, cols, dtype) {
+    await (await needed()).bench(names, rows, cols, dtype, each);
+  },
+
+  async dtypes() {
+    await init();
+    return dtypes();
+  },
+
+  async losses() {
+    await init();
+    return losses();
+  },
+
+  async curves(each, { name, wgsl, options, dials, low, high }) {
+    return (await needed()).curves(name, wgsl, options, Float64Array.from(dials), low, high);
+  },
+
+  async examples() {
+    await init();
+    return examples();
+  },
+
+  async compile(each, wgsl) {
+    await init();
+    return compile('custom', wgsl);
+  },
+
+  async evaluate(each, { scores, labels, from, threshold, recall, precision }) {
+    await init();
+    const bytes = async (file) => new Uint8Array(await file.arrayBuffer());
+    return evaluate(scores.name, await bytes(scores), labels.name, await bytes(labels), from, threshold, recall, precision);
   },
 };
 

@@ -1,11 +1,15 @@
 //! What of wgloss the page calls. Everything that a call gives or tells is a plain object, which a worker can post.
 
+mod bench;
+mod evaluate;
+mod explore;
 mod verify;
+mod write;
 
 use js_sys::{Array, Function, Object};
 use wasm_bindgen::prelude::*;
-use wgloss::Gpu;
-use wgloss::gpu::Select;
+use wgloss::gpu::Adapter;
+use wgloss::{Error, Gpu, wgpu};
 
 #[wasm_bindgen]
 extern "C" {
@@ -32,8 +36,14 @@ impl Device {
     ///
     /// # Errors
     /// Where there is none, or it refuses.
-    pub async fn open() -> Result<Device, JsError> {
-        let gpu = Gpu::open_async(&Select::Auto).await?;
+    pub async fn open() -> Result<Device, JsValue> {
+        // A page is given one adapter.
+        let adapter = Adapter::all().await.into_iter().next();
+        let none = || Error::NoAdapter("the browser gives none".into());
+        let adapter = adapter.ok_or_else(none).map_err(thrown)?;
+        // To measure with, where it can.
+        let gpu = adapter.open_with(wgpu::Features::TIMESTAMP_QUERY).await;
+        let gpu = gpu.map_err(thrown)?;
         Ok(Device { gpu })
     }
 
@@ -57,8 +67,18 @@ impl Device {
     }
 }
 
+/// An error as it is thrown.
+fn thrown(e: Error) -> JsValue {
+    JsError::from(e).into()
+}
+
 /// A plain object.
 fn object<const N: usize>(fields: [(&str, JsValue); N]) -> Result<Object, JsValue> {
     let pairs = fields.map(|(name, value)| Array::of2(&name.into(), &value));
     Object::from_entries(&Array::from_iter(pairs))
+}
+
+/// Numbers that can be posted as a whole.
+fn numbers(all: &[f64]) -> JsValue {
+    js_sys::Float64Array::from(all).into()
 }

@@ -1,6 +1,6 @@
 //! The part Verify: losses, metrics and outputs of rows of a device, held against the reference number by number.
 
-use crate::{Device, object};
+use crate::{Device, object, thrown};
 use js_sys::{Function, Object};
 use wasm_bindgen::prelude::*;
 use wgloss::loss;
@@ -38,25 +38,24 @@ impl Device {
         let losses: Vec<_> = losses.filter(|info| asked(info.name)).collect();
         let tasks: Vec<_> = Task::ALL.into_iter().filter(|t| asked(t.name())).collect();
         let mut tallies = Vec::new();
-        let mut thrown = None;
+        let mut failed = None;
         let mut told = |row: &Row, done: usize, total: usize| {
             let tally = Tally::count(&mut tallies, row);
             let told = case(row, tally, done, total).and_then(|o| each.call1(&JsValue::NULL, &o));
             if let Err(e) = told {
-                thrown.get_or_insert(e);
+                failed.get_or_insert(e);
             }
         };
-        let stopped = |e: wgloss::Error| JsValue::from(JsError::from(e));
         let gpu = &self.gpu;
         let ran = run_async(gpu, &losses, extent, &mut told).await;
-        ran.map_err(stopped)?;
+        ran.map_err(thrown)?;
         let ran = run_metrics_async(gpu, &tasks, extent, &mut told).await;
-        ran.map_err(stopped)?;
+        ran.map_err(thrown)?;
         if asked(ROW_OUTPUTS) {
             let ran = run_row_outputs_async(gpu, extent, &mut told).await;
-            ran.map_err(stopped)?;
+            ran.map_err(thrown)?;
         }
-        thrown.map_or(Ok(()), Err)
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -9,8 +9,8 @@ use std::io::Read;
 use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, ErrorKind, FileReader, ZipArchive, ZipArchiveEntryWayfinder};
 
-use super::error::{Keys, Source, excerpt};
-use super::{Array, FileError, npy};
+use super::open::Keys;
+use super::{Array, FileError, Source, excerpt, npy};
 
 /// A deflated byte stands for at most 4 copies of 258 bytes, at 2 bits each.
 const MAX_RATIO: u64 = 1032;

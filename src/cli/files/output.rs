@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use rawzip::ZipArchiveWriter;
 use tempfile::{Builder, TempPath};
 
-use super::error::one_line;
-use super::{Data, FileError, npy};
+use super::{Data, FileError, npy, one_line};
 
 /// Files to be written together: all of them appear, or none does.
 ///

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::error::{Keys, Source, excerpt};
-use super::layout::{Kind, Layout};
-use super::{Array, FileError};
+use super::open::Keys;
+use super::{Array, FileError, Source, excerpt};
+use crate::files::layout::{Kind, Layout};
 
 /// The limit of the format's own implementation.
 const MAX_HEADER: u64 = 100_000_000;

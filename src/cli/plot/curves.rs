@@ -1,14 +1,14 @@
 //! What there is to draw: every loss along a line through its inputs, and the losses of a family side by side. It
 //! follows from what the registry says of a loss, so that a new one gets its picture like the others.
 
-use crate::batch::Batch;
 use crate::cli::error::Failure;
 use crate::error::Result;
-use crate::layout::Reduction;
-use crate::loss::{
-    Family, Info, Loss, OptionKind, OptionValue, Range, Support, TargetKind, all as losses,
-};
+use crate::loss::{Info, Loss, OptionKind, OptionValue, Range, Support, TargetKind, all as losses};
 use crate::reference;
+use crate::sweep::{
+    CLASSES, Goal, Kind, OVERLAP, Sweep, dials, drawable, others, over_angle, over_class,
+    over_element, over_overlap, over_probability, over_student, over_vectors, row_target, support,
+};
 
 /// A loss or several: their values, and their derivatives along the horizontal axis.
 pub struct Picture {
@@ -63,22 +63,6 @@ pub fn of(losses: &[&'static Info]) -> std::result::Result<Vec<Picture>, Failure
     Ok(all.collect::<Result<Vec<_>>>()?)
 }
 
-/// What a loss compares, which decides what it is drawn over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Regression,
-    NonNegative,
-    Probabilities,
-    LogProbabilities,
-    Logits,
-    Margin,
-    Penalties,
-    Classification,
-    Distributions,
-    Embeddings,
-    Sets,
-}
-
 impl Kind {
     const ALL: [Kind; 11] = [
         Kind::Regression,
@@ -93,33 +77,6 @@ impl Kind {
         Kind::Embeddings,
         Kind::Sets,
     ];
-
-    fn of(info: &Info) -> Kind {
-        let target = match info.target {
-            TargetKind::None => None,
-            _ => info.domain.last().copied(),
-        };
-        match (info.family, info.target, support(info), target) {
-            (Family::Sets, ..) => Kind::Sets,
-            (Family::Elementwise, TargetKind::None, ..) => Kind::Penalties,
-            (Family::Elementwise, _, _, Some(Support::Sign)) => Kind::Margin,
-            (Family::Elementwise, _, input, _) => match input {
-                Support::Logit => Kind::Logits,
-                Support::Probability => Kind::Probabilities,
-                Support::LogProbability => Kind::LogProbabilities,
-                Support::NonNegative => Kind::NonNegative,
-                _ => Kind::Regression,
-            },
-            (Family::Rows, TargetKind::Labels | TargetKind::LabelsOrValues, ..) => {
-                Kind::Classification
-            }
-            (Family::Rows, TargetKind::Values, _, Some(Support::Probability)) => {
-                Kind::Classification
-            }
-            (Family::Rows, TargetKind::Values, Support::Logit, _) => Kind::Distributions,
-            (Family::Rows, ..) => Kind::Embeddings,
-        }
-    }
 
     /// The name of a family's picture, and its title.
     fn family(self) -> (&'static str, &'static str) {
@@ -142,79 +99,21 @@ impl Kind {
     }
 }
 
-fn support(info: &Info) -> Support {
-    info.domain.first().copied().unwrap_or(Support::Real)
-}
-
-/// What a row is compared with.
-#[derive(Debug, Clone)]
-enum Goal {
-    None,
-    Values(Vec<f64>),
-    /// The class 0.
-    Label,
-    Number(f64),
-}
-
-/// A line through the inputs.
-struct Sweep {
-    axis: String,
-    by: &'static str,
-    range: (f64, f64),
-    /// Whether the curve stops short of the ends, where logarithms and norms have no derivative.
-    open: bool,
-    /// The inputs of a row at a place of the line.
-    row: Box<dyn Fn(f64) -> Vec<Vec<f64>>>,
-    goal: Goal,
-}
-
-const CLASSES: usize = 4;
+/// The teacher's logit of one class, and how many of a set's elements are in the target.
+const TEACHER: f64 = 2.0;
+const INSIDE: usize = 4;
 /// An odd number, so that kinks in the middle of an axis are met.
 const POINTS: usize = 601;
 
 /// The loss and its derivative along the line.
 fn evaluate(loss: &dyn Loss, sweep: &Sweep) -> Result<Vec<Point>> {
-    let (low, high) = sweep.range;
-    let short = if sweep.open { 2e-3 * (high - low) } else { 0.0 };
-    let step = (high - low - 2.0 * short) / (POINTS - 1) as f64;
-    let places = (0..POINTS).map(|i| low + short + step * i as f64);
-    let places: Vec<f64> = places.collect();
-    let rows: Vec<_> = places.iter().map(|&at| (sweep.row)(at)).collect();
-    let inputs = loss.info().inputs.len();
-    let cols = rows[0][0].len();
-    let input = |k: usize| -> Vec<f64> { rows.iter().flat_map(|row| row[k].clone()).collect() };
-    let mut batch = Batch::new([POINTS, cols], input(0)).reduction(Reduction::None);
-    for k in 1..inputs {
-        batch = batch.input(input(k));
-    }
-    batch = match &sweep.goal {
-        Goal::None => batch,
-        Goal::Values(t) => batch.target(t.repeat(POINTS)),
-        Goal::Number(t) => batch.target(vec![*t; POINTS]),
-        Goal::Label => batch.labels(vec![0i64; POINTS]),
-    };
-    let out = reference::loss(loss, &batch)?;
-    let points = places.iter().enumerate().map(|(i, &at)| {
-        // By the chain rule: the gradient along the direction in which the line runs.
-        let h = 1e-3 * step;
-        let (before, after) = ((sweep.row)(at - h), (sweep.row)(at + h));
-        let mut slope = 0.0;
-        for (k, grad) in out.grads.iter().enumerate() {
-            let ways = before[k].iter().zip(&after[k]);
-            for (g, (a, b)) in grad[i * cols..][..cols].iter().zip(ways) {
-                // A number that stays where it is does not count, even where its derivative is infinite.
-                if a != b {
-                    slope += g * (b - a) / (2.0 * h);
-                }
-            }
-        }
-        Point {
-            at,
-            loss: out.losses[i],
-            slope,
-        }
-    });
-    Ok(points.collect())
+    let places = sweep.places(POINTS);
+    let out = reference::loss(loss, &sweep.batch(loss, &places))?;
+    let curves = sweep.curves(loss, &places, &out);
+    let along = curves.slopes.first().map_or(&[][..], |(_, along)| along);
+    let points = places.iter().zip(&curves.loss).zip(along);
+    let point = |((&at, &loss), &slope)| Point { at, loss, slope };
+    Ok(points.map(point).collect())
 }
 
 /// Options that are worth more than one curve, the first that a loss has; with the values, or half and twice the default.
@@ -246,7 +145,7 @@ fn variants(info: &'static Info) -> (Option<&'static str>, Vec<Variant>) {
     let first = || Some((options().next()?, &[][..]));
     let chosen = chosen.or_else(|| first().filter(|_| info.is_custom()));
     let Some(((option, default), values)) = chosen else {
-        return (None, vec![(String::new(), fresh(info))]);
+        return (None, vec![(String::new(), drawable(info))]);
     };
     let mut values: Vec<OptionValue> = match (option.kind, default) {
         (OptionKind::Flag, _) => [true, false].map(OptionValue::Flag).into(),
@@ -268,7 +167,7 @@ fn variants(info: &'static Info) -> (Option<&'static str>, Vec<Variant>) {
         values.push(default.clone());
     }
     let made = values.into_iter().filter_map(|value| {
-        let mut loss = fresh(info);
+        let mut loss = drawable(info);
         let note = if value == *default { " (default)" } else { "" };
         let label = format!("{} = {value}{note}", option.name);
         // A value that this loss does not take is left out.
@@ -276,16 +175,6 @@ fn variants(info: &'static Info) -> (Option<&'static str>, Vec<Variant>) {
         Some((label, loss))
     });
     (Some(option.name), made.collect())
-}
-
-/// The loss with default options, but every row of a set ratio by itself: a row is a place of the line.
-fn fresh(info: &'static Info) -> Box<dyn Loss> {
-    let mut loss = info.make();
-    if info.family == Family::Sets {
-        // Sets have it; another loss would stay as it is.
-        let _ = loss.set("per_row", OptionValue::Flag(true));
-    }
-    loss
 }
 
 /// The picture of one loss: colours for the values of an option, kinds of lines for targets.
@@ -375,18 +264,13 @@ fn sweeps(info: &'static Info) -> Result<Vec<(String, Sweep)>> {
     let kind = Kind::of(info);
     let one = |sweep: Sweep| vec![(String::new(), sweep)];
     Ok(match kind {
-        Kind::Classification => one(over_class(info)),
-        Kind::Distributions => one(over_student()),
-        Kind::Sets => one(over_overlap(info)),
+        Kind::Classification => one(over_class(info, CLASSES, 0)),
+        Kind::Distributions => one(over_student(CLASSES, TEACHER)),
+        Kind::Sets => one(over_overlap(info, INSIDE)),
         Kind::Embeddings => {
-            let free = scale_free(info)?;
-            ends(info)
-                .into_iter()
-                .map(|(label, goal)| match free {
-                    true => (label, over_angle(info, goal)),
-                    false => (label, over_distance(info, goal)),
-                })
-                .collect()
+            let lines = ends(info).into_iter();
+            let lines = lines.map(|(label, goal)| Ok((label, over_vectors(info, goal)?)));
+            lines.collect::<Result<_>>()?
         }
         _ => elementwise(info, kind),
     })
@@ -394,66 +278,42 @@ fn sweeps(info: &'static Info) -> Result<Vec<(String, Sweep)>> {
 
 /// Over one input, for several targets; or for several scales, where a second input is one.
 fn elementwise(info: &Info, kind: Kind) -> Vec<(String, Sweep)> {
-    let (targets, low, high): (&[f64], f64, f64) = match kind {
-        _ if info.is_custom() && info.target != TargetKind::None => (&[1.0, 0.0, -1.0], -3.0, 3.0),
-        Kind::NonNegative => (&[1.0, 3.0], 0.0, 3.0),
-        Kind::Probabilities => (&[1.0, 0.0], 0.0, 1.0),
-        Kind::LogProbabilities => (&[1.0, 0.5, 0.25], -5.0, 0.0),
-        Kind::Logits => (&[1.0, 0.0], -6.0, 6.0),
-        Kind::Penalties => (&[0.0], -3.0, 3.0),
-        _ => (&[1.0, -1.0], -3.0, 3.0),
+    let targets: &[f64] = match kind {
+        _ if info.is_custom() && info.target != TargetKind::None => &[1.0, 0.0, -1.0],
+        Kind::NonNegative => &[1.0, 3.0],
+        Kind::Probabilities | Kind::Logits => &[1.0, 0.0],
+        Kind::LogProbabilities => &[1.0, 0.5, 0.25],
+        Kind::Penalties => &[0.0],
+        _ => &[1.0, -1.0],
     };
-    let first = info.inputs.first().copied().unwrap_or("x");
     let second = info.inputs.get(1).copied();
-    // What the other inputs are: a scale of 1, a score of 0.
-    let others: Vec<f64> = (1..info.inputs.len())
-        .map(|k| match info.domain.get(k) {
-            Some(Support::NonNegative | Support::Probability) => 1.0,
-            // It may be a scale as well as a score.
-            _ if info.is_custom() => 1.0,
-            _ => 0.0,
-        })
-        .collect();
-    let axis = match (kind, second) {
-        _ if info.is_custom() => first.into(),
-        (Kind::Regression, _) => format!("error {first} − t"),
-        (Kind::Margin, Some(second)) => format!("{first} − {second}"),
-        (Kind::Probabilities, _) => format!("probability {first}"),
-        (Kind::LogProbabilities, _) => format!("log-probability {first}"),
-        (Kind::Logits, _) => format!("logit {first}"),
-        _ => first.into(),
-    };
     let make = |t: f64, others: Vec<f64>| {
-        let shift = match kind {
-            Kind::Regression if !info.is_custom() => t,
-            _ => 0.0,
-        };
-        Sweep {
-            axis: axis.clone(),
-            by: first,
-            range: (low, high),
-            open: matches!(kind, Kind::Probabilities | Kind::NonNegative),
-            row: Box::new(move |at| {
-                let rest = others.iter().map(|&v| vec![v]);
-                std::iter::once(vec![at + shift]).chain(rest).collect()
-            }),
-            goal: match kind {
-                Kind::Penalties => Goal::None,
-                _ => Goal::Values(vec![t]),
-            },
+        let t = (kind != Kind::Penalties).then_some(t);
+        let mut sweep = over_element(info, t, others);
+        match (kind, second) {
+            _ if info.is_custom() => {}
+            (Kind::Regression, _) => {
+                sweep.axis = format!("error {} − t", sweep.by);
+                let (row, t) = (sweep.row, t.unwrap_or_default());
+                sweep.row = Box::new(move |at| row(at + t));
+            }
+            // The second score is 0.
+            (Kind::Margin, Some(second)) => sweep.axis = format!("{} − {second}", sweep.by),
+            _ => {}
         }
+        sweep
     };
     match (second, info.domain.get(1)) {
         (Some(second), Some(Support::NonNegative)) => [0.25, 1.0, 4.0]
             .map(|scale| {
-                let mut others = others.clone();
+                let mut others = others(info);
                 others[0] = scale;
                 (format!("{second} = {scale}"), make(targets[0], others))
             })
             .into(),
         _ => targets
             .iter()
-            .map(|&t| (target(t), make(t, others.clone())))
+            .map(|&t| (target(t), make(t, others(info))))
             .collect(),
     }
 }
@@ -462,202 +322,26 @@ fn target(t: f64) -> String {
     format!("t = {t}").replace('-', "−")
 }
 
-/// The true class, as an index where the loss takes one.
-fn true_class(info: &Info) -> Goal {
-    match info.target {
-        TargetKind::Labels | TargetKind::LabelsOrValues => Goal::Label,
-        _ => Goal::Values((0..CLASSES).map(|c| f64::from(u8::from(c == 0))).collect()),
-    }
-}
-
-/// A row of one number for class 0 and another for the rest.
-fn one_and_rest(one: f64, rest: f64) -> Vec<f64> {
-    let mut row = vec![rest; CLASSES];
-    row[0] = one;
-    row
-}
-
-/// Over what the input is, for the true class of several.
-fn over_class(info: &Info) -> Sweep {
-    let rest = (CLASSES - 1) as f64;
-    let goal = true_class(info);
-    match support(info) {
-        Support::Probability => over_probability(info),
-        Support::LogProbability => Sweep {
-            axis: "log-probability of the true class, the others share the rest".into(),
-            by: "x",
-            range: (-5.0, 0.0),
-            open: true,
-            row: Box::new(move |at| vec![one_and_rest(at, (-at.exp_m1() / rest).ln())]),
-            goal,
-        },
-        what => Sweep {
-            axis: match what {
-                Support::Logit => "logit of the true class, 3 others at 0".into(),
-                _ => "score of the true class, 3 others at 0".into(),
-            },
-            by: "x",
-            range: (-6.0, 6.0),
-            open: false,
-            row: Box::new(|at| vec![one_and_rest(at, 0.0)]),
-            goal,
-        },
-    }
-}
-
-/// Over the probability of the true class, whatever the input is: a logarithm of probabilities is as good a logit as any.
-fn over_probability(info: &Info) -> Sweep {
-    let rest = (CLASSES - 1) as f64;
-    let logs = support(info) != Support::Probability;
-    Sweep {
-        axis: "probability of the true class, the others share the rest".into(),
-        by: "p",
-        range: (0.0, 1.0),
-        open: true,
-        row: Box::new(move |at| {
-            let row = one_and_rest(at, (1.0 - at) / rest);
-            match logs {
-                true => vec![row.into_iter().map(f64::ln).collect()],
-                false => vec![row],
-            }
-        }),
-        goal: true_class(info),
-    }
-}
-
-/// Over the student's logit of the class that the teacher prefers.
-fn over_student() -> Sweep {
-    Sweep {
-        axis: "student's logit of one class, its others 0; teacher's logits 2, 0, 0, 0".into(),
-        by: "x",
-        range: (-6.0, 6.0),
-        open: false,
-        row: Box::new(|at| vec![one_and_rest(at, 0.0)]),
-        goal: Goal::Values(one_and_rest(2.0, 0.0)),
-    }
-}
-
 /// The targets of a loss of embeddings, by name: numbers of a row, or a vector.
-fn ends(info: &Info) -> Vec<(String, Goal)> {
-    let numbers: &[f64] = match (info.target, info.domain.last()) {
-        (TargetKind::PerRow, Some(Support::Sign)) => &[1.0, -1.0],
-        (TargetKind::PerRow, _) => &[1.0, 0.0],
-        (TargetKind::None, _) => return vec![(String::new(), Goal::None)],
-        _ => return vec![(String::new(), Goal::Values(axis(0)))],
-    };
-    let named = |&t: &f64| (target(t), Goal::Number(t));
-    numbers.iter().map(named).collect()
-}
-
-/// A vector of length 1 along an axis.
-fn axis(k: usize) -> Vec<f64> {
-    (0..CLASSES).map(|c| f64::from(u8::from(c == k))).collect()
-}
-
-/// Whether vectors count by their direction only.
-fn scale_free(info: &'static Info) -> Result<bool> {
-    let loss = fresh(info);
-    let goal = ends(info).into_iter().next();
-    let at = |scale: f64| {
-        let Some((_, goal)) = goal.clone() else {
-            return Ok(Vec::new());
-        };
-        let mut sweep = over_angle(info, goal);
-        let row = sweep.row;
-        sweep.row = Box::new(move |at| {
-            let vectors = row(at).into_iter();
-            vectors
-                .map(|v| v.into_iter().map(|x| scale * x).collect())
-                .collect()
-        });
-        evaluate(loss.as_ref(), &sweep)
-    };
-    let (once, twice) = (at(1.0)?, at(2.0)?);
-    let near = |(a, b): (&Point, &Point)| (a.loss - b.loss).abs() < 1e-6;
-    Ok(once.iter().zip(&twice).all(near))
-}
-
-/// One vector turns away from another; a third stands still at right angles to both.
-fn over_angle(info: &Info, goal: Goal) -> Sweep {
-    let inputs = info.inputs.len();
-    Sweep {
-        axis: match inputs {
-            3 => "angle of the positive to the anchor, the negative at right angles".into(),
-            _ => "angle between the vectors, in radians".into(),
-        },
-        by: "angle",
-        range: (0.0, std::f64::consts::PI),
-        open: false,
-        row: Box::new(move |at| {
-            let turned = vec![at.cos(), at.sin(), 0.0, 0.0];
-            match inputs {
-                1 => vec![turned],
-                _ => {
-                    let still = (2..inputs).map(axis);
-                    [axis(0), turned].into_iter().chain(still).collect()
-                }
-            }
-        }),
-        goal,
-    }
-}
-
-/// The last vector moves away from the first; one between stays at distance 1.
-fn over_distance(info: &Info, goal: Goal) -> Sweep {
-    let inputs = info.inputs.len();
-    Sweep {
-        axis: match inputs {
-            3 => "distance of the negative to the anchor, the positive at 1".into(),
-            _ => "distance between the vectors".into(),
-        },
-        by: "distance",
-        range: (0.0, 3.0),
-        open: true,
-        row: Box::new(move |at| {
-            let moved = vec![0.0, at, 0.0, 0.0];
-            match inputs {
-                // The target is one along the first axis.
-                1 => vec![vec![1.0, at, 0.0, 0.0]],
-                _ => {
-                    let between = (1..inputs - 1).map(|_| axis(0));
-                    let first = std::iter::once(vec![0.0; CLASSES]);
-                    first.chain(between).chain([moved]).collect()
-                }
-            }
-        }),
-        goal,
-    }
-}
-
-const OVERLAP: &str = "overlap: probability inside of the target, 1 − that outside";
-
-/// Two sets of four of eight elements: their share in common, or the logit of it.
-fn over_overlap(info: &Info) -> Sweep {
-    let logits = support(info) == Support::Logit;
-    let set = |there: f64, not: f64| [vec![there; 4], vec![not; 4]].concat();
-    Sweep {
-        axis: match logits {
-            true => "logit inside of the target, its negative outside".into(),
-            false => OVERLAP.into(),
-        },
-        by: if logits { "x" } else { "p" },
-        range: if logits { (-6.0, 6.0) } else { (0.0, 1.0) },
-        open: !logits,
-        row: Box::new(move |at| vec![set(at, if logits { -at } else { 1.0 - at })]),
-        goal: Goal::Values(set(1.0, 0.0)),
+fn ends(info: &'static Info) -> Vec<(String, Goal)> {
+    match dials(info).first() {
+        Some(t) => [t.high, t.low]
+            .map(|t| (target(t), row_target(info, Some(t))))
+            .into(),
+        None => vec![(String::new(), row_target(info, None))],
     }
 }
 
 /// The line that all losses of a family are drawn along.
 fn shared(kind: Kind, info: &'static Info) -> Result<Option<Sweep>> {
     Ok(match kind {
-        Kind::Classification => Some(over_probability(info)),
+        Kind::Classification => Some(over_probability(info, CLASSES, 0)),
         Kind::Embeddings => {
             let goal = ends(info).into_iter().next();
             goal.map(|(_, goal)| over_angle(info, goal))
         }
         Kind::Sets => {
-            let mut sweep = over_overlap(info);
+            let mut sweep = over_overlap(info, INSIDE);
             if support(info) == Support::Logit {
                 // Over the same probabilities as the others.
                 let row = sweep.row;
@@ -666,7 +350,7 @@ fn shared(kind: Kind, info: &'static Info) -> Result<Option<Sweep>> {
             }
             Some(sweep)
         }
-        Kind::Distributions => Some(over_student()),
+        Kind::Distributions => Some(over_student(CLASSES, TEACHER)),
         _ => {
             let mut sweeps = elementwise(info, kind);
             // Of several scales the one that is 1.
@@ -700,7 +384,7 @@ fn together(kind: Kind, members: &[&&'static Info]) -> Result<Picture> {
         };
         each.push((
             info.name.to_string(),
-            evaluate(fresh(info).as_ref(), &sweep)?,
+            evaluate(drawable(info).as_ref(), &sweep)?,
         ));
         if axes.is_empty() {
             (picture.by, picture.range) = (sweep.by, sweep.range);

@@ -1,10 +1,9 @@
 //! What can go wrong, and the one line that says so.
 
 use std::fmt::Display;
-use std::fs::File;
 use std::io;
 
-pub(in crate::cli) use crate::error::one_line;
+use crate::error::one_line;
 
 /// Why a file could not be read or written.
 ///
@@ -138,24 +137,10 @@ fn left(changed: &[String]) -> String {
 }
 
 /// The name of the file being read, to begin every error with.
-pub(super) struct Source<'a>(pub(super) &'a str);
+pub(crate) struct Source<'a>(pub(crate) &'a str);
 
 impl Source<'_> {
-    pub(super) fn open(&self, path: &str) -> Result<(File, u64), FileError> {
-        // Asked before opening, because opening a pipe waits for its other end.
-        let kind = std::fs::metadata(path).map_err(|e| self.io("open", e))?;
-        if kind.is_dir() {
-            return Err(self.io("open", io::ErrorKind::IsADirectory.into()));
-        }
-        if !kind.is_file() {
-            return Err(self.malformed("a regular file", "a pipe, a socket or a device"));
-        }
-        let file = File::open(path).map_err(|e| self.io("open", e))?;
-        let len = file.metadata().map_err(|e| self.io("open", e))?.len();
-        Ok((file, len))
-    }
-
-    pub(super) fn io(&self, action: &'static str, reason: io::Error) -> FileError {
+    pub(crate) fn io(&self, action: &'static str, reason: io::Error) -> FileError {
         FileError::Io {
             file: one_line(self.0),
             action,
@@ -163,7 +148,7 @@ impl Source<'_> {
         }
     }
 
-    pub(super) fn malformed(&self, expected: impl Display, found: impl Display) -> FileError {
+    pub(crate) fn malformed(&self, expected: impl Display, found: impl Display) -> FileError {
         FileError::Malformed {
             file: one_line(self.0),
             expected: expected.to_string(),
@@ -171,7 +156,7 @@ impl Source<'_> {
         }
     }
 
-    pub(super) fn dtype(&self, dtype: impl Display) -> FileError {
+    pub(crate) fn dtype(&self, dtype: impl Display) -> FileError {
         FileError::Dtype {
             file: one_line(self.0),
             dtype: dtype.to_string(),
@@ -179,7 +164,7 @@ impl Source<'_> {
     }
 
     /// Decoders report damage as an error of reading; that is the file's fault, not the system's.
-    pub(super) fn reading(&self, reason: io::Error) -> FileError {
+    pub(crate) fn reading(&self, reason: io::Error) -> FileError {
         match reason.kind() {
             io::ErrorKind::UnexpectedEof => self.malformed("more bytes", "the end of the file"),
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => self.malformed(
@@ -189,40 +174,10 @@ impl Source<'_> {
             _ => self.io("read", reason),
         }
     }
-
-    pub(super) fn missing_key(&self, key: Option<&str>, found: Keys) -> FileError {
-        let file = one_line(self.0);
-        let Keys { keys, total } = found;
-        match key {
-            None => FileError::MissingKey { file, keys, total },
-            Some(key) => FileError::UnknownKey {
-                file,
-                key: excerpt(key),
-                keys,
-                total,
-            },
-        }
-    }
-}
-
-/// The keys met so far, for the error that lists them.
-#[derive(Default)]
-pub(super) struct Keys {
-    keys: Vec<String>,
-    pub(super) total: u64,
-}
-
-impl Keys {
-    pub(super) fn add(&mut self, key: &str) {
-        if self.keys.len() < 10 {
-            self.keys.push(excerpt(key));
-        }
-        self.total = self.total.saturating_add(1);
-    }
 }
 
 /// Like [`one_line`], and cut, for text that comes out of a file and may be of any length.
-pub(in crate::cli) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(120) {
         Some((end, _)) => one_line(text.get(..end).unwrap_or_default()) + "…",
         None => one_line(text),

@@ -5,12 +5,13 @@ use std::io::Read;
 
 use half::{bf16, f16};
 
-use super::error::{Source, one_line};
+use super::error::Source;
 use super::{Array, Data, FileError};
+use crate::error::one_line;
 
 /// An element type, apart from the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     F16,
     Bf16,
     F32,
@@ -38,10 +39,10 @@ impl Kind {
 }
 
 /// How the elements of an array are laid out in a stream of bytes.
-pub(super) struct Layout {
+pub(crate) struct Layout {
     kind: Kind,
-    pub(super) big_endian: bool,
-    pub(super) fortran: bool,
+    pub(crate) big_endian: bool,
+    pub(crate) fortran: bool,
     shape: Vec<usize>,
     count: usize,
 }
@@ -51,7 +52,7 @@ impl Layout {
     const MAX_AXES: usize = 64;
 
     /// Checks that the array has `available` bytes, no fewer and no more.
-    pub(super) fn new(
+    pub(crate) fn new(
         source: &Source,
         kind: Kind,
         dims: &[u64],
@@ -88,7 +89,7 @@ impl Layout {
     }
 
     /// Reads the elements, which must be the next bytes of `from`.
-    pub(super) fn read(self, source: &Source, from: &mut dyn Read) -> Result<Array, FileError> {
+    pub(crate) fn read(self, source: &Source, from: &mut dyn Read) -> Result<Array, FileError> {
         let data = match self.kind {
             Kind::F16 => Data::F16(self.items(source, from, f16::from_le_bytes)?),
             Kind::Bf16 => Data::Bf16(self.items(source, from, bf16::from_le_bytes)?),

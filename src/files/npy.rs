@@ -5,24 +5,24 @@
 //! literals: some twenty crates more, one of which needs a C compiler, for a header whose size and
 //! shape would have to be checked here all the same.
 
-use std::fs::File;
 use std::io::Read;
 
 use super::error::{Source, excerpt};
 use super::layout::{Kind, Layout};
 use super::{Array, FileError};
 
-pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
+pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// numpy itself refuses headers of more than 10 000 bytes unless told to trust the file.
 const MAX_HEADER: u64 = 1 << 16;
 
-pub(super) fn read(source: &Source, mut file: File, len: u64) -> Result<Array, FileError> {
-    layout(source, &mut file, len)?.read(source, &mut file)
+/// Reads an array that takes up `len` bytes, header included.
+pub(crate) fn read(source: &Source, mut from: impl Read, len: u64) -> Result<Array, FileError> {
+    layout(source, &mut from, len)?.read(source, &mut from)
 }
 
 /// Reads the header of an array that takes up `len` bytes, header included.
-pub(super) fn layout(source: &Source, from: &mut dyn Read, len: u64) -> Result<Layout, FileError> {
+pub(crate) fn layout(source: &Source, from: &mut dyn Read, len: u64) -> Result<Layout, FileError> {
     let mut magic = [0; 8];
     let mut rest = take(source, from, &mut magic, len)?;
     let [start @ .., major, minor] = magic;
