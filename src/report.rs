@@ -145,6 +145,15 @@ pub(crate) fn number(v: f64) -> String {
     v.to_string().replace('-', "−")
 }
 
+/// A threshold is one of the scores: an f32 in as few digits as it takes, 0.4 and not 0.4000000059604645.
+fn score(v: f64) -> String {
+    let single = v as f32;
+    match f64::from(single) == v {
+        true => single.to_string(),
+        false => v.to_string(),
+    }
+}
+
 /// A count, or a sum of weights.
 fn mass(v: f64) -> String {
     match v.fract() == 0.0 {
@@ -214,7 +223,7 @@ fn scores(name: &str, s: &Scores) -> Vec<String> {
 fn two_classes(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<Block> {
     let mut about = vec![("samples", mass(f.n)), ("positive", mass(f.positives))];
     if let Some(threshold) = f.threshold {
-        about.push(("threshold", threshold.to_string()));
+        about.push(("threshold", score(threshold)));
     }
     let all = [
         ("accuracy", f.accuracy),
@@ -235,7 +244,7 @@ fn two_classes(f: &BinaryFigures, asked: &Binary, named: &Named<'_>) -> Vec<Bloc
     let points = &f.operating_points;
     let point = |name: &str, p: Option<OperatingPoint>| {
         p.map(|p| {
-            let mut row = vec![name.to_string(), p.threshold.to_string()];
+            let mut row = vec![name.to_string(), score(p.threshold)];
             row.extend([p.precision, p.recall, p.f1].map(|v| figure(Some(v))));
             row
         })

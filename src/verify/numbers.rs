@@ -561,6 +561,7 @@ impl Case {
 mod tests {
     use super::*;
     use crate::loss;
+    use crate::verify::Extent;
     use crate::verify::cases::{cases, corners};
 
     /// The edges of f32 that are in a case of every loss, whoever changes how they are made.
@@ -570,7 +571,10 @@ mod tests {
             let losses = corners(info, CORNER_COLS);
             let mut met = vec![false; losses.len()];
             let mut wide = false;
-            for case in cases(info, &losses, true).iter().filter(|c| c.extreme) {
+            for case in cases(info, &losses, Extent::Quick)
+                .iter()
+                .filter(|c| c.extreme)
+            {
                 let loss = &*losses[case.loss];
                 let batch = case.batch(info, loss, 0).expect("a batch");
                 wide |= batch.shape.last().is_some_and(|cols| *cols > 257);
