@@ -7,6 +7,7 @@ const LABELS = /label|target|truth|(^|[^a-z])y([^a-z]|$)|true/i;
 
 export class Evaluate {
   #engine;
+  #device;
   #section;
   #form;
   #status;
@@ -16,6 +17,7 @@ export class Evaluate {
 
   constructor(section, engine, device) {
     this.#engine = engine;
+    this.#device = device;
     this.#section = section;
     this.#form = section.querySelector('form');
     this.#status = section.querySelector('[role=status]');
@@ -91,14 +93,21 @@ export class Evaluate {
     };
     try {
       const found = await this.#engine.call('evaluate', [asked]);
-      if (mine === this.#latest) this.#show(found, asked);
+      if (mine !== this.#latest) return;
+      const told = this.#show(found, asked);
+      const { adapter } = (await this.#device) ?? {};
+      const checked = adapter && (await this.#engine.call('agrees', [asked]));
+      if (mine !== this.#latest || !checked) return;
+      if (checked.off) this.#say(`${told} On ${adapter} they come out differently: ${checked.off}.`, true);
+      else this.#say(`${told} On ${adapter} every count comes out the same, and every figure within its bound.`);
     } catch (e) {
       if (mine === this.#latest) this.#say(e.message, true);
     }
   }
 
   #show({ task, n, blocks, graphs, text }, { scores, labels }) {
-    this.#say(`${n.toLocaleString('en')} samples of ${scores.name} against ${labels.name}: ${task}, worked out in f64 in this tab.`);
+    const told = `${n.toLocaleString('en')} samples of ${scores.name} against ${labels.name}: ${task}, worked out in f64 in this tab.`;
+    this.#say(told);
     this.#text = text;
     this.#form.copy.hidden = false;
     const tables = document.createElement('div');
@@ -120,6 +129,7 @@ export class Evaluate {
       charts.append(chart.element);
       chart.show({ title, across, up, x: [0, 1], y: [0, 1], curves, marks, chance, square: true });
     }
+    return told;
   }
 }
 

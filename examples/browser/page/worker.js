@@ -35,6 +35,12 @@ async function needed() {
   return device;
 }
 
+// Two files as the library takes them.
+async function read({ scores, labels, from, threshold, recall, precision }) {
+  const bytes = async (file) => new Uint8Array(await file.arrayBuffer());
+  return [scores.name, await bytes(scores), labels.name, await bytes(labels), from, threshold, recall, precision];
+}
+
 const calls = {
   // The device: what it is called, and what can be verified on it. `missing` says why there is none.
   async open() {
@@ -74,10 +80,15 @@ const calls = {
     return compile('custom', wgsl);
   },
 
-  async evaluate(each, { scores, labels, from, threshold, recall, precision }) {
+  async evaluate(each, asked) {
     await init();
-    const bytes = async (file) => new Uint8Array(await file.arrayBuffer());
-    return evaluate(scores.name, await bytes(scores), labels.name, await bytes(labels), from, threshold, recall, precision);
+    return evaluate(...(await read(asked)));
+  },
+
+  // The same on the device, held against the reference: what is off, or nothing. `null` where there is no device.
+  async agrees(each, asked) {
+    const found = await ready();
+    return found ? { off: await found.agrees(...(await read(asked))) } : null;
   },
 };
 

@@ -1,13 +1,14 @@
-//! The part Evaluate: arrays of scores and labels become a report and curves. By the reference: a file is read once, and then f64 is
-//! as fast as any device, and has the whole order of scores.
+//! The part Evaluate: arrays of scores and labels become a report and curves, by the reference, which has the whole order of scores to draw
+//! curves with and needs no device. Where there is one it works the figures out too, and both are compared.
 
-use crate::{numbers, object, thrown};
+use crate::{Device, numbers, object, thrown};
 use js_sys::{Array, Object};
 use wasm_bindgen::prelude::*;
 use wgloss::Target;
 use wgloss::files::{self, FileError};
 use wgloss::metric::{Binary, InputKind, Multiclass, Samples};
 use wgloss::report::{self, Block, Graph};
+use wgloss::verify;
 
 /// An array and the name of its file.
 struct File {
@@ -40,24 +41,24 @@ impl File {
     }
 }
 
-/// The report of the scores in one file against the labels in another: of two classes where each sample has one number, else of several.
+/// What is asked of samples: of two classes where each sample has one number, else of several.
+enum Asked {
+    Binary(Binary),
+    Multiclass(Multiclass),
+}
+
+/// Scores in one file and labels in another, as samples.
 ///
 /// # Errors
-/// What is no array, is of another shape or type, or holds numbers that mean nothing.
-#[wasm_bindgen]
-#[allow(clippy::too_many_arguments, reason = "it is called from JavaScript")]
-pub fn evaluate(
-    scores_name: &str,
-    scores: &[u8],
-    labels_name: &str,
-    labels: &[u8],
+/// What is no array, or is of another shape or type.
+fn read(
+    scores: (&str, &[u8]),
+    labels: (&str, &[u8]),
     from: &str,
-    threshold: Option<f64>,
-    recall: f64,
-    precision: f64,
-) -> Result<Object, JsValue> {
-    let scores = File::read(scores_name, scores)?;
-    let labels = File::read(labels_name, labels)?;
+    (threshold, recall, precision): (Option<f64>, f64, f64),
+) -> Result<(Asked, Samples<'static>), JsValue> {
+    let scores = File::read(scores.0, scores.1)?;
+    let labels = File::read(labels.0, labels.1)?;
     let input = InputKind::ALL.into_iter().find(|k| k.name() == from);
     let input = input.unwrap_or_default();
     let mut shape = scores.array.shape.clone();
@@ -96,15 +97,44 @@ pub fn evaluate(
         target: Some(Target::Labels(target)),
         weight: None,
     };
-    let (task, blocks, graphs, text) = match wide {
-        false => {
-            let asked = Binary {
-                input,
-                threshold,
-                recall,
-                precision,
-                ignore_index: None,
-            };
+    let asked = match wide {
+        false => Asked::Binary(Binary {
+            input,
+            threshold,
+            recall,
+            precision,
+            ignore_index: None,
+        }),
+        true => Asked::Multiclass(Multiclass {
+            input,
+            top_k: vec![1, 5],
+            ..Default::default()
+        }),
+    };
+    Ok((asked, samples))
+}
+
+/// The report of the scores in one file against the labels in another, with its curves, by the reference.
+///
+/// # Errors
+/// What is no array, is of another shape or type, or holds numbers that mean nothing.
+#[wasm_bindgen]
+#[allow(clippy::too_many_arguments, reason = "it is called from JavaScript")]
+pub fn evaluate(
+    scores_name: &str,
+    scores: &[u8],
+    labels_name: &str,
+    labels: &[u8],
+    from: &str,
+    threshold: Option<f64>,
+    recall: f64,
+    precision: f64,
+) -> Result<Object, JsValue> {
+    let points = (threshold, recall, precision);
+    let (asked, samples) = read((scores_name, scores), (labels_name, labels), from, points)?;
+    let n = samples.shape[0] as f64;
+    let (task, blocks, graphs, text) = match asked {
+        Asked::Binary(asked) => {
             let figures = asked.figures(&samples).map_err(thrown)?;
             (
                 "binary",
@@ -113,12 +143,7 @@ pub fn evaluate(
                 report::binary(&figures, &asked, &[]),
             )
         }
-        true => {
-            let asked = Multiclass {
-                input,
-                top_k: vec![1, 5],
-                ..Default::default()
-            };
+        Asked::Multiclass(asked) => {
             let figures = asked.figures(&samples).map_err(thrown)?;
             (
                 "multiclass",
@@ -128,27 +153,59 @@ pub fn evaluate(
             )
         }
     };
+    let blocks = blocks.iter().map(block).collect::<Result<Array, _>>()?;
+    let graphs = graphs.iter().map(graph).collect::<Result<Array, _>>()?;
     object([
         ("task", task.into()),
-        ("n", (n as f64).into()),
-        (
-            "blocks",
-            blocks
-                .iter()
-                .map(block)
-                .collect::<Result<Array, _>>()?
-                .into(),
-        ),
-        (
-            "graphs",
-            graphs
-                .iter()
-                .map(graph)
-                .collect::<Result<Array, _>>()?
-                .into(),
-        ),
+        ("n", n.into()),
+        ("blocks", blocks.into()),
+        ("graphs", graphs.into()),
         ("text", text.into()),
     ])
+}
+
+#[wasm_bindgen]
+impl Device {
+    /// Works the same figures out on the device and holds them against the reference: counts are to be equal, figures within their bounds. What
+    /// is not, or nothing.
+    ///
+    /// # Errors
+    /// As of [`evaluate`], and what the device refuses.
+    #[allow(clippy::too_many_arguments, reason = "it is called from JavaScript")]
+    pub async fn agrees(
+        &self,
+        scores_name: String,
+        scores: Vec<u8>,
+        labels_name: String,
+        labels: Vec<u8>,
+        from: String,
+        threshold: Option<f64>,
+        recall: f64,
+        precision: f64,
+    ) -> Result<Option<String>, JsValue> {
+        let points = (threshold, recall, precision);
+        let scores = (scores_name.as_str(), scores.as_slice());
+        let labels = (labels_name.as_str(), labels.as_slice());
+        let (asked, mut samples) = read(scores, labels, &from, points)?;
+        // A device has no f64: it is told f32, and so is the reference.
+        if let Target::Values(values) = &samples.input {
+            let single: Vec<f32> = values.to_f64().iter().map(|v| *v as f32).collect();
+            samples.input = Target::Values(single.into());
+        }
+        let check = match asked {
+            Asked::Binary(asked) => {
+                let want = asked.figures(&samples).map_err(thrown)?;
+                let got = self.gpu.binary_figures_async(&asked, &samples).await;
+                verify::check_binary(&want, &got.map_err(thrown)?)
+            }
+            Asked::Multiclass(asked) => {
+                let want = asked.figures(&samples).map_err(thrown)?;
+                let got = self.gpu.multiclass_figures_async(&asked, &samples).await;
+                verify::check_multiclass(asked.input, &want, &got.map_err(thrown)?)
+            }
+        };
+        Ok(check.complaint)
+    }
 }
 
 fn words(all: &[String]) -> JsValue {

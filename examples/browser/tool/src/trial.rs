@@ -28,6 +28,10 @@ struct Part {
     used: Step,
 }
 
+/// What is gone through beside the parts.
+const FAULTS: &str = "faults";
+const LOOKS: &str = "looks";
+
 type Step = fn(&mut Tab, &Site) -> Result<()>;
 
 /// Every part that the page has: one that is not here fails the trial.
@@ -73,7 +77,8 @@ impl Site {
     }
 }
 
-/// Goes through all parts of the page that a folder holds, with pictures, and has it verify everything or the list `only`, as far as `extent` says.
+/// Goes through the page that a folder holds: all of its parts, its faults, its looks, with pictures, and what it verifies, as far as `extent` says;
+/// or what is on the list `only`, of parts, `faults`, `looks`, and what there is to be verified.
 pub fn run(folder: &Path, pictures: &Path, extent: &str, only: Option<&str>) -> Result<()> {
     let server = Server::new(folder, PREFIX, 0)?;
     let site = Site {
@@ -82,22 +87,30 @@ pub fn run(folder: &Path, pictures: &Path, extent: &str, only: Option<&str>) -> 
     };
     thread::spawn(move || server.run());
     let mut tab = Tab::open()?;
-    let names = step("load", || load::run(&mut tab, &site))?;
-    match only {
-        // Whoever names something waits for nothing else.
-        Some(only) => {
-            let names: Vec<_> = only.split(',').map(String::from).collect();
-            step("verify", || verify::run(&site, extent, &names))
-        }
-        None => {
-            for part in &PARTS {
-                step(part.name, || (part.used)(&mut tab, &site))?;
-            }
-            step("faults", || faults::run(&mut tab, &site))?;
-            step("looks", || looks::run(&mut tab, &site, pictures))?;
-            drop(tab);
-            step("verify", || verify::run(&site, extent, &names))
-        }
+    let mut names = step("load", || load::run(&mut tab, &site))?;
+    let list: Option<Vec<_>> = only.map(|only| only.split(',').collect());
+    let asked = |name: &str| list.as_ref().is_none_or(|list| list.contains(&name));
+    for name in list.iter().flatten() {
+        let known = PARTS.iter().any(|part| part.name == *name) || [FAULTS, LOOKS].contains(name);
+        ensure!(
+            known || names.iter().any(|n| n == name),
+            "there is no {name}"
+        );
+    }
+    for part in PARTS.iter().filter(|part| asked(part.name)) {
+        step(part.name, || (part.used)(&mut tab, &site))?;
+    }
+    if asked(FAULTS) {
+        step(FAULTS, || faults::run(&mut tab, &site))?;
+    }
+    if asked(LOOKS) {
+        step(LOOKS, || looks::run(&mut tab, &site, pictures))?;
+    }
+    drop(tab);
+    names.retain(|name| asked(name));
+    match names.is_empty() {
+        true => Ok(()),
+        false => step("numbers", || verify::run(&site, extent, &names)),
     }
 }
 

@@ -39,6 +39,11 @@ fn dropped(tab: &mut Tab, site: &Site, folder: &Path) -> Result<()> {
         &format!("{STATUS}.startsWith('6 samples of scores.npy against labels.npy')"),
         SOON,
     )?;
+    // The device's own kernels, against the reference.
+    tab.wait(
+        &format!("{STATUS}.endsWith('every count comes out the same, and every figure within its bound.')"),
+        SOON,
+    )?;
     // 8 of 9 pairs are in order.
     let figures = tab.eval("document.querySelector('#evaluate .results').innerText")?;
     let figures = figures.as_str().context("figures")?;
