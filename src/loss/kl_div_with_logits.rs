@@ -33,12 +33,14 @@ impl Rows for KlDivWithLogits {
         let (student, teacher) = self.both(row);
         let logs = || teacher.log_p().zip(student.log_p());
         let divergence: f64 = logs()
-            .map(|(p, q)| match (p == f64::NEG_INFINITY, q == f64::NEG_INFINITY) {
-                (true, _) => 0.0,
-                // However small P_j is: it may be 0 in f64.
-                (false, true) => f64::INFINITY,
-                (false, false) => p.exp() * (p - q),
-            })
+            .map(
+                |(p, q)| match (p == f64::NEG_INFINITY, q == f64::NEG_INFINITY) {
+                    (true, _) => 0.0,
+                    // However small P_j is: it may be 0 in f64.
+                    (false, true) => f64::INFINITY,
+                    (false, false) => p.exp() * (p - q),
+                },
+            )
             .sum();
         RowTerm {
             loss: temperature * temperature * divergence,
