@@ -6,6 +6,9 @@
 
 #[path = "../tests/library/stated.rs"]
 mod stated;
+#[path = "../tests/library/support.rs"]
+#[allow(dead_code, reason = "for tests")]
+mod support;
 
 use stated::{Evaluator, MOST, POWER, STATED, Stated, ratio};
 use std::process::ExitCode;

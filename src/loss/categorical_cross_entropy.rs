@@ -170,11 +170,7 @@ impl Rows for CategoricalCrossEntropy {
     fn laws(&self) -> Vec<Law> {
         let mut laws = vec![Law::Columns, Law::Affine(1)];
         if self.normalize {
-            laws.extend([Law::Scale {
-                tensors: &[0],
-                options: &[],
-                degree: 0.0,
-            }]);
+            laws.extend([Law::scale(&[0], &[], 0.0)]);
         }
         laws
     }

@@ -96,11 +96,7 @@ impl Rows for Contrastive {
         vec![
             Law::Columns,
             Law::Shift(&[0, 1]),
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &["margin"],
-                degree: 2.0,
-            },
+            Law::scale(&[0, 1], &["margin"], 2.0),
             Law::NEGATED,
             Law::EXCHANGED,
         ]

@@ -111,11 +111,7 @@ impl Rows for CosineSimilarity {
     fn laws(&self) -> Vec<Law> {
         vec![
             Law::Columns,
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &["eps"],
-                degree: 0.0,
-            },
+            Law::scale(&[0, 1], &["eps"], 0.0),
             Law::NEGATED,
             Law::EXCHANGED,
         ]

@@ -223,11 +223,7 @@ impl Rows for CrossEntropy {
         let mut laws = vec![
             Law::Columns,
             Law::Affine(1),
-            Law::Scale {
-                tensors: &[0],
-                options: &["softcap", "temperature"],
-                degree: 0.0,
-            },
+            Law::scale(&[0], &["softcap", "temperature"], 0.0),
         ];
         if self.z_loss == 0.0 && self.softcap == 0.0 {
             laws.extend([Law::Shift(&[0])]);

@@ -35,10 +35,6 @@ impl Elementwise for HingeEmbedding {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![Law::Scale {
-            tensors: &[0],
-            options: &["margin"],
-            degree: 1.0,
-        }]
+        vec![Law::scale(&[0], &["margin"], 1.0)]
     }
 }

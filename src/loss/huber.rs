@@ -38,11 +38,7 @@ impl Elementwise for Huber {
     fn laws(&self) -> Vec<Law> {
         vec![
             Law::Shift(&[0, 1]),
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &["delta"],
-                degree: 2.0,
-            },
+            Law::scale(&[0, 1], &["delta"], 2.0),
             Law::NEGATED,
             Law::EXCHANGED,
         ]

@@ -53,11 +53,7 @@ impl Elementwise for KlDivProbs {
 
     fn laws(&self) -> Vec<Law> {
         match self.eps <= 1.0 {
-            true => vec![Law::Scale {
-                tensors: &[0, 1],
-                options: &["eps"],
-                degree: 1.0,
-            }],
+            true => vec![Law::scale(&[0, 1], &["eps"], 1.0)],
             false => Vec::new(),
         }
     }

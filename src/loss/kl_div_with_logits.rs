@@ -99,11 +99,7 @@ impl Rows for KlDivWithLogits {
             Law::Columns,
             Law::Shift(&[0]),
             Law::Shift(&[1]),
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &["temperature"],
-                degree: 2.0,
-            },
+            Law::scale(&[0, 1], &["temperature"], 2.0),
         ]
     }
 }

@@ -22,11 +22,7 @@ impl Elementwise for L1Penalty {
 
     fn laws(&self) -> Vec<Law> {
         vec![
-            Law::Scale {
-                tensors: &[0],
-                options: &[],
-                degree: 1.0,
-            },
+            Law::scale(&[0], &[], 1.0),
             Law::Mirror {
                 tensors: &[(0, 0.0)],
                 options: &[],

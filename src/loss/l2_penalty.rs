@@ -23,11 +23,7 @@ impl Elementwise for L2Penalty {
 
     fn laws(&self) -> Vec<Law> {
         vec![
-            Law::Scale {
-                tensors: &[0],
-                options: &[],
-                degree: 2.0,
-            },
+            Law::scale(&[0], &[], 2.0),
             Law::Mirror {
                 tensors: &[(0, 0.0)],
                 options: &[],

@@ -57,4 +57,17 @@ impl Law {
         tensors: [0, 1],
         options: &[],
     };
+
+    /// [`Law::Scale`], in one line.
+    pub(super) const fn scale(
+        tensors: &'static [usize],
+        options: &'static [&'static str],
+        degree: f64,
+    ) -> Law {
+        Law::Scale {
+            tensors,
+            options,
+            degree,
+        }
+    }
 }

@@ -29,11 +29,7 @@ impl Elementwise for Mae {
     fn laws(&self) -> Vec<Law> {
         vec![
             Law::Shift(&[0, 1]),
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &[],
-                degree: 1.0,
-            },
+            Law::scale(&[0, 1], &[], 1.0),
             Law::NEGATED,
             Law::EXCHANGED,
         ]

@@ -38,13 +38,6 @@ impl Elementwise for Mape {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &["eps"],
-                degree: 0.0,
-            },
-            Law::NEGATED,
-        ]
+        vec![Law::scale(&[0, 1], &["eps"], 0.0), Law::NEGATED]
     }
 }

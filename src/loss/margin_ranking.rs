@@ -44,11 +44,7 @@ impl Elementwise for MarginRanking {
     fn laws(&self) -> Vec<Law> {
         vec![
             Law::Shift(&[0, 1]),
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &["margin"],
-                degree: 1.0,
-            },
+            Law::scale(&[0, 1], &["margin"], 1.0),
             Law::Mirror {
                 tensors: &[(0, 0.0), (1, 0.0), (2, 0.0)],
                 options: &[],

@@ -30,11 +30,7 @@ impl Elementwise for Mse {
     fn laws(&self) -> Vec<Law> {
         vec![
             Law::Shift(&[0, 1]),
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &[],
-                degree: 2.0,
-            },
+            Law::scale(&[0, 1], &[], 2.0),
             Law::NEGATED,
             Law::EXCHANGED,
         ]

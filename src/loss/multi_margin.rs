@@ -113,11 +113,7 @@ impl Rows for MultiMargin {
         vec![
             Law::Columns,
             Law::Shift(&[0]),
-            Law::Scale {
-                tensors: &[0],
-                options: &["margin"],
-                degree: f64::from(self.p),
-            },
+            Law::scale(&[0], &["margin"], f64::from(self.p)),
         ]
     }
 }

@@ -44,14 +44,6 @@ impl Rows for Nll {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![
-            Law::Columns,
-            Law::Affine(0),
-            Law::Scale {
-                tensors: &[0],
-                options: &[],
-                degree: 1.0,
-            },
-        ]
+        vec![Law::Columns, Law::Affine(0), Law::scale(&[0], &[], 1.0)]
     }
 }

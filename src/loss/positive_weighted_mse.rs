@@ -45,10 +45,6 @@ impl Elementwise for PositiveWeightedMse {
     }
 
     fn laws(&self) -> Vec<Law> {
-        vec![Law::Scale {
-            tensors: &[0, 1],
-            options: &[],
-            degree: 2.0,
-        }]
+        vec![Law::scale(&[0, 1], &[], 2.0)]
     }
 }

@@ -43,11 +43,7 @@ impl Elementwise for Quantile {
     fn laws(&self) -> Vec<Law> {
         vec![
             Law::Shift(&[0, 1]),
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &[],
-                degree: 1.0,
-            },
+            Law::scale(&[0, 1], &[], 1.0),
             Law::Mirror {
                 tensors: &[(0, 0.0), (1, 0.0)],
                 options: &["q"],

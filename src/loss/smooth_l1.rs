@@ -47,11 +47,7 @@ impl Elementwise for SmoothL1 {
     fn laws(&self) -> Vec<Law> {
         vec![
             Law::Shift(&[0, 1]),
-            Law::Scale {
-                tensors: &[0, 1],
-                options: &["beta"],
-                degree: 1.0,
-            },
+            Law::scale(&[0, 1], &["beta"], 1.0),
             Law::NEGATED,
             Law::EXCHANGED,
         ]

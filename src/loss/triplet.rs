@@ -288,11 +288,7 @@ impl Rows for Triplet {
         vec![
             Law::Columns,
             Law::Shift(&[0, 1, 2]),
-            Law::Scale {
-                tensors: &[0, 1, 2],
-                options: &["margin", "eps"],
-                degree: 1.0,
-            },
+            Law::scale(&[0, 1, 2], &["margin", "eps"], 1.0),
         ]
     }
 }

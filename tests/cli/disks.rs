@@ -336,6 +336,8 @@ fn standard_output_is_closed() {
         let mut pipe = child.stderr.take().unwrap();
         pipe.read_to_string(&mut stderr).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{line}\n{stderr}");
+        let written = !names(&bench.dir.path().join("out")).is_empty();
+        assert_eq!(written, line.contains(" out"), "{line}");
         assert!(
             !stderr.contains("error") && !stderr.contains("panic"),
             "{stderr}"

@@ -1,11 +1,8 @@
 //! What is printed, and to whom.
 
-use std::io::Read;
-use std::process::Stdio;
-
 use serde_json::json;
 
-use super::bench::{Bench, digits};
+use super::bench::Bench;
 
 #[test]
 fn losses_are_listed() {
@@ -56,51 +53,6 @@ fn losses_are_listed() {
     for row in table.lines().chain(metrics.lines()) {
         assert_eq!(row.replace("\\|", "").matches('|').count(), 5, "{row}");
     }
-}
-
-#[test]
-fn standard_output_that_nobody_reads() {
-    let bench = Bench::without_driver();
-    let line = format!("{} --device cpu --out-grad g.npy", digits());
-    let mut child = bench
-        .command(&line)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let mut stderr = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut stderr)
-        .unwrap();
-    assert_eq!(
-        (child.wait().unwrap().code(), stderr.as_str()),
-        (Some(0), "")
-    );
-    assert_eq!(bench.files(), ["g.npy"]);
-}
-
-/// An error, even that late, leaves no file behind.
-#[cfg(target_os = "linux")]
-#[test]
-fn standard_output_that_is_full() {
-    let bench = Bench::without_driver();
-    let full = std::fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
-    let line = format!("{} --device cpu --out-grad g.npy", digits());
-    let output = bench.command(&line).stdout(full).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr.starts_with("error: standard output: cannot write: "),
-        "{stderr}"
-    );
-    assert!(bench.files().is_empty());
 }
 
 #[test]

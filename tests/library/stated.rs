@@ -1,8 +1,8 @@
 //! What the shaders' elementary functions are, how far they may be from it, and WGSL on a device at any points. The
 //! tests take some points of each, `benches/functions.rs` every f32 there is.
 
+use super::support::{download, upload};
 use wgloss::bounds::{DIV, INVERSE_SQRT, SQRT, TINY, U, exp};
-use wgloss::wgpu::util::{BufferInitDescriptor, DeviceExt};
 use wgloss::{DType, Gpu, wgpu};
 
 const SHADERS: &str = concat!(
@@ -253,26 +253,9 @@ impl Evaluator {
         assert!(a.len() <= MOST, "{} points", a.len());
         let device = self.gpu.device();
         let b = if b.is_empty() { &[0] } else { b };
-        let usage = wgpu::BufferUsages::STORAGE;
-        let upload = |words: &[u32]| {
-            device.create_buffer_init(&BufferInitDescriptor {
-                label: None,
-                contents: bytemuck::cast_slice(words),
-                usage,
-            })
-        };
-        let size = 4 * a.len() as u64;
-        let make = |usage| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: None,
-                size,
-                usage,
-                mapped_at_creation: false,
-            })
-        };
-        let result = make(usage | wgpu::BufferUsages::COPY_SRC);
-        let staging = make(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
-        let buffers = [&upload(a), &upload(b), &result];
+        let result = upload(&self.gpu, bytemuck::cast_slice(&vec![0u32; a.len()]));
+        let [a_words, b_words] = [a, b].map(|v| upload(&self.gpu, bytemuck::cast_slice(v)));
+        let buffers = [&a_words, &b_words, &result];
         let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &self.pipeline.get_bind_group_layout(0),
@@ -292,17 +275,7 @@ impl Evaluator {
             pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(a.len().div_ceil(256) as u32, 1, 1);
         }
-        encoder.copy_buffer_to_buffer(&result, 0, &staging, 0, Some(size));
         self.gpu.queue().submit([encoder.finish()]);
-        let (sender, receiver) = std::sync::mpsc::channel();
-        staging.slice(..).map_async(wgpu::MapMode::Read, move |r| {
-            sender.send(r).expect("somebody waits");
-        });
-        device
-            .poll(wgpu::PollType::wait_indefinitely())
-            .expect("the device is there");
-        receiver.recv().expect("an answer").expect("mapped");
-        let view = staging.slice(..).get_mapped_range().expect("mapped");
-        bytemuck::pod_collect_to_vec(&view)
+        bytemuck::pod_collect_to_vec(&download(&self.gpu, &result))
     }
 }
