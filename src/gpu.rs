@@ -35,14 +35,13 @@ pub use scores::ScoreState;
 
 use crate::error::{Error, Result};
 pub(crate) use bind::words_of;
-use kernels::{Access, Kernels};
+use kernels::{Access, Cache, Kernels};
 #[cfg(test)]
 pub(crate) use plan::gate::instructions_of as instructions;
 use source::Variant;
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use writes::Writes;
 
 /// A device that losses run on. Cheap to clone; clones share compiled pipelines.
@@ -57,21 +56,26 @@ pub struct Gpu {
     tuning: Tuning,
     /// The invocations of every subgroup; 1 where subgroups are not used.
     subgroup: u32,
-    kernels: Arc<Mutex<HashMap<Variant, Kernels<1>>>>,
-    /// Those before and after an evaluation.
-    edges: Arc<Mutex<HashMap<edges::Edge, Kernels<1>>>>,
-    /// Those of outputs of rows.
-    rows: Arc<Mutex<HashMap<row_outputs::RowKey, Kernels<1>>>>,
-    /// Those of scores.
-    scores: Arc<Mutex<HashMap<scores::ScoreKey, scores::ScoreKernels>>>,
-    /// Those of what is counted.
-    counts: Arc<Mutex<HashMap<count::CountKey, count::CountKernels>>>,
-    /// Those that bound areas.
-    bounds: Arc<Mutex<HashMap<Tuning, count::BoundKernels>>>,
+    compiled: Compiled,
     /// Bytes that were read back.
     read: Arc<AtomicU64>,
     /// What a device that was opened here has in common with its clones and with no other.
     opened: Option<Arc<()>>,
+}
+
+/// All kernels that were compiled.
+#[derive(Clone, Default)]
+struct Compiled {
+    losses: Cache<Variant, Kernels<1>>,
+    /// Those before and after an evaluation.
+    edges: Cache<edges::Edge, Kernels<1>>,
+    /// Those of outputs of rows.
+    rows: Cache<row_outputs::RowKey, Kernels<1>>,
+    scores: Cache<scores::ScoreKey, scores::ScoreKernels>,
+    /// Those of what is counted.
+    counts: Cache<count::CountKey, count::CountKernels>,
+    /// Those that bound areas.
+    bounds: Cache<Tuning, count::BoundKernels>,
 }
 
 impl fmt::Debug for Gpu {
@@ -85,8 +89,7 @@ impl fmt::Debug for Gpu {
         shown.field("plan", &self.plan);
         shown.field("tuning", &self.tuning);
         shown.field("subgroup", &self.subgroup);
-        let kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.field("kernels", &kernels.len());
+        shown.field("kernels", &self.compiled());
         shown.finish_non_exhaustive()
     }
 }
@@ -320,12 +323,7 @@ impl Gpu {
             device,
             queue,
             plan: None,
-            kernels: Arc::default(),
-            edges: Arc::default(),
-            rows: Arc::default(),
-            scores: Arc::default(),
-            counts: Arc::default(),
-            bounds: Arc::default(),
+            compiled: Compiled::default(),
             read: Arc::default(),
             opened: None,
         }
@@ -391,6 +389,20 @@ impl Gpu {
             tuning,
             ..self.clone()
         }
+    }
+
+    /// The same device with compiled kernels of its own, which go with it, its clones, and the plans and states they made: for whoever
+    /// goes through more kernels than are to be kept.
+    pub fn with_own_kernels(&self) -> Gpu {
+        Gpu {
+            compiled: Compiled::default(),
+            ..self.clone()
+        }
+    }
+
+    /// How many kernels of losses were compiled.
+    pub(crate) fn compiled(&self) -> usize {
+        self.compiled.losses.len()
     }
 
     /// The same device without the use of subgroups.
@@ -474,16 +486,8 @@ impl Gpu {
 
     /// The kernel for `variant`, compiled on first use.
     async fn kernel(&self, variant: &Variant) -> Result<Kernels<1>> {
-        let cached = |kernels: &Mutex<HashMap<Variant, Kernels<1>>>| {
-            let kernels = kernels.lock().unwrap_or_else(PoisonError::into_inner);
-            kernels.get(variant).cloned()
-        };
-        if let Some(kernel) = cached(&self.kernels) {
-            return Ok(kernel);
-        }
-        let kernel = self.scoped(|| self.compile(variant)).await?;
-        let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(kernels.entry(variant.clone()).or_insert(kernel).clone())
+        let compile = || self.compile(variant);
+        self.compiled.losses.get(self, variant, compile).await
     }
 
     fn compile(&self, variant: &Variant) -> Kernels<1> {

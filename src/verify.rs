@@ -76,6 +76,9 @@ pub struct Summary {
     pub failed: usize,
 }
 
+/// Kernels that are kept for further cases. On lavapipe one takes a megabyte, and all those of cross entropy took 2.5 GB.
+const MOST_KERNELS: usize = 256;
+
 /// Evaluates every loss of `losses` on `gpu` over shapes, storage types, reductions, weights, option corners, forced
 /// plans and extreme numbers, and compares each number with the f64 reference. `each` is told every result, how many there are so far and how many there will be.
 ///
@@ -112,6 +115,7 @@ pub async fn run_async(
     let own: usize = losses.iter().map(|info| custom::count(info)).sum();
     let total = own + work.iter().map(|(_, _, cases)| cases.len()).sum::<usize>();
     let mut summary = Summary::default();
+    let mut gpu = gpu.with_own_kernels();
     for (info, corners, cases) in &work {
         if info.is_custom() {
             for row in custom::checks(info, corners)? {
@@ -124,6 +128,9 @@ pub async fn run_async(
         for case in cases {
             let loss = corners.get(case.loss).unwrap_or(&default).as_ref();
             let batch = case.batch(info, loss, summary.cases as u64)?;
+            if gpu.compiled() > MOST_KERNELS {
+                gpu = gpu.with_own_kernels();
+            }
             let mut device = match case.lowered {
                 Some((binding, groups)) => gpu.with_limits(binding, groups),
                 None => gpu.clone(),

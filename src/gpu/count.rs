@@ -41,7 +41,6 @@ use crate::error::{Error, Result};
 use crate::layout::Geometry;
 use crate::metric::InputKind;
 use crate::tensor::{DType, LabelType};
-use std::sync::PoisonError;
 
 /// The kernels of a state: to count, and to take in others.
 #[derive(Debug, Clone)]
@@ -292,10 +291,6 @@ impl Counts {
 impl Gpu {
     /// The kernels for `key`, compiled on first use.
     async fn count_kernels(&self, key: CountKey) -> Result<CountKernels> {
-        let lock = || self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kernels) = lock().get(&key) {
-            return Ok(kernels.clone());
-        }
         let (_, what, weights) = key;
         // Input, labels, head.
         let mut buffers = vec![Access::Read, Access::Read, Access::Write];
@@ -306,12 +301,11 @@ impl Gpu {
         };
         buffers.extend(vec![Access::Write; kept]);
         buffers.extend(weights.map(|_| Access::Read));
-        let made = self.scoped(|| CountKernels {
+        let compile = || CountKernels {
             count: Kernels::new(self, "wgloss count", count_text(key), &buffers, ["main"]),
             merge: merge_kernels(self, Merged::Counts),
-        });
-        let kernels = made.await?;
-        Ok(lock().entry(key).or_insert(kernels).clone())
+        };
+        self.compiled.counts.get(self, &key, compile).await
     }
 }
 

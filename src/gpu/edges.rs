@@ -6,7 +6,6 @@ use super::kernels::{Access, Kernels, Span, Step, declared, parameters};
 use super::source::{HEAD, HEAD_WORDS, NUMERICS};
 use super::writes::Writes;
 use crate::error::Result;
-use std::sync::PoisonError;
 
 /// Words that micro-batches share for each loss.
 pub(super) const SHARED_HEAD: usize = 24;
@@ -132,21 +131,12 @@ impl Edge {
 impl Gpu {
     /// The kernel of an edge, compiled on first use.
     pub(super) async fn edge(&self, edge: Edge) -> Result<Kernels<1>> {
-        let cached = {
-            let edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
-            edges.get(&edge).cloned()
-        };
-        if let Some(kernel) = cached {
-            return Ok(kernel);
-        }
-        let made = self.scoped(|| {
+        let compile = || {
             let access: Vec<_> = edge.buffers().into_iter().map(|b| b.1).collect();
             let label = format!("wgloss {}", edge.entry_point());
             Kernels::new(self, &label, edge.text(), &access, [edge.entry_point()])
-        });
-        let kernel = made.await?;
-        let mut edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(edges.entry(edge).or_insert(kernel).clone())
+        };
+        self.compiled.edges.get(self, &edge, compile).await
     }
 
     /// A dispatch of an edge. To be called inside [`Gpu::written`].

@@ -1,7 +1,11 @@
 //! Kernels as such: entry points of one text over one list of buffers, and what is recorded of them.
 
 use super::Gpu;
+use crate::error::Result;
+use std::collections::HashMap;
 use std::fmt::Write;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Whole numbers of more than 32 bits.
 pub(super) const WIDE: &str = include_str!("../../shaders/common/wide.wgsl");
@@ -38,6 +42,41 @@ pub(super) fn declared(name: &str, fields: &[(&str, &str)]) -> String {
 pub(super) struct Kernels<const N: usize> {
     pub pipelines: [wgpu::ComputePipeline; N],
     layout: wgpu::BindGroupLayout,
+}
+
+/// What was compiled, by what tells its texts apart. Clones share it.
+pub(super) struct Cache<K, V>(Arc<Mutex<HashMap<K, V>>>);
+
+impl<K, V> Clone for Cache<K, V> {
+    fn clone(&self) -> Self {
+        Cache(self.0.clone())
+    }
+}
+
+impl<K, V> Default for Cache<K, V> {
+    fn default() -> Self {
+        Cache(Arc::default())
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// What is there for `key`, or else what `compile` makes.
+    pub async fn get(&self, gpu: &Gpu, key: &K, compile: impl FnOnce() -> V) -> Result<V> {
+        let cached = self.lock().get(key).cloned();
+        if let Some(cached) = cached {
+            return Ok(cached);
+        }
+        let made = gpu.scoped(compile).await?;
+        Ok(self.lock().entry(key.clone()).or_insert(made).clone())
+    }
 }
 
 /// A storage buffer of kernels.

@@ -10,7 +10,6 @@ use crate::layout::{Geometry, Layout, TargetLayout};
 use crate::loss::CrossEntropy;
 use crate::tensor::{DType, LabelType};
 use std::fmt::Write;
-use std::sync::PoisonError;
 
 const TEXT: &str = include_str!("../../shaders/skeleton/row_outputs.wgsl");
 
@@ -251,20 +250,11 @@ impl Gpu {
     }
 
     async fn row_kernel(&self, key: RowKey) -> Result<Kernels<1>> {
-        let cached = {
-            let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-            rows.get(&key).cloned()
-        };
-        if let Some(kernel) = cached {
-            return Ok(kernel);
-        }
-        let made = self.scoped(|| {
+        let compile = || {
             let access: Vec<_> = key.buffers().into_iter().map(|b| b.1).collect();
             Kernels::new(self, "wgloss row outputs", key.text(), &access, ["main"])
-        });
-        let kernel = made.await?;
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(rows.entry(key).or_insert(kernel).clone())
+        };
+        self.compiled.rows.get(self, &key, compile).await
     }
 }
 

@@ -22,7 +22,6 @@ use super::{Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::metric::{Areas, OperatingPoints, share};
 use crate::tensor::{DType, LabelType};
-use std::sync::PoisonError;
 
 /// The counts of 16-bit scores: negative and positive samples of each.
 const SLOTS: usize = 2 * 65_536;
@@ -191,10 +190,6 @@ impl Gpu {
 
     /// The kernels for `key`, compiled on first use.
     async fn score_kernels(&self, key: ScoreKey) -> Result<ScoreKernels> {
-        let lock = || self.scores.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kernels) = lock().get(&key) {
-            return Ok(kernels.clone());
-        }
         let (tuning, scored, labels, weights) = key;
         let apart = [Access::Read, Access::Read, Access::Write, Access::Write];
         let weighed = |buffers: &[Access]| {
@@ -205,7 +200,7 @@ impl Gpu {
         if matches!(scored, Scored::Against(_)) {
             keep.push(Access::Read);
         }
-        let made = self.scoped(|| ScoreKernels {
+        let compile = || ScoreKernels {
             keep: Kernels::new(self, "wgloss scores", keep_text(key), &keep, ["main"]),
             shared: match scored {
                 Scored::Plain(_) => None,
@@ -241,9 +236,8 @@ impl Gpu {
                     "counted_points",
                 ],
             ),
-        });
-        let kernels = made.await?;
-        Ok(lock().entry(key).or_insert(kernels).clone())
+        };
+        self.compiled.scores.get(self, &key, compile).await
     }
 }
 

@@ -58,10 +58,9 @@ fn kernels(gpu: &Gpu) -> usize {
     digits.and_then(|d| d.parse().ok()).expect("a number")
 }
 
-/// A device of one's own, on which nobody else compiles anything.
+/// Kernels of one's own, to which nobody else adds any.
 fn fresh() -> Option<Gpu> {
-    support::gpu()?;
-    Some(Gpu::new().expect("there was one"))
+    Some(support::gpu()?.with_own_kernels())
 }
 
 fn random(loss: &dyn Loss, recipe: &Recipe, seed: &str) -> Batch<'static> {

@@ -9,7 +9,6 @@ use crate::gpu::kernels::{Access, Kernels, Span, Step, WIDE, declared, parameter
 use crate::gpu::{Gpu, Tuning};
 use crate::metric::{AreaBounds, BinSums};
 use crate::tensor::{DType, LabelType};
-use std::sync::PoisonError;
 
 const BOUNDS: &str = include_str!("../../../shaders/metric/bounds.wgsl");
 
@@ -109,18 +108,13 @@ impl Gpu {
 
     /// The kernels that bound areas, compiled on first use.
     async fn bound_kernels(&self) -> Result<BoundKernels> {
-        let lock = || self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kernels) = lock().get(&self.tuning) {
-            return Ok(kernels.clone());
-        }
-        let made = self.scoped(|| {
+        let compile = || {
             let text = bounds_text(self.tuning);
             let buffers = [Access::Read, Access::Write];
             let entry_points = ["totals", "sums", "finish"];
             Kernels::new(self, "wgloss bounds", text, &buffers, entry_points)
-        });
-        let kernels = made.await?;
-        Ok(lock().entry(self.tuning).or_insert(kernels).clone())
+        };
+        self.compiled.bounds.get(self, &self.tuning, compile).await
     }
 }
 
