@@ -103,7 +103,14 @@ fn main() -> Result<ExitCode> {
     let list = [0.0f32, 1e-3, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 80.0];
     let even = (0..1010).map(|i| i as f32 * (8.0 / 1010.0));
     let exponents: Vec<u32> = list.into_iter().chain(even).map(f32::to_bits).collect();
-    let mut good = true;
+    let mut good = !devices.is_empty();
+    for name in &asked {
+        let known = STATED.iter().chain([&POWER]).any(|s| s.name == name);
+        if !known {
+            eprintln!("no function {name}");
+            good = false;
+        }
+    }
     for stated in STATED.iter().chain([&POWER]).filter(wanted) {
         let on: Vec<_> = devices
             .iter()

@@ -247,12 +247,6 @@ mod tests {
     use super::*;
     use crate::loss::{all, by_name};
 
-    /// The device, but where `WGLOSS_SKIP_GPU` is 1.
-    pub(super) fn gpu() -> Option<Gpu> {
-        let skipped = std::env::var("WGLOSS_SKIP_GPU").is_ok_and(|v| v == "1");
-        (!skipped).then(|| Gpu::new().expect("a driver, for example Mesa's lavapipe"))
-    }
-
     fn bytes(name: &str, dtype: DType, gradient: bool) -> u64 {
         let info = by_name(name).expect("a loss").info();
         let case = Case {

@@ -46,6 +46,10 @@ pub mod sweep;
 mod tensor;
 pub mod verify;
 
+#[cfg(test)]
+#[path = "../tests/library/device.rs"]
+mod device;
+
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

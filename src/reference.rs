@@ -495,6 +495,14 @@ fn usable(bound: f64, value: f64) -> f64 {
     }
 }
 
+/// `bound`, of a number that counts as 0 where it is subnormal: before a weight or factor could bring it back into range.
+fn flushed(bound: f64, value: f64) -> f64 {
+    match value.abs() < TINY {
+        true => bound + value.abs(),
+        false => bound,
+    }
+}
+
 /// Collects losses and gradients, and the bounds on them, as the reduction wants them.
 struct Sink<'a> {
     layout: &'a Layout,
@@ -540,13 +548,12 @@ impl<'a> Sink<'a> {
     }
 
     fn loss(&mut self, unit: usize, w: f64, loss: f64, bound: f64) {
-        let bound = usable(bound, loss);
+        let bound = flushed(usable(bound, loss), loss);
         let value = w * loss;
-        let error = match beyond(loss, bound, DType::F32) {
-            // Infinite before a small weight could bring it back.
-            true => f64::INFINITY,
-            false => usable(slack(w * bound + U * value.abs()), value),
-        };
+        let error = usable(slack(w * bound + U * value.abs()), value);
+        // Infinite before a small weight could bring it back.
+        let lost = beyond(loss, bound, DType::F32) && !beyond(value, error, DType::F32);
+        let error = if lost { f64::INFINITY } else { error };
         if self.each {
             self.total.losses[unit] = value;
             self.bound.losses[unit] = error;
@@ -563,7 +570,7 @@ impl<'a> Sink<'a> {
         if !self.layout.gradient {
             return;
         }
-        let bound = usable(bound, grad);
+        let bound = flushed(usable(bound, grad), grad);
         let factor = f64::from(self.layout.grad_scale) / self.scale.divisor;
         let value = if self.scale.divisor > 0.0 {
             grad * w * factor
@@ -577,9 +584,13 @@ impl<'a> Sink<'a> {
         // A derivative or a factor beyond f32 is infinite before a small one could bring it back.
         let factors = [(w * factor).abs(), factor.abs()];
         let large = factors.iter().any(|f| *f >= DType::F32.overflow());
-        let error = match large || beyond(grad, bound, DType::F32) {
+        let error = usable(error, value);
+        let infinite = large || beyond(grad, bound, DType::F32);
+        // As such it stays where the product is beyond as well, unless the derivative may count as 0.
+        let zero = large && grad.abs() <= bound + TINY;
+        let error = match infinite && (zero || !beyond(value, error, self.layout.dtype)) {
             true => f64::INFINITY,
-            false => usable(error, value),
+            false => error,
         };
         self.total.grads[input][element] = value;
         let stored = self.layout.dtype.half_ulp(value.abs() + error);

@@ -6,8 +6,8 @@
 //! # fn main() -> wgloss::Result<()> {
 //! let samples = Samples::new([5], &[2.1f32, -0.3, 0.4, 1.7, -2.2]).labels(&[1i64, 0, 0, 1, 1]);
 //! let asked = Binary { input: InputKind::Logits, ..Default::default() };
-//! let text = wgloss::report::binary(&asked.figures(&samples)?, &asked, &[]);
-//! assert!(text.contains("\nrecall             0.6667\n"));
+//! let report = wgloss::report::binary(&asked.figures(&samples)?, &asked, &[]);
+//! assert!(report.to_string().contains("\nrecall             0.6667\n"));
 //! # Ok(()) }
 //! ```
 
@@ -19,6 +19,7 @@ use crate::metric::{
     Binary, BinaryFigures, Cells, ConfusionMatrix, MulticlassFigures, MultilabelFigures,
     OperatingPoint, RegressionFigures, Scores, Undefined,
 };
+use std::fmt;
 
 /// Up to so many classes the confusion matrix is printed; a wider one is no longer read.
 const MATRIX: usize = 20;
@@ -79,46 +80,48 @@ impl Block {
     }
 }
 
-fn join(blocks: &[Block]) -> String {
-    let texts: Vec<_> = blocks.iter().map(Block::text).collect();
-    texts.join("\n\n")
+/// A report: as text, its parts one below the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The parts.
+    pub blocks: Vec<Block>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.blocks.iter().map(Block::text).collect();
+        f.write_str(&texts.join("\n\n"))
+    }
+}
+
+/// Without parts in which nothing is.
+impl From<Vec<Block>> for Report {
+    fn from(mut blocks: Vec<Block>) -> Self {
+        blocks.retain(|b| !b.is_empty());
+        Report { blocks }
+    }
 }
 
 /// The report of two classes, with the operating points that were asked for. `names` are of the two classes; their numbers where
 /// there are none.
-pub fn binary(figures: &BinaryFigures, asked: &Binary, names: &[String]) -> String {
-    join(&binary_blocks(figures, asked, names))
-}
-
-/// The parts of [`binary`].
-pub fn binary_blocks(figures: &BinaryFigures, asked: &Binary, names: &[String]) -> Vec<Block> {
-    filled(two_classes(figures, asked, &|i| name(names, i)))
+pub fn binary(figures: &BinaryFigures, asked: &Binary, names: &[String]) -> Report {
+    two_classes(figures, asked, &|i| name(names, i)).into()
 }
 
 /// The report of several classes: precision, recall, F1, support and, where scores are in order, ROC AUC of each, their averages, and the
 /// confusion matrix of up to 20. `names` are of the classes; their numbers where there are none.
-pub fn multiclass(figures: &MulticlassFigures, names: &[String]) -> String {
-    join(&multiclass_blocks(figures, names))
-}
-
-/// The parts of [`multiclass`].
-pub fn multiclass_blocks(figures: &MulticlassFigures, names: &[String]) -> Vec<Block> {
-    filled(classes(figures, &|i| name(names, i)))
+pub fn multiclass(figures: &MulticlassFigures, names: &[String]) -> Report {
+    classes(figures, &|i| name(names, i)).into()
 }
 
 /// The report of several labels. `names` are of the labels; their numbers where there are none.
-pub fn multilabel(figures: &MultilabelFigures, names: &[String]) -> String {
-    join(&filled(labels(figures, &|i| name(names, i))))
+pub fn multilabel(figures: &MultilabelFigures, names: &[String]) -> Report {
+    labels(figures, &|i| name(names, i)).into()
 }
 
 /// The report of predicted numbers.
-pub fn regression(figures: &RegressionFigures) -> String {
-    join(&filled(numbers(figures)))
-}
-
-fn filled(mut blocks: Vec<Block>) -> Vec<Block> {
-    blocks.retain(|b| !b.is_empty());
-    blocks
+pub fn regression(figures: &RegressionFigures) -> Report {
+    numbers(figures).into()
 }
 
 /// What a class or label is called.

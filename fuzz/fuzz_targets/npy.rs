@@ -2,4 +2,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| wgloss_fuzz::file(".npy", bytes, 1));
+fuzz_target!(|bytes: &[u8]| wgloss_fuzz::file(".npy", bytes));

@@ -10,7 +10,7 @@ use wgloss_fuzz::{bounded, check, device, taken};
 static DEVICE: LazyLock<Mutex<(Gpu, u32)>> = LazyLock::new(|| Mutex::new((device(), 0)));
 
 fuzz_target!(|text: &str| {
-    let Some(loss) = bounded(256 << 20, || check::loss(text)) else {
+    let Some(loss) = bounded(check::MOST_OF_A_LOSS, || check::loss(text)) else {
         return;
     };
     // The kernels of what passes are valid.

@@ -13,6 +13,16 @@ fn told(line: &str) {
     assert!(!line.contains(odd), "{line:?}");
 }
 
+/// How much memory a file of so many bytes may take: an array twice, as the file has it and in another order, each byte of an archive unpacked
+/// to as many as deflate packs into one; and some buffers.
+pub fn most(ending: &str, len: usize) -> usize {
+    let ratio = if ending == ".npz" { 1032 } else { 1 };
+    (1 << 20) + len * (64 + 2 * ratio)
+}
+
+/// What a text of a loss may take, which it is evaluated in.
+pub const MOST_OF_A_LOSS: usize = 256 << 20;
+
 /// Reads `bytes` from a file with this ending in `dir`: the only array, then those by the keys that the error lists.
 pub fn array(dir: &Path, ending: &str, bytes: &[u8]) {
     let path = dir.join(format!("a{ending}"));

@@ -68,10 +68,9 @@ fn folder() -> &'static Path {
     dir.path()
 }
 
-/// Reads a file of these bytes, in memory that what it holds accounts for: an array twice, as the file has it and in another order,
-/// each byte of the file unpacked to `ratio`; and some buffers.
-pub fn file(ending: &str, bytes: &[u8], ratio: usize) {
-    let most = (1 << 20) + bytes.len() * (64 + 2 * ratio);
+/// Reads a file of these bytes, in memory that what it holds accounts for.
+pub fn file(ending: &str, bytes: &[u8]) {
+    let most = check::most(ending, bytes.len());
     bounded(most, || check::array(folder(), ending, bytes));
 }
 

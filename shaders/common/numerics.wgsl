@@ -89,7 +89,7 @@ fn ln_1p(x: f32) -> f32 {
 }
 
 // log(1 + e) for e in [0, 1] as e + e²·Q(e), Q of degree 8 with an error of 3e-8 (Chebyshev), in pairs so that little waits
-// for the step before. 3u relative, fused or not.
+// for the step before. 3u relative: 2.33u fused, 2.9988u not.
 fn ln_1p_unit(e: f32) -> f32 {
     let z = e * e;
     let w = z * z;

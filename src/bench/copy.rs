@@ -256,8 +256,8 @@ impl Copier {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::gpu;
     use super::*;
+    use crate::device::gpu;
 
     /// Every kernel copies every byte, also in pieces and where there are more workgroups than a dimension takes.
     #[test]

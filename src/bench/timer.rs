@@ -241,8 +241,8 @@ impl Stamps {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::gpu;
     use super::*;
+    use crate::device::gpu;
     use crate::gpu::Adapter;
 
     /// Software is not timed so, but it shows that the queries are right.

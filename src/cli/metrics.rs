@@ -16,8 +16,9 @@ use crate::metric::{
     Binary, BinaryFigures, InputKind, Multiclass, MulticlassFigures, Multilabel, MultilabelFigures,
     Regression, RegressionFigures, Samples, Task,
 };
+use crate::plot;
 use crate::plot::Picture;
-use crate::{plot, report};
+use crate::report::{self, Report};
 use serde_json::Value;
 
 /// What came out.
@@ -30,7 +31,7 @@ enum Figures {
 }
 
 /// The report for people.
-fn text(figures: &Figures, names: &[String]) -> String {
+fn text(figures: &Figures, names: &[String]) -> Report {
     match figures {
         Figures::Binary(f, asked) => report::binary(f, asked, names),
         Figures::Multiclass(f) => report::multiclass(f, names),

@@ -207,7 +207,7 @@ impl Points {
         let inputs = info.inputs.len();
         let mut grid: Vec<Vec<f32>> = vec![Vec::new()];
         for support in info.domain {
-            let extremes = support.extremes();
+            let extremes = support.extremes(crate::tensor::DType::F32);
             let longer = |c: &Vec<f32>| -> Vec<Vec<f32>> {
                 extremes.iter().map(|v| [c, &[*v][..]].concat()).collect()
             };
@@ -600,8 +600,7 @@ const DEVICES: [(&str, &str); 2] = [("llvmpipe", "lavapipe"), ("SwiftShader", "s
 
 #[test]
 fn derived_gradients_are_as_recorded() {
-    let skipped = std::env::var("WGLOSS_SKIP_GPU").is_ok_and(|v| v == "1");
-    let gpu = (!skipped).then(|| Gpu::new().expect("a driver, for example Mesa's lavapipe"));
+    let gpu = crate::device::gpu();
     let known = gpu.as_ref().map(|gpu| {
         let info = gpu.adapter_info();
         let known = DEVICES.iter().find(|(name, _)| info.name.contains(name));

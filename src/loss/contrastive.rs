@@ -1,5 +1,5 @@
-use super::{Law, Row, RowTarget, RowTerm, Rows, SQRT, dot, part};
-use crate::bounds::{DIV, TINY, U};
+use super::{Law, Row, RowTarget, RowTerm, Rows, dot, part};
+use crate::bounds::{DIV, SQRT, TINY, U};
 
 loss! {
     /// Pulls two vectors together where the target is 1, and pushes them a margin apart where it is 0.
@@ -68,7 +68,7 @@ impl Rows for Contrastive {
         let e_d = 0.5 * e_square + SQRT;
         let e_short = match margin - d {
             // Too far apart to be mistaken.
-            far if far < -d * 2.0 * e_d => 0.0,
+            far if far < -d * 2.0 * e_d || d == f64::INFINITY => 0.0,
             far => d * e_d + U * far.abs(),
         };
         // 1-t, a square and a product.

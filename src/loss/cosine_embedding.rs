@@ -1,5 +1,5 @@
-use super::{Law, Row, RowTarget, RowTerm, Rows, SQRT, cosine_lost, dot, dot_size};
-use crate::bounds::{DIV, TINY, U};
+use super::{Law, Row, RowTarget, RowTerm, Rows, cosine_lost, dot, dot_size};
+use crate::bounds::{DIV, SQRT, TINY, U};
 
 loss! {
     /// Turns two vectors towards each other where the target is 1, and apart where it is −1.

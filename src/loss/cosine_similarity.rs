@@ -1,5 +1,5 @@
-use super::{Law, Row, RowTarget, RowTerm, Rows, SQRT, cosine_lost, dot, dot_size};
-use crate::bounds::{DIV, TINY, U};
+use super::{Law, Row, RowTarget, RowTerm, Rows, cosine_lost, dot, dot_size};
+use crate::bounds::{DIV, SQRT, TINY, U};
 
 loss! {
     /// The negated cosine of the angle between a row and its target.

@@ -83,8 +83,6 @@ pub(super) fn label(row: &Row<'_>) -> usize {
 pub(super) fn room(cols: usize) -> f64 {
     0.125 / 2f64.powf(f64::from(cols.max(1).ilog2()))
 }
-/// Relative error of the built-in `sqrt`: WGSL derives it from `1/inverseSqrt`, 2 ulp and then a division.
-pub(super) const SQRT: f64 = 4.0 * U + DIV;
 
 /// Σ a·b.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {

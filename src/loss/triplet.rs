@@ -1,5 +1,5 @@
-use super::{Law, Row, RowTerm, Rows, SQRT, rounding, sign};
-use crate::bounds::{DIV, TINY, U};
+use super::{Law, Row, RowTerm, Rows, rounding, sign};
+use crate::bounds::{DIV, SQRT, TINY, U};
 use std::f64::consts::LN_2;
 
 loss! {

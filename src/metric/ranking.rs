@@ -287,6 +287,37 @@ impl Ranking {
         notes.ratio(figure, 0.5 * area, pairs, "one class only")
     }
 
+    /// The share of pairs of a positive and a negative sample whose order is open where each score may be off by its `tolerance`: an
+    /// area under the ROC curve may be off by as much. The tolerance must not grow faster than the score.
+    pub(crate) fn open_pairs(&self, tolerance: impl Fn(f64) -> f64) -> f64 {
+        let reach = |score: f64| match score.is_finite() {
+            true => (score - tolerance(score), score + tolerance(score)),
+            false => (score, score),
+        };
+        // Scores fall, and both ends of their reach with them: what is near to a step is a window that only moves down.
+        let (mut first, mut end, mut near, mut pairs) = (0, 0, 0.0, 0.0);
+        for step in &self.steps {
+            let (low, high) = reach(step.score);
+            while let Some(next) = self.steps.get(end)
+                && reach(next.score).1 >= low
+            {
+                near += next.negative;
+                end += 1;
+            }
+            while let Some(last) = self.steps.get(first)
+                && reach(last.score).0 > high
+            {
+                near -= last.negative;
+                first += 1;
+            }
+            pairs += step.positive * near;
+        }
+        match self.positives * self.negatives {
+            all if all > 0.0 => pairs / all,
+            _ => 0.0,
+        }
+    }
+
     /// Average precision: `Σ (R_i − R_{i−1})·P_i` over the thresholds downwards, a sum of steps and no trapezoids.
     /// `None` where there is one class only.
     pub fn average_precision(&self) -> Option<f64> {

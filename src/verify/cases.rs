@@ -156,6 +156,7 @@ pub(super) fn cases(info: &'static Info, corners: &[Box<dyn Loss>], extent: Exte
         turn: info.name.bytes().map(usize::from).sum(),
         quick: extent.quick(),
         by_row: corners.iter().position(|loss| !loss.whole()).unwrap_or(0),
+        whole: corners.iter().map(|loss| loss.whole()).collect(),
     };
     match info.family {
         Family::Elementwise => list.elementwise(corners.len()),
@@ -192,6 +193,8 @@ struct Listing {
     quick: bool,
     /// The corner by which a set is taken row by row.
     by_row: usize,
+    /// Which corners take everything as one set.
+    whole: Vec<bool>,
 }
 
 /// Where option corners are tried: the columns of both must be alike for options that are lists.
@@ -314,33 +317,53 @@ impl Listing {
         }
     }
 
-    /// Numbers at the edges of f32 with every option corner, each loss by itself and also as a mean.
-    fn extremes(&mut self, corners: usize) {
-        for loss in 0..corners {
-            for reduction in [Reduction::None, Reduction::Mean] {
-                for goal in self.goals() {
-                    if matches!(goal, Goal::Labels(l) if l != LabelType::I64)
-                        || (reduction == Reduction::Mean && loss > 0)
-                    {
-                        continue;
-                    }
-                    let case = self.next(&[], DType::F32);
-                    case.loss = loss;
-                    case.goal = goal;
-                    case.reduction = reduction;
-                    case.weights = Weights::None;
-                    case.class_weight = false;
-                    case.extreme = true;
+    /// Numbers at the edges of a storage type with every option corner, each loss by itself; of f32 also weighted, and as a mean.
+    fn extremes(&mut self) {
+        let goals = self.goals();
+        // One label type is enough here.
+        let goals = goals
+            .iter()
+            .filter(|goal| !matches!(goal, Goal::Labels(l) if *l != LabelType::I64));
+        let weights = *self.weights().last().unwrap_or(&Weights::None);
+        let class_weight = self.info.class_weight;
+        for &goal in goals {
+            for (loss, whole) in self.whole.clone().into_iter().enumerate() {
+                // Those of a set that is one loss are one row a case, of many.
+                for _ in 0..match (whole, self.quick) {
+                    (false, _) => 1,
+                    (true, true) => 8,
+                    (true, false) => 64,
+                } {
+                    self.extreme(DType::F32, goal, loss);
+                }
+            }
+            self.extreme(DType::F32, goal, 0).reduction = Reduction::Mean;
+            let case = self.extreme(DType::F32, goal, self.by_row);
+            case.weights = weights;
+            case.class_weight = class_weight;
+            for dtype in [DType::F16, DType::Bf16] {
+                // `quick`, one in turn.
+                let all = self.whole.len();
+                let one = self.turn % all;
+                for loss in match self.quick {
+                    true => one..one + 1,
+                    false => 0..all,
+                } {
+                    self.extreme(dtype, goal, loss);
                 }
             }
         }
-        for dtype in [DType::F16, DType::Bf16] {
-            let case = self.next(&[], dtype);
-            case.reduction = Reduction::None;
-            case.weights = Weights::None;
-            case.class_weight = false;
-            case.extreme = true;
-        }
+    }
+
+    fn extreme(&mut self, dtype: DType, goal: Goal, loss: usize) -> &mut Case {
+        let case = self.next(&[], dtype);
+        case.loss = loss;
+        case.goal = goal;
+        case.reduction = Reduction::None;
+        case.weights = Weights::None;
+        case.class_weight = false;
+        case.extreme = true;
+        case
     }
 
     fn forward_only(&mut self, shape: &[usize]) {
@@ -456,7 +479,7 @@ impl Listing {
         self.forward_only(&[19, 3]);
         self.lowered(&[3001, 7], ClassAxis::Last, 40_000);
         self.lowered(&[3, 7, 1001], ClassAxis::One, 40_000);
-        self.extremes(corners);
+        self.extremes();
     }
 
     fn rows(&mut self, corners: usize) {
@@ -483,7 +506,7 @@ impl Listing {
         self.forward_only(&[9, 21]);
         self.lowered(&[1301, 33], ClassAxis::Last, 40_000);
         self.lowered(&[41, 11, 71], ClassAxis::One, 40_000);
-        self.extremes(corners);
+        self.extremes();
         for (k, kind) in PlanKind::ALL.into_iter().enumerate() {
             // `quick`, every other one.
             if !self.quick || (k + self.turn / 16).is_multiple_of(2) {

@@ -1,18 +1,16 @@
 //! Figures of a device held against the f64 reference.
 
 use super::{Check, Extent, Random, Row, Summary};
+use crate::bounds::U;
 use crate::error::Result;
 use crate::gpu::{Gpu, Tuning};
 use crate::layout::Reduction;
 use crate::metric::{
-    Binary, BinaryFigures, Cells, ConfusionMatrix, InputKind, Multiclass, MulticlassFigures,
-    Multilabel, MultilabelFigures, OperatingPoint, Regression, RegressionFigures, Samples, Scores,
-    Task, Undefined,
+    Binary, BinaryFigures, Cells, ClassFigures, ConfusionMatrix, InputKind, Multiclass,
+    MulticlassFigures, Multilabel, MultilabelFigures, OperatingPoint, Regression,
+    RegressionFigures, Samples, Scores, Task, Undefined,
 };
 use crate::tensor::{DType, Values};
-
-/// Half a unit in the last place of an f32 near 1.
-const U: f64 = 1.0 / 16_777_216.0;
 
 /// How one figure compares.
 struct Figure {
@@ -170,9 +168,13 @@ pub fn check_binary(want: &BinaryFigures, got: &BinaryFigures) -> Check {
 }
 
 /// Compares a device's figures of several classes with the reference's. Counts and what follows of them have to be the same, areas of
-/// scores and probabilities too. By logits a class is ordered by what f32 makes of x_c less the log-sum-exp of the others, so
-/// that close samples may change places: an area may be off by 10⁻⁴, which is that of a pair in ten thousand. Losses may be off by
-/// what [`check_binary`] allows, and by (33 + C/32)u for the sum over C classes.
+/// scores and probabilities too. Losses may be off by what [`check_binary`] allows, and by (33 + C/32)u for the sum over C classes.
+///
+/// By logits a class is ordered by s = x_c − log Σ exp of the others, so that close samples may change places, and an area is off by
+/// their pairs. With m the highest logit and g = x_c − m ≤ 0, s is g − log(1 + r), and r the sum of the others' exponentials less eᵍ: each
+/// exponential is off by 3u of itself, and goes through 32 additions and C/32 more, and the difference is rounded once: r by
+/// (36 + C/32)u·(1 + r + eᵍ), which leaves no more than twice (36 + C/32)u of the logarithm. That itself is off by 6u, g and s are rounded, and
+/// no part is larger than s: 8u·|s|. Of the highest logit g is its distance from the second, and up to log C larger than s: 6u·log C.
 pub fn check_multiclass(
     input: InputKind,
     want: &MulticlassFigures,
@@ -194,17 +196,23 @@ pub fn check_multiclass(
     ] {
         f.same(name, of(want), of(got));
     }
-    for ((k, w), (_, g)) in want.top_k.iter().zip(&got.top_k) {
+    f.same("top_k", want.top_k.len() as f64, got.top_k.len() as f64);
+    for ((k, w), (of, g)) in want.top_k.iter().zip(&got.top_k) {
+        f.same(format!("top_k.{k}"), *k as f64, *of as f64);
         f.same(format!("top_k.{k}"), *w, *g);
     }
     f.scores("micro.", want.micro, got.micro);
     f.scores("macro.", want.macro_average, got.macro_average);
     f.scores("weighted.", want.weighted, got.weighted);
-    let order = if input == InputKind::Logits {
-        1e-4
-    } else {
-        0.0
+    let order = |f: &ClassFigures| match (&f.ranking, input) {
+        (Some(ranking), InputKind::Logits) => {
+            let sum = 2.0 * (36.0 + classes / 32.0) + 6.0 * classes.ln();
+            ranking.open_pairs(|score| (sum + 8.0 * score.abs()) * U)
+        }
+        _ => 0.0,
     };
+    let orders = want.per_class.iter().map(order);
+    let most = orders.fold(0.0, f64::max);
     f.same("classes", classes, got.per_class.len() as f64);
     for (c, (w, g)) in want.per_class.iter().zip(&got.per_class).enumerate() {
         f.scores(&format!("per_class.{c}."), w.scores, g.scores);
@@ -214,7 +222,7 @@ pub fn check_multiclass(
             w.roc_auc,
             g.roc_auc,
             0.0,
-            order,
+            order(w),
         );
     }
     f.near(
@@ -222,10 +230,10 @@ pub fn check_multiclass(
         want.roc_auc_macro,
         got.roc_auc_macro,
         1e-15,
-        order,
+        most,
     );
     let (w, g) = (want.roc_auc_weighted, got.roc_auc_weighted);
-    f.near("roc_auc.weighted", w, g, 1e-15, order);
+    f.near("roc_auc.weighted", w, g, 1e-15, most);
     f.near("log_loss", want.log_loss, got.log_loss, sums, 0.0);
     f.near("ece", want.ece, got.ece, sums, sums);
     f.undefined(&want.undefined, &got.undefined);

@@ -84,8 +84,14 @@ pub const EXTREMES: [f32; 20] = [
 ];
 
 impl Support {
-    /// The [`EXTREMES`] that belong to it, and those that are not finite.
-    pub fn extremes(self) -> Vec<f32> {
+    /// The [`EXTREMES`], and those of `dtype` itself, that belong to it, and those that are not finite.
+    pub fn extremes(self, dtype: DType) -> Vec<f32> {
+        // The smallest number of a type, the smallest that is normal, and the largest.
+        let own = match dtype {
+            DType::F32 => [].as_slice(),
+            DType::F16 => &[5.960_464_5e-8, 6.103_515_6e-5, 65504.0],
+            DType::Bf16 => &[9.183_55e-41, f32::MIN_POSITIVE, 3.389_531_4e38],
+        };
         let belongs = |v: &f32| match self {
             Support::Real | Support::Logit => true,
             Support::NonNegative => *v >= 0.0,
@@ -93,15 +99,27 @@ impl Support {
             Support::Probability => (0.0..=1.0).contains(v),
             Support::LogProbability => *v <= 0.0,
         };
+        let own = own.iter().flat_map(|v| [*v, -v]);
         EXTREMES
             .into_iter()
+            .chain(own)
             .filter(|v| !v.is_finite() || belongs(v))
             .collect()
     }
 }
 
+/// Weights that bring nothing to an edge: no 0, which would take what it weighs away.
+fn ordinary(n: usize) -> Vec<f32> {
+    (0..n).map(|i| 0.5 + (i % 5) as f32 / 3.0).collect()
+}
+
 fn subnormal(v: &f32) -> bool {
     *v != 0.0 && v.abs() < f32::MIN_POSITIVE
+}
+
+/// Whether an infinity meets what may be taken for 0.
+fn flushed(numbers: &[f32]) -> bool {
+    numbers.iter().any(subnormal) && numbers.iter().any(|v| v.is_infinite())
 }
 
 /// The element that numbers are: the inputs, and then the target.
@@ -289,7 +307,7 @@ impl Case {
                     numbers[last] = numbers[0];
                 }
                 for v in &mut numbers {
-                    *v = self.dtype.round(f64::from(*v)) as f32;
+                    *v = self.stored(v);
                 }
                 if definite(math, inputs, &numbers) {
                     found = true;
@@ -323,7 +341,6 @@ impl Case {
             }
             _ => None,
         };
-        let stored = |v: f32| self.dtype.round(f64::from(v)) as f32;
         for row in 0..geometry.rows {
             let places: Vec<usize> = (0..geometry.cols).map(|c| geometry.index(row, c)).collect();
             let label = match target {
@@ -331,8 +348,12 @@ impl Case {
                 _ => None,
             };
             for _ in 0..16 {
-                let at =
-                    |all: &Vec<f32>| places.iter().map(|&i| stored(all[i])).collect::<Vec<_>>();
+                let at = |all: &Vec<f32>| {
+                    places
+                        .iter()
+                        .map(|&i| self.stored(&all[i]))
+                        .collect::<Vec<_>>()
+                };
                 let x: Vec<Vec<f32>> = inputs.iter().map(at).collect();
                 if definite_row(math, &x, label, values.as_ref().map(at).as_deref()) {
                     break;
@@ -348,6 +369,11 @@ impl Case {
         if let Some(values) = values {
             *target = Some(Target::Values(values.into()));
         }
+    }
+
+    /// As the storage type has it.
+    fn stored(&self, v: &f32) -> f32 {
+        self.dtype.round(f64::from(*v)) as f32
     }
 
     fn settings(&self, shape: Vec<usize>, inputs: Vec<Vec<f32>>) -> Batch<'static> {
@@ -384,7 +410,7 @@ impl Case {
             .any(|o| matches!(o, OptionValue::Columns(_)));
         let mut combinations: Vec<Vec<f32>> = vec![Vec::new()];
         for support in info.domain {
-            let extremes = support.extremes();
+            let extremes = support.extremes(self.dtype);
             combinations = combinations
                 .iter()
                 .flat_map(|c| extremes.iter().map(move |&v| [c.as_slice(), &[v]].concat()))
@@ -392,21 +418,18 @@ impl Case {
         }
         // A subnormal may be taken for 0, and 0 times an infinity is NaN where the formula says infinite. WGSL
         // allows it, so these are not asked for.
-        let infinite = |v: &f32| v.is_infinite();
         let diverges = |c: &[f32]| match math {
-            Math::Elementwise(math) => !math.term(&element(inputs, c)).loss.is_finite(),
+            Math::Elementwise(math) => math.term(&element(inputs, c)).loss.is_infinite(),
             Math::Rows(_) => false,
         };
-        combinations
-            .retain(|c| !c.iter().any(subnormal) || !(c.iter().any(infinite) || diverges(c)));
-        if info.is_custom() {
-            // What overflows on its way, or is not defined there, may become anything.
-            let stored = |v: &f32| self.dtype.round(f64::from(*v)) as f32;
-            combinations.retain(|c| {
-                let stored: Vec<f32> = c.iter().map(stored).collect();
-                c.iter().any(|v| v.is_nan()) || definite(math, inputs, &stored)
-            });
-        }
+        combinations.retain(|c| {
+            let stored: Vec<f32> = c.iter().map(|v| self.stored(v)).collect();
+            // What of a custom loss overflows on its way, or is not defined there, may become anything.
+            let held = !info.is_custom()
+                || c.iter().any(|v| v.is_nan())
+                || definite(math, inputs, &stored);
+            held && !flushed(&stored) && !(stored.iter().any(subnormal) && diverges(&stored))
+        });
         if list {
             // Every combination in every column.
             combinations = combinations
@@ -429,6 +452,7 @@ impl Case {
         };
         let mut batch = self.settings(shape, (0..inputs).map(column).collect());
         batch.target = (self.goal == Goal::Values).then(|| Target::Values(column(inputs).into()));
+        batch.weight = (self.weights != Weights::None).then(|| ordinary(n).into());
         batch
     }
 
@@ -458,17 +482,18 @@ impl Case {
         at.extend(ends.into_iter().chain([cols]));
         let mut placed: Vec<_> = Vec::new();
         for place in 0..places {
-            for v in info.domain[place].extremes() {
+            for v in info.domain[place].extremes(self.dtype) {
                 placed.extend(at.iter().map(|&at| (at, vec![(place, v)])));
             }
         }
-        if places == 2 && cols == CORNER_COLS {
-            // Every extreme of one tensor against every one of the other, at either end of a row.
-            for a in info.domain[0].extremes() {
-                for b in info.domain[1].extremes() {
+        // Every extreme of one tensor against every one of another, at either end of a row.
+        let pairs = (0..places).flat_map(|p| (p + 1..places).map(move |q| (p, q)));
+        for (p, q) in pairs.filter(|_| cols == CORNER_COLS) {
+            for a in info.domain[p].extremes(self.dtype) {
+                for b in info.domain[q].extremes(self.dtype) {
                     // As in elements: infinite times a subnormal that counts as 0 is not asked for.
-                    if !([a, b].iter().any(subnormal) && [a, b].iter().any(|v| v.is_infinite())) {
-                        placed.extend(ends.map(|at| (at, vec![(0, a), (1, b)])));
+                    if !flushed(&[a, b].map(|v| self.stored(&v))) {
+                        placed.extend(ends.map(|at| (at, vec![(p, a), (q, b)])));
                     }
                 }
             }
@@ -487,13 +512,12 @@ impl Case {
         }
         if info.is_custom() {
             // What overflows on its way, or is not defined there, may become anything.
-            let stored = |v: &f32| self.dtype.round(f64::from(*v)) as f32;
             let keep: Vec<bool> = (0..labels.len())
                 .map(|row| {
                     let part = |d: &Vec<f32>| {
                         d[row * cols..(row + 1) * cols]
                             .iter()
-                            .map(stored)
+                            .map(|v| self.stored(v))
                             .collect::<Vec<_>>()
                     };
                     let all: Vec<_> = data.iter().map(part).collect();
@@ -525,8 +549,8 @@ impl Case {
             }
         }
         if loss.whole() {
-            // One of the rows: together they would make a single loss that is not a number.
-            let row = (seed % labels.len() as u64) as usize;
+            // One of the rows: together they would make a single loss that is not a number. From case to case far apart.
+            let row = (seed.wrapping_mul(389) % labels.len() as u64) as usize;
             for d in &mut data {
                 *d = d[row * cols..(row + 1) * cols].to_vec();
             }
@@ -553,6 +577,9 @@ impl Case {
         data.truncate(inputs);
         let mut batch = self.settings(vec![rows, cols], data);
         batch.target = target;
+        batch.weight = (self.weights != Weights::None).then(|| ordinary(rows).into());
+        let of_classes = self.class_weight.then(|| ordinary(cols));
+        batch.class_weight = of_classes.map(|w| ClassWeight::Values(w.into()));
         batch
     }
 }
@@ -569,21 +596,29 @@ mod tests {
     fn edges_are_all_there() {
         for &info in loss::all() {
             let losses = corners(info, CORNER_COLS);
-            let mut met = vec![false; losses.len()];
+            let mut met = vec![0; losses.len()];
+            let mut sets = std::collections::HashSet::new();
+            let mut kinds = std::collections::HashSet::new();
             let mut wide = false;
-            for case in cases(info, &losses, Extent::Quick)
-                .iter()
-                .filter(|c| c.extreme)
-            {
+            let extreme = cases(info, &losses, Extent::Quick).into_iter();
+            for (seed, case) in (0..).zip(extreme.filter(|c| c.extreme)) {
                 let loss = &*losses[case.loss];
-                let batch = case.batch(info, loss, 0).expect("a batch");
+                let batch = case.batch(info, loss, seed).expect("a batch");
                 wide |= batch.shape.last().is_some_and(|cols| *cols > 257);
-                // A set that is one loss has one of its rows at a time.
-                if case.dtype != DType::F32 || batch.shape.len() > 2 || batch.shape[0] == 1 {
-                    met[case.loss] |= batch.shape[0] == 1;
+                kinds.insert((
+                    case.dtype,
+                    batch.weight.is_some(),
+                    batch.class_weight.is_some(),
+                ));
+                if loss.whole() {
+                    // One row at a time, another one every time.
+                    assert_eq!(batch.shape[0], 1, "{} {loss:?}", info.name);
+                    let numbers = batch.inputs.iter().flat_map(|v| v.to_f64().into_owned());
+                    let bits: Vec<_> = numbers.map(f64::to_bits).collect();
+                    met[case.loss] += usize::from(sets.insert((case.loss, bits)));
                     continue;
                 }
-                met[case.loss] = true;
+                met[case.loss] += 8;
                 let values = batch.target.iter().filter_map(|t| match t {
                     Target::Values(v) => Some(v),
                     _ => None,
@@ -595,7 +630,7 @@ mod tests {
                         Family::Rows | Family::Sets if !per_row => batch.shape[1],
                         _ => 1,
                     };
-                    for extreme in info.domain[k].extremes() {
+                    for extreme in info.domain[k].extremes(case.dtype) {
                         let there = |at: usize| {
                             let same = |v: &f64| (*v as f32).to_bits() == extreme.to_bits();
                             let row = |row: &[f64]| row.get(at).is_some_and(same);
@@ -606,7 +641,19 @@ mod tests {
                     }
                 }
             }
-            assert!(met.iter().all(|m| *m), "{}: {met:?}", info.name);
+            assert!(met.iter().all(|m| *m >= 8), "{}: {met:?}", info.name);
+            let weighted = [(DType::F32, true, info.class_weight)];
+            for kind in [DType::F32, DType::F16, DType::Bf16]
+                .map(|dtype| (dtype, false, false))
+                .into_iter()
+                .chain(weighted)
+            {
+                assert!(
+                    kinds.contains(&kind),
+                    "{}: no {kind:?} of {kinds:?}",
+                    info.name
+                );
+            }
             assert!(wide || info.family == Family::Elementwise, "{}", info.name);
         }
     }

@@ -1,7 +1,7 @@
 //! What a fuzzer has found worth keeping goes through the same checks again.
 
 #[path = "../../fuzz/src/check.rs"]
-mod check;
+pub mod check;
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,13 @@ fn kept(target: &str) -> Vec<Vec<u8>> {
 fn arrays(ending: &str) {
     let dir = tempfile::tempdir().expect("a folder");
     for bytes in kept(ending.trim_start_matches('.')) {
-        check::array(dir.path(), ending, &bytes);
+        let work = || check::array(dir.path(), ending, &bytes);
+        let held = allocation_counter::measure(work).bytes_max;
+        let most = check::most(ending, bytes.len()) as u64;
+        assert!(
+            held <= most,
+            "{held} bytes of memory, where {most} are enough"
+        );
     }
 }
 
@@ -46,7 +52,10 @@ fn losses_in_wgsl() {
     let mut losses = 0;
     for bytes in kept("wgsl") {
         if let Ok(text) = std::str::from_utf8(&bytes) {
-            losses += usize::from(check::loss(text).is_some());
+            let held = allocation_counter::measure(|| {
+                losses += usize::from(check::loss(text).is_some());
+            });
+            assert!(held.bytes_max <= check::MOST_OF_A_LOSS as u64, "{held:?}");
         }
     }
     assert!(losses >= 10, "{losses} of them are losses");

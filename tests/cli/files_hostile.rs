@@ -1,8 +1,8 @@
 //! Damaged and hostile files: no panic, no long wait, no great allocation.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::corpus::check::most;
 use crate::files_support::{
     deflated, floats, npy, npy_header, read_bytes, safetensors, stored, zip,
 };
@@ -28,31 +28,38 @@ fn good() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ]
 }
 
-/// The address space this process has ever had, in KiB, which an allocation counts towards even if
-/// nothing is written to it; 0 where the system does not tell.
-fn peak() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
-    line.map_or(0, |line| {
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    })
-}
-
-/// Fails if `work` takes much memory or any of its reads much time.
+/// Fails if a read takes more memory than the file accounts for, or much time.
 fn bounded(work: impl FnOnce(&mut dyn FnMut(&str, &str, &[u8]) -> bool)) {
     let dir = tempdir().unwrap();
-    let before = peak();
     work(&mut |name, key, bytes| {
         let start = Instant::now();
-        let result = read_bytes(dir.path(), name, key, bytes);
+        let mut good = false;
+        let held = allocation_counter::measure(|| {
+            let result = read_bytes(dir.path(), name, key, bytes);
+            if let Err(error) = &result {
+                assert!(!error.to_string().contains('\n'), "{error}");
+            }
+            good = result.is_ok();
+        });
         assert!(start.elapsed() < Duration::from_secs(10));
-        if let Err(error) = &result {
-            assert!(!error.to_string().contains('\n'), "{error}");
-        }
-        result.is_ok()
+        let ending = name.rfind('.').map_or("", |at| &name[at..]);
+        let most = most(ending, bytes.len()) as u64;
+        let held = held.bytes_max;
+        assert!(
+            held <= most,
+            "{name}: {held} bytes of memory, where {most} are enough"
+        );
+        good
     });
-    // The threads of the tests have arenas of 64 MiB each, besides what is trusted to a header.
-    assert!(peak() - before < 1 << 20, "{} KiB more", peak() - before);
+}
+
+/// The bound is one that can be broken.
+#[test]
+#[should_panic = "bytes of memory"]
+fn what_takes_more_is_noticed() {
+    let held = allocation_counter::measure(|| drop(std::hint::black_box(vec![0u8; 3 << 20])));
+    let most = most(".npy", 100) as u64;
+    assert!(held.bytes_max <= most, "{} bytes of memory", held.bytes_max);
 }
 
 /// A deflated stream of so many MiB of zeros, and how many bytes they are: a mebibyte is packed into a kilobyte, as often as it takes.

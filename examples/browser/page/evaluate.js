@@ -134,11 +134,11 @@ export class Evaluate {
 }
 
 // What a table is of, by the first word above its columns.
-const CAPTIONS = { 'truth \\ predicted': 'Confusion matrix', 'operating point': 'Operating points', class: 'Classes' };
+const CAPTIONS = { 'truth \\ predicted': 'Confusion matrix', 'operating point': 'Operating points', class: 'Classes', label: 'Labels' };
 
 function table({ head, rows }) {
   const made = document.createElement('table');
-  const caption = CAPTIONS[head[0]] ?? (rows.some(([name]) => name === 'accuracy') ? 'Figures' : 'Samples');
+  const caption = CAPTIONS[head[0]] ?? (rows.some(([name]) => /accuracy|MSE/.test(name)) ? 'Figures' : 'Samples');
   made.createCaption().textContent = caption;
   const cell = (row, text, scope) => {
     const made = document.createElement(scope ? 'th' : 'td');

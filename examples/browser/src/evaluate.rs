@@ -4,11 +4,14 @@
 use crate::{Device, numbers, object, thrown};
 use js_sys::{Array, Object};
 use wasm_bindgen::prelude::*;
-use wgloss::Target;
 use wgloss::files::{self, FileError};
-use wgloss::metric::{Binary, InputKind, Multiclass, Samples};
-use wgloss::report::{self, Block, Graph};
-use wgloss::verify;
+use wgloss::metric::{Binary, InputKind, Multiclass, Multilabel, Regression, Samples, Task};
+use wgloss::report::{self, Block, Graph, Report};
+use wgloss::verify::{self, Check};
+use wgloss::{Gpu, Target};
+
+/// What labels of classes are.
+const INTEGERS: &str = "labels that are integers: 0 and 1, or class indices";
 
 /// An array and the name of its file.
 struct File {
@@ -31,6 +34,25 @@ impl File {
         })
     }
 
+    /// Whether these are numbers, and not 0 and 1 that were only saved as such.
+    fn are_numbers(&self) -> bool {
+        let data = &self.array.data;
+        let bits = || {
+            data.clone()
+                .into_values()
+                .to_f64()
+                .iter()
+                .all(|v| [0.0, 1.0].contains(v))
+        };
+        data.is_float() && !bits()
+    }
+
+    fn into_labels(self, expected: &str) -> Result<Target<'static>, JsValue> {
+        let refusal = self.refuse(expected);
+        let labels = self.array.data.into_labels(None);
+        Ok(Target::Labels(labels.ok_or(refusal)?))
+    }
+
     fn refuse(&self, expected: &str) -> JsValue {
         let (dtype, shape) = (self.array.data.dtype_name(), &self.array.shape);
         let name = &self.name;
@@ -41,10 +63,16 @@ impl File {
     }
 }
 
-/// What is asked of samples: of two classes where each sample has one number, else of several.
+/// What is asked of samples, which follows from the files.
 enum Asked {
+    /// Of labels that are 0 and 1, and one score a sample.
     Binary(Binary),
+    /// Of class indices, and a score for each class.
     Multiclass(Multiclass),
+    /// Of labels in the shape of the scores.
+    Multilabel(Multilabel),
+    /// Of numbers.
+    Regression,
 }
 
 /// Scores in one file and labels in another, as samples.
@@ -61,57 +89,126 @@ fn read(
     let labels = File::read(labels.0, labels.1)?;
     let input = InputKind::ALL.into_iter().find(|k| k.name() == from);
     let input = input.unwrap_or_default();
-    let mut shape = scores.array.shape.clone();
+    // One column is one number a sample.
+    let plain = |file: &File| match file.array.shape.as_slice() {
+        [n, 1] => vec![*n],
+        shape => shape.to_vec(),
+    };
+    let (shape, of_labels) = (plain(&scores), plain(&labels));
     if shape.contains(&0) || !matches!(shape.len(), 1 | 2) {
         return Err(scores.refuse(
-            "one score a sample, of shape [n], or one for each class, of shape [n, classes]",
+            "one score a sample, of shape [n], or one for each class or label, of shape [n, classes]",
         ));
     }
-    // One column is one number a sample.
-    if shape.len() == 2 && shape[1] == 1 {
-        shape.pop();
-    }
-    let n = shape[0];
-    if labels.array.shape != [n] && labels.array.shape != [n, 1] {
+    let wide = shape.len() == 2;
+    let multilabel = wide && of_labels == shape;
+    if of_labels != shape[..1] && !multilabel {
         return Err(labels.refuse(&format!(
-            "one label a sample, of shape [{n}] as {} has samples",
-            scores.name
+            "one label a sample, of shape {:?} as {} has samples{}",
+            &shape[..1],
+            scores.name,
+            match wide {
+                true => format!(", or one for each of its numbers, of shape {shape:?}"),
+                false => String::new(),
+            }
         )));
     }
-    let refusal = labels.refuse("labels that are integers: 0 and 1, or class indices");
-    let target = labels.array.data.into_labels(None).ok_or(refusal)?;
-    let wide = shape.len() == 2;
-    let samples = Samples {
-        input: match input {
-            InputKind::Labels => {
-                let refusal = scores.refuse("predicted labels that are integers");
-                if wide {
-                    return Err(scores.refuse("one predicted label a sample, of shape [n]"));
-                }
-                let predicted = scores.array.data.into_labels(None);
-                Target::Labels(predicted.ok_or(refusal)?)
-            }
-            _ => Target::Values(scores.array.data.into_values()),
-        },
-        shape,
-        target: Some(Target::Labels(target)),
-        weight: None,
-    };
-    let asked = match wide {
-        false => Asked::Binary(Binary {
+    let asked = if !wide && labels.are_numbers() {
+        Asked::Regression
+    } else if multilabel {
+        Asked::Multilabel(Multilabel {
+            input,
+            threshold,
+            ignore_index: None,
+        })
+    } else if wide {
+        Asked::Multiclass(Multiclass {
+            input,
+            top_k: vec![1, 5],
+            ..Default::default()
+        })
+    } else {
+        Asked::Binary(Binary {
             input,
             threshold,
             recall,
             precision,
             ignore_index: None,
-        }),
-        true => Asked::Multiclass(Multiclass {
-            input,
-            top_k: vec![1, 5],
-            ..Default::default()
-        }),
+        })
+    };
+    let (input, target) = match (&asked, input) {
+        (Asked::Regression, _) => (
+            Target::Values(scores.array.data.into_values()),
+            Target::Values(labels.array.data.into_values()),
+        ),
+        (Asked::Multiclass(_), InputKind::Labels) => {
+            return Err(scores.refuse("one predicted label a sample, of shape [n]"));
+        }
+        (_, InputKind::Labels) => (
+            scores.into_labels("predicted labels that are integers")?,
+            labels.into_labels(INTEGERS)?,
+        ),
+        _ => (
+            Target::Values(scores.array.data.into_values()),
+            labels.into_labels(INTEGERS)?,
+        ),
+    };
+    let samples = Samples {
+        input,
+        shape,
+        target: Some(target),
+        weight: None,
     };
     Ok((asked, samples))
+}
+
+impl Asked {
+    /// The task, its report and its curves, by the reference.
+    fn by_reference(&self, samples: &Samples<'_>) -> wgloss::Result<(Task, Report, Vec<Graph>)> {
+        Ok(match self {
+            Asked::Binary(asked) => {
+                let figures = asked.figures(samples)?;
+                let graphs = report::binary_graphs(&figures, asked);
+                (Task::Binary, report::binary(&figures, asked, &[]), graphs)
+            }
+            Asked::Multiclass(asked) => {
+                let figures = asked.figures(samples)?;
+                let graphs = report::multiclass_graphs(&figures, &[]);
+                (Task::Multiclass, report::multiclass(&figures, &[]), graphs)
+            }
+            Asked::Multilabel(asked) => {
+                let figures = asked.figures(samples)?;
+                let graphs = report::multilabel_graphs(&figures, &[]);
+                (Task::Multilabel, report::multilabel(&figures, &[]), graphs)
+            }
+            Asked::Regression => {
+                let figures = Regression {}.figures(samples)?;
+                (Task::Regression, report::regression(&figures), Vec::new())
+            }
+        })
+    }
+
+    /// The device's figures against the reference's.
+    async fn by_both(&self, gpu: &Gpu, samples: &Samples<'_>) -> wgloss::Result<Check> {
+        Ok(match self {
+            Asked::Binary(asked) => {
+                let got = gpu.binary_figures_async(asked, samples).await?;
+                verify::check_binary(&asked.figures(samples)?, &got)
+            }
+            Asked::Multiclass(asked) => {
+                let got = gpu.multiclass_figures_async(asked, samples).await?;
+                verify::check_multiclass(asked.input, &asked.figures(samples)?, &got)
+            }
+            Asked::Multilabel(asked) => {
+                let got = gpu.multilabel_figures_async(asked, samples).await?;
+                verify::check_multilabel(&asked.figures(samples)?, &got)
+            }
+            Asked::Regression => {
+                let got = gpu.regression_figures_async(samples).await?;
+                verify::check_regression(&Regression {}.figures(samples)?, &got)
+            }
+        })
+    }
 }
 
 /// The report of the scores in one file against the labels in another, with its curves, by the reference.
@@ -132,35 +229,19 @@ pub fn evaluate(
 ) -> Result<Object, JsValue> {
     let points = (threshold, recall, precision);
     let (asked, samples) = read((scores_name, scores), (labels_name, labels), from, points)?;
-    let n = samples.shape[0] as f64;
-    let (task, blocks, graphs, text) = match asked {
-        Asked::Binary(asked) => {
-            let figures = asked.figures(&samples).map_err(thrown)?;
-            (
-                "binary",
-                report::binary_blocks(&figures, &asked, &[]),
-                report::binary_graphs(&figures, &asked),
-                report::binary(&figures, &asked, &[]),
-            )
-        }
-        Asked::Multiclass(asked) => {
-            let figures = asked.figures(&samples).map_err(thrown)?;
-            (
-                "multiclass",
-                report::multiclass_blocks(&figures, &[]),
-                report::multiclass_graphs(&figures, &[]),
-                report::multiclass(&figures, &[]),
-            )
-        }
-    };
-    let blocks = blocks.iter().map(block).collect::<Result<Array, _>>()?;
+    let (task, report, graphs) = asked.by_reference(&samples).map_err(thrown)?;
+    let blocks = report
+        .blocks
+        .iter()
+        .map(block)
+        .collect::<Result<Array, _>>()?;
     let graphs = graphs.iter().map(graph).collect::<Result<Array, _>>()?;
     object([
-        ("task", task.into()),
-        ("n", n.into()),
+        ("task", task.name().into()),
+        ("n", (samples.shape[0] as f64).into()),
         ("blocks", blocks.into()),
         ("graphs", graphs.into()),
-        ("text", text.into()),
+        ("text", report.to_string().into()),
     ])
 }
 
@@ -188,22 +269,16 @@ impl Device {
         let labels = (labels_name.as_str(), labels.as_slice());
         let (asked, mut samples) = read(scores, labels, &from, points)?;
         // A device has no f64: it is told f32, and so is the reference.
-        if let Target::Values(values) = &samples.input {
-            let single: Vec<f32> = values.to_f64().iter().map(|v| *v as f32).collect();
-            samples.input = Target::Values(single.into());
+        for part in [Some(&mut samples.input), samples.target.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            if let Target::Values(values) = part {
+                let single: Vec<f32> = values.to_f64().iter().map(|v| *v as f32).collect();
+                *part = Target::Values(single.into());
+            }
         }
-        let check = match asked {
-            Asked::Binary(asked) => {
-                let want = asked.figures(&samples).map_err(thrown)?;
-                let got = self.gpu.binary_figures_async(&asked, &samples).await;
-                verify::check_binary(&want, &got.map_err(thrown)?)
-            }
-            Asked::Multiclass(asked) => {
-                let want = asked.figures(&samples).map_err(thrown)?;
-                let got = self.gpu.multiclass_figures_async(&asked, &samples).await;
-                verify::check_multiclass(asked.input, &want, &got.map_err(thrown)?)
-            }
-        };
+        let check = asked.by_both(&self.gpu, &samples).await.map_err(thrown)?;
         Ok(check.complaint)
     }
 }

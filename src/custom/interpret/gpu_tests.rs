@@ -4,14 +4,9 @@ use super::bounds_tests::{Case, FUNCTIONS, LOSSES, points};
 use crate::custom::derive::{derive, tests as derived};
 use crate::custom::emit::{checked, text};
 use crate::custom::parse::{Kind, Parsed};
+use crate::device::gpu;
 use crate::gpu::Gpu;
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
-
-/// The device, but where `WGLOSS_SKIP_GPU` is 1.
-fn gpu() -> Option<Gpu> {
-    let skipped = std::env::var("WGLOSS_SKIP_GPU").is_ok_and(|v| v == "1");
-    (!skipped).then(|| Gpu::new().expect("a driver, for example Mesa's lavapipe"))
-}
 
 /// A kernel that writes the value and both derivatives at each point.
 fn kernel(case: &Case, source: &str) -> String {

@@ -5,17 +5,12 @@ use super::{Both, runner};
 use crate::custom::derive::change_name;
 use crate::custom::derive::tests::{EXPRESSIONS, FUNCTIONS};
 use crate::custom::interpret::Machine;
+use crate::device::gpu;
 use crate::gpu::Gpu;
 use crate::gpu::functions::{ARGUMENTS, Functions};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{TestCaseError, TestError};
 use std::time::{Duration, Instant};
-
-/// The device, but where `WGLOSS_SKIP_GPU` is 1.
-fn gpu() -> Option<Gpu> {
-    let skipped = std::env::var("WGLOSS_SKIP_GPU").is_ok_and(|v| v == "1");
-    (!skipped).then(|| Gpu::new().expect("a driver, for example Mesa's lavapipe"))
-}
 
 /// Functions of one shader: more of them take lavapipe as long each, and at a hundred it leaves out work without a word.
 const TOGETHER: usize = 25;

@@ -14,11 +14,9 @@ use std::collections::{BTreeMap, HashMap};
 
 const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/plan_costs.txt");
 
-/// The device, but where `WGLOSS_SKIP_GPU` is 1. Only its limits count, and those are set.
+/// Of the device only its limits count, and those are set.
 fn gpu() -> Option<Gpu> {
-    let skipped = std::env::var("WGLOSS_SKIP_GPU").is_ok_and(|v| v == "1");
-    let open = || Gpu::new().expect("a driver, for example Mesa's lavapipe");
-    (!skipped).then(|| open().with_limits(128 << 20, 65_535))
+    Some(crate::device::gpu()?.with_limits(128 << 20, 65_535))
 }
 
 fn layout(info: &Info, shape: [usize; 2], dtype: DType) -> Layout {
