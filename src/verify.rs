@@ -182,7 +182,8 @@ pub struct Check {
     pub bound: f64,
     /// That proportion: at most 1 where the check passes.
     pub worst: f64,
-    /// How many numbers have no finite bound: those of a custom loss whose arithmetic may overflow there, or is not defined.
+    /// How many numbers are held to nothing: those that something infinite on the way may become anything by, as a factor that brings a
+    /// derivative beyond f32 back, and those of a custom loss whose arithmetic may overflow there, or is not defined.
     pub unbounded: usize,
     /// How many numbers were held to something: to a finite bound, or to being none.
     pub held: usize,

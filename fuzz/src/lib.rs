@@ -1,6 +1,7 @@
 //! What the fuzz targets share: how much memory an input may take, and devices that compute nothing.
 
 pub mod check;
+pub mod states;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;

@@ -93,7 +93,12 @@ impl Rows for CategoricalHinge {
         };
         let soft = p.t.iter().any(|t| !hard(*t));
         let product = if soft { size * U } else { 0.0 };
-        let e_right = adding + product + p.right.iter().map(|r| lost(*r)).sum::<f64>();
+        // A number of the target that counts as 0 takes its logit away.
+        let subnormal = |(t, r): (&f64, &f64)| if t.abs() < TINY { r.abs() } else { 0.0 };
+        let e_right = adding
+            + product
+            + p.right.iter().map(|r| lost(*r)).sum::<f64>()
+            + p.t.iter().zip(&p.right).map(subnormal).sum::<f64>();
         let largest = p.wrong[p.first];
         let e_max = (0..cols)
             .filter(|&j| p.wrong[j] + e_wrong(j) >= largest - e_wrong(p.first))
@@ -105,7 +110,11 @@ impl Rows for CategoricalHinge {
             true => U * p.margin.abs(),
             false => rounding(p.margin),
         };
-        let error = e_gap + e_margin + lost(p.margin);
+        // Beyond all numbers there is no doubt.
+        let error = match p.margin.is_infinite() {
+            true => 0.0,
+            false => e_gap + e_margin + lost(p.margin),
+        };
         // Within its error of 0 the margin may count or not; within theirs of the largest, others may be taken for it.
         let unsure = error > 0.0 && p.margin.abs() <= error;
         let near = |j: usize| {

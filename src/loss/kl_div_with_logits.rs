@@ -80,7 +80,6 @@ impl Rows for KlDivWithLogits {
             e_d +=
                 log.exp() * gap * (teacher.exp_error(b) + e_teacher + DIV + 4.0 * row.merges * U);
             // A weight that comes out subnormal may be 0, and its distance as large as the largest number.
-            // A weight that comes out subnormal may be 0, and its distance as large as the largest number.
             e_d += flushed(b.exp(), 1.001 * TINY) * gap;
         }
         e_d += student.logit_error() + teacher.logit_error();

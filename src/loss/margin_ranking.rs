@@ -32,8 +32,12 @@ impl Elementwise for MarginRanking {
         // own error may lie on either side of the kink.
         let (d, margin) = ((e.x[0] - e.x[1]).abs(), f64::from(self.margin));
         let m = -e.t * (e.x[0] - e.x[1]) + margin;
-        let em = 3.0 * U * (e.t.abs() * d + margin.abs());
-        let unsure = margin != 0.0 && m.abs() <= em;
+        // Beyond all numbers there is no doubt.
+        let em = match m.is_finite() {
+            true => 3.0 * U * (e.t.abs() * d + margin.abs()),
+            false => 0.0,
+        };
+        let unsure = margin != 0.0 && m.is_finite() && m.abs() <= em;
         let t = if unsure { e.t.abs() } else { 0.0 };
         Term {
             loss: em,

@@ -1,5 +1,5 @@
 use super::{Law, Row, RowTarget, RowTerm, Rows, Softmax, sign};
-use crate::bounds::U;
+use crate::bounds::{TINY, U};
 
 loss! {
     /// Half of what a student's distribution and a teacher's, both given as logits, differ by.
@@ -59,8 +59,10 @@ impl Rows for TvDistWithLogits {
         let grad = columns.iter().map(|&((p, ep), (q, eq))| {
             let (sign, jump) = side(p, q, ep + eq);
             let gap = (sign - pull).abs();
+            // Half of a probability may be subnormal where that is not.
+            let half = if 0.5 * q < TINY { q } else { 0.0 };
             // The difference and the product.
-            0.5 * (eq * gap + q * (e_pull + jump + 2.0 * U * gap))
+            0.5 * (eq * gap + half * gap + q * (e_pull + jump + 2.0 * U * gap))
         });
         RowTerm {
             loss: 0.5 * e_distance + U * distance,

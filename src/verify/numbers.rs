@@ -108,9 +108,9 @@ impl Support {
     }
 }
 
-/// Weights that bring nothing to an edge: no 0, which would take what it weighs away.
+/// Weights that take nothing below an edge: of 1 and more.
 fn ordinary(n: usize) -> Vec<f32> {
-    (0..n).map(|i| 0.5 + (i % 5) as f32 / 3.0).collect()
+    (0..n).map(|i| 1.0 + (i % 5) as f32 / 3.0).collect()
 }
 
 fn subnormal(v: &f32) -> bool {

@@ -22,7 +22,7 @@ pub struct Tally {
     pub worst: f64,
     /// That bound.
     pub bound: f64,
-    /// How many numbers had no finite bound.
+    /// How many numbers were held to nothing.
     pub unbounded: usize,
 }
 

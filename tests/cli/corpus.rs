@@ -2,9 +2,14 @@
 
 #[path = "../../fuzz/src/check.rs"]
 pub mod check;
+#[path = "../library/device.rs"]
+mod device;
+#[path = "../../fuzz/src/states.rs"]
+mod states;
 
 use std::fs;
 use std::path::Path;
+use wgloss::Gpu;
 
 /// All inputs that are kept for a target, in an order.
 fn kept(target: &str) -> Vec<Vec<u8>> {
@@ -45,6 +50,20 @@ fn archives_of_numpy() {
 #[test]
 fn tensors() {
     arrays(".safetensors");
+}
+
+#[test]
+fn saved_states() {
+    let Some(gpu) = device::gpu() else { return };
+    let mut states = states::states(&gpu).expect("states");
+    let mut taken = 0;
+    for bytes in kept("states") {
+        states.take(&bytes, |work| {
+            work();
+            taken += 1;
+        });
+    }
+    assert!(taken >= 30, "{taken}");
 }
 
 #[test]

@@ -14,8 +14,12 @@ fn every_kernel_is_within_its_bounds() {
     let Some(gpu) = support::gpu() else { return };
     let mut failures = Vec::new();
     let mut plans = std::collections::BTreeSet::new();
+    let mut numbers = std::collections::BTreeMap::new();
     let summary = verify::run(&gpu, loss::all(), Extent::Quick, &mut |row, _, _| {
         plans.insert(row.plan);
+        let (held, unbounded) = numbers.entry(row.name).or_insert((0, 0));
+        *held += row.check.held;
+        *unbounded += row.check.unbounded;
         if let Some(complaint) = &row.check.complaint {
             let (shape, dtype, reduction) = (&row.shape, row.dtype, row.reduction);
             failures.push(format!(
@@ -27,6 +31,11 @@ fn every_kernel_is_within_its_bounds() {
     .expect("the device evaluates");
     assert_eq!(summary.failed, failures.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    // Nearly all numbers are held to something, extreme as many are.
+    for (name, (held, unbounded)) in &numbers {
+        assert!(unbounded * 50 <= *held, "{name}: {unbounded} of {held}");
+    }
+    assert_eq!(numbers.len(), loss::all().len());
     // 20 cases a loss at the least, or something was left out.
     assert!(summary.cases > 20 * loss::all().len(), "{summary:?}");
     for plan in [
@@ -160,6 +169,35 @@ fn a_check_notices_one_wrong_figure() {
             _ => got.r2 = want.r2.map(|v| v + 1e-13),
         }
         assert!(!verify::check_regression(&want, &got).pass, "{k}");
+    }
+}
+
+/// Where f32 ends.
+#[test]
+fn a_check_knows_what_is_beyond_all_numbers() {
+    let batch = wgloss::Batch::new([2], &[f32::MAX, 1.0])
+        .target(&[0.0f32, 0.0])
+        .reduction(wgloss::Reduction::None);
+    let loss = wgloss::Mse::default();
+    let right = wgloss::Outcome {
+        loss: None,
+        losses: vec![f32::INFINITY, 1.0],
+        grads: vec![vec![f32::INFINITY, 2.0]],
+        status: wgloss::reference::evaluate(&loss, &batch)
+            .expect("an evaluation")
+            .status,
+    };
+    let check =
+        |out: &wgloss::Outcome<f32>| verify::check(&loss, &batch, out).expect("a comparison");
+    let found = check(&right);
+    assert!(found.pass && found.unbounded == 0, "{found:?}");
+    for wrong in [0.0, 1.0, -1e30, f32::NEG_INFINITY, f32::NAN] {
+        let mut bad = right.clone();
+        bad.losses[0] = wrong;
+        assert!(!check(&bad).pass, "{wrong}");
+        let mut bad = right.clone();
+        bad.grads[0][0] = wrong;
+        assert!(!check(&bad).pass, "{wrong}");
     }
 }
 
