@@ -1,5 +1,5 @@
 //! The elementary functions of the shaders at every f32 there is, against f64, on every adapter there is: the largest error, in units
-//! u = 2⁻²⁴ of the result and in proportion to what is stated, and where. `power`, of two numbers, at 2²⁸ pairs. Ends with 1
+//! u = 2⁻²⁴ of the result and in proportion to what is stated, and where. `power`, of two numbers, at 266 million pairs. Ends with 1
 //! where a bound does not hold. An hour on two cores.
 //!
 //!     cargo bench --bench functions [-- NAME ...]

@@ -391,7 +391,7 @@ impl Gpu {
         }
     }
 
-    /// The same device with compiled kernels of its own, which go with it, its clones, and the plans and states they made: for whoever
+    /// The same device with compiled kernels of its own, which are dropped with it, its clones, and the plans and states they made: for whoever
     /// goes through more kernels than are to be kept.
     pub fn with_own_kernels(&self) -> Gpu {
         Gpu {

@@ -47,7 +47,6 @@ mod tensor;
 pub mod verify;
 
 #[cfg(test)]
-#[path = "../tests/library/device.rs"]
 mod device;
 
 #[cfg(feature = "cli")]

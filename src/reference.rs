@@ -138,8 +138,12 @@ fn sum_up(
         }
     }
     bound.loss = slack(bound.loss + (n + 1.0) * U * size.loss);
-    for (bound, size) in bound.grads.iter_mut().zip(&size.grads) {
-        for (b, s) in bound.iter_mut().zip(size) {
+    for ((bound, size), total) in bound.grads.iter_mut().zip(&size.grads).zip(&total.grads) {
+        for ((b, s), t) in bound.iter_mut().zip(size).zip(total) {
+            // Infinite parts of both signs may be anything together, and NaN too: a bound of NaN.
+            if s + *b >= sum.dtype.overflow() && t.abs() < *s {
+                *b = f64::NAN;
+            }
             let stored = match sum.dtype {
                 DType::F32 => 0.0,
                 dtype => n * dtype.half_ulp(s + *b),
@@ -497,8 +501,8 @@ fn usable(bound: f64, value: f64) -> f64 {
 
 /// `bound`, of a number that counts as 0 where it is subnormal: before a weight or factor could bring it back into range.
 fn flushed(bound: f64, value: f64) -> f64 {
-    match value.abs() < TINY {
-        true => bound + value.abs(),
+    match value.abs() - bound < TINY {
+        true => bound.max(value.abs()),
         false => bound,
     }
 }

@@ -94,7 +94,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Without parts in which nothing is.
+/// Empty parts are left out.
 impl From<Vec<Block>> for Report {
     fn from(mut blocks: Vec<Block>) -> Self {
         blocks.retain(|b| !b.is_empty());

@@ -182,8 +182,8 @@ pub struct Check {
     pub bound: f64,
     /// That proportion: at most 1 where the check passes.
     pub worst: f64,
-    /// How many numbers are held to nothing: those that something infinite on the way may become anything by, as a factor that brings a
-    /// derivative beyond f32 back, and those of a custom loss whose arithmetic may overflow there, or is not defined.
+    /// How many numbers are held to nothing: those that may become anything because something on the way may be infinite (a derivative beyond
+    /// f32 that a factor brings back), and those of a custom loss whose arithmetic may overflow there, or is not defined.
     pub unbounded: usize,
     /// How many numbers were held to something: to a finite bound, or to being none.
     pub held: usize,
@@ -208,7 +208,21 @@ pub fn check(loss: &dyn Loss, batch: &Batch<'_>, out: &Outcome<f32>) -> Result<C
 /// Whatever [`Combined::layouts`] refuses.
 pub fn check_combined(sum: &Combined<'_>, out: &CombinedOutcome<f32>) -> Result<Check> {
     let (expected, bounds) = reference::combined_with_bounds(sum)?;
-    let mut check = compare(&out.flat(), &expected.flat(), &bounds.flat(), sum.dtype);
+    let (mut flat, want, mut limits) = (out.flat(), expected.flat(), bounds.flat());
+    // Where parts are infinite with both signs, which a bound of NaN says, their sum may be anything, and NaN too.
+    let grads = flat
+        .grads
+        .iter_mut()
+        .zip(&want.grads)
+        .zip(&mut limits.grads);
+    for ((found, want), limit) in grads {
+        for ((found, want), limit) in found.iter_mut().zip(want).zip(limit) {
+            if limit.is_nan() && want.is_finite() {
+                (*found, *limit) = (*want as f32, f64::INFINITY);
+            }
+        }
+    }
+    let mut check = compare(&flat, &want, &limits, sum.dtype);
     for (k, (found, expected)) in out.terms.iter().zip(&expected.terms).enumerate() {
         if found.status != expected.status {
             check.complain(format!(
@@ -338,9 +352,17 @@ impl Check {
         }
         for (i, ((&got, &want), &bound)) in found.iter().zip(expected).zip(bounds).enumerate() {
             let got = f64::from(got);
-            self.unbounded += usize::from(bound == f64::INFINITY && want.is_finite());
-            self.held += usize::from(bound < f64::INFINITY || !want.is_finite());
-            let near_overflow = beyond(want, bound, dtype);
+            let anything = bound == f64::INFINITY
+                || (bound >= DType::F32.overflow() && want.abs() < DType::F32.overflow());
+            let unheld = anything && want.is_finite();
+            self.unbounded += usize::from(unheld);
+            self.held += usize::from(!unheld);
+            // Before it is stored.
+            let arithmetic = match dtype {
+                DType::F32 => bound,
+                _ => (bound - dtype.half_ulp(want.abs() + bound)).max(0.0),
+            };
+            let near_overflow = beyond(want, arithmetic, dtype);
             let right = if want.is_nan() || (want.is_infinite() && !kind_matters) {
                 if kind_matters {
                     got.is_nan()

@@ -14,10 +14,13 @@ fn told(line: &str) {
 }
 
 /// How much memory a file of so many bytes may take: an array twice, as the file has it and in another order, each byte of an archive unpacked
-/// to as many as deflate packs into one; and some buffers.
+/// to as many as deflate packs into one, or as is believed at the most; and some buffers.
 pub fn most(ending: &str, len: usize) -> usize {
-    let ratio = if ending == ".npz" { 1032 } else { 1 };
-    (1 << 20) + len * (64 + 2 * ratio)
+    let unpacked = match ending {
+        ".npz" => (1032 * len).min((128 * len).max(1 << 30)),
+        _ => len,
+    };
+    (1 << 20) + 64 * len + 2 * unpacked
 }
 
 /// What a text of a loss may take, which it is evaluated in.

@@ -26,12 +26,12 @@ impl Elementwise for Hinge {
         // within its own error may lie on either side of the kink.
         let t = signed_label(e.t);
         let m = 1.0 - t * e.x[0];
-        // Beyond all numbers there is no doubt.
-        let em = match m.is_finite() {
-            true => U * (t * e.x[0]).abs() + U * m.abs(),
-            false => 0.0,
-        };
-        let unsure = t.abs() != 1.0 && m.abs() <= em && em > 0.0;
+        let em = U * (t * e.x[0]).abs() + U * m.abs();
+        // Nothing is left, and no doubt.
+        if m < -em || m == f64::NEG_INFINITY {
+            return Term::default();
+        }
+        let unsure = t.abs() != 1.0 && m.abs() <= em;
         Term::new(em, if unsure { t.abs() } else { 0.0 })
     }
 

@@ -32,11 +32,11 @@ impl Elementwise for MarginRanking {
         // own error may lie on either side of the kink.
         let (d, margin) = ((e.x[0] - e.x[1]).abs(), f64::from(self.margin));
         let m = -e.t * (e.x[0] - e.x[1]) + margin;
-        // Beyond all numbers there is no doubt.
-        let em = match m.is_finite() {
-            true => 3.0 * U * (e.t.abs() * d + margin.abs()),
-            false => 0.0,
-        };
+        let em = 3.0 * U * (e.t.abs() * d + margin.abs());
+        // Nothing is left, and no doubt.
+        if m < -em || m == f64::NEG_INFINITY {
+            return Term::default();
+        }
         let unsure = margin != 0.0 && m.is_finite() && m.abs() <= em;
         let t = if unsure { e.t.abs() } else { 0.0 };
         Term {

@@ -25,11 +25,11 @@ impl Elementwise for SquaredHinge {
         // The margin as in the hinge loss, doubled by the square; both derivatives are continuous at 0.
         let t = signed_label(e.t);
         let m = 1.0 - t * e.x[0];
-        // Beyond all numbers there is no doubt.
-        let em = match m.is_finite() {
-            true => U * (t * e.x[0]).abs() + U * m.abs(),
-            false => 0.0,
-        };
+        let em = U * (t * e.x[0]).abs() + U * m.abs();
+        // Nothing is left, and no doubt.
+        if m < -em || m == f64::NEG_INFINITY {
+            return Term::default();
+        }
         let m = m.max(0.0);
         Term::new(
             2.0 * m * em + em * em + U * m * m,

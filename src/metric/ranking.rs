@@ -288,7 +288,8 @@ impl Ranking {
     }
 
     /// The share of pairs of a positive and a negative sample whose order is open where each score may be off by its `tolerance`: an
-    /// area under the ROC curve may be off by as much. The tolerance must not grow faster than the score.
+    /// area under the ROC curve may be off by as much. A pair of one score counts half of itself already, and so here. The tolerance must not
+    /// grow faster than the score.
     pub(crate) fn open_pairs(&self, tolerance: impl Fn(f64) -> f64) -> f64 {
         let reach = |score: f64| match score.is_finite() {
             true => (score - tolerance(score), score + tolerance(score)),
@@ -310,7 +311,8 @@ impl Ranking {
                 near -= last.negative;
                 first += 1;
             }
-            pairs += step.positive * near;
+            // Sums of weights that were taken off again may leave a rounding.
+            pairs += step.positive * (near - 0.5 * step.negative).max(0.0);
         }
         match self.positives * self.negatives {
             all if all > 0.0 => pairs / all,
@@ -466,7 +468,53 @@ fn quotient(part: u128, whole: u128) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::quotient;
+    use super::{Ranking, quotient};
+
+    #[test]
+    fn open_pairs_are_those_within_reach_of_each_other() {
+        // Sixteenths from -2 on, so that there are ties, and both infinities; weights in quarters.
+        let mut state = 7u64;
+        let mut draw = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % below
+        };
+        let samples: Vec<(f64, bool, f64)> = (0..300)
+            .map(|_| {
+                let score = match draw(20) {
+                    0 => f64::INFINITY,
+                    1 => f64::NEG_INFINITY,
+                    _ => draw(64) as f64 / 16.0 - 2.0,
+                };
+                (score, draw(2) == 0, 0.25 * (1 + draw(8)) as f64)
+            })
+            .collect();
+        let ranking = Ranking::new(samples.iter().copied());
+        for (constant, slope) in [(0.0, 0.0), (0.05, 0.0), (0.01, 0.125), (10.0, 0.0)] {
+            let tolerance = |s: f64| constant + slope * s.abs();
+            let (mut open, mut all) = (0.0, 0.0);
+            for (a, _, wa) in samples.iter().filter(|s| s.1) {
+                for (b, _, wb) in samples.iter().filter(|s| !s.1) {
+                    all += wa * wb;
+                    let near = a.is_finite()
+                        && b.is_finite()
+                        && (a - b).abs() <= tolerance(*a) + tolerance(*b);
+                    open += match (a == b, near) {
+                        (true, _) => 0.5 * wa * wb,
+                        (_, true) => wa * wb,
+                        _ => 0.0,
+                    };
+                }
+            }
+            let found = ranking.open_pairs(tolerance);
+            assert!(
+                (found - open / all).abs() < 1e-12,
+                "{constant} {slope}: {found}, not {}",
+                open / all
+            );
+        }
+    }
 
     #[test]
     fn quotients_are_rounded_once() {

@@ -327,15 +327,8 @@ impl Listing {
         let weights = *self.weights().last().unwrap_or(&Weights::None);
         let class_weight = self.info.class_weight;
         for &goal in goals {
-            for (loss, whole) in self.whole.clone().into_iter().enumerate() {
-                // Those of a set that is one loss are one row a case, of many.
-                for _ in 0..match (whole, self.quick) {
-                    (false, _) => 1,
-                    (true, true) => 8,
-                    (true, false) => 64,
-                } {
-                    self.extreme(DType::F32, goal, loss);
-                }
+            for loss in 0..self.whole.len() {
+                self.edges(DType::F32, goal, loss);
             }
             self.extreme(DType::F32, goal, 0).reduction = Reduction::Mean;
             let case = self.extreme(DType::F32, goal, self.by_row);
@@ -349,9 +342,21 @@ impl Listing {
                     true => one..one + 1,
                     false => 0..all,
                 } {
-                    self.extreme(dtype, goal, loss);
+                    self.edges(dtype, goal, loss);
                 }
             }
+        }
+    }
+
+    /// A case of all edges; of a set that is one loss some of them, which are a row and a case each.
+    fn edges(&mut self, dtype: DType, goal: Goal, loss: usize) {
+        let cases = match (self.whole.get(loss), self.quick) {
+            (Some(true), true) => 8,
+            (Some(true), false) => 64,
+            _ => 1,
+        };
+        for _ in 0..cases {
+            self.extreme(dtype, goal, loss);
         }
     }
 

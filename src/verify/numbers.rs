@@ -86,11 +86,12 @@ pub const EXTREMES: [f32; 20] = [
 impl Support {
     /// The [`EXTREMES`], and those of `dtype` itself, that belong to it, and those that are not finite.
     pub fn extremes(self, dtype: DType) -> Vec<f32> {
-        // The smallest number of a type, the smallest that is normal, and the largest.
+        // The smallest number, the smallest that is normal, and the largest.
         let own = match dtype {
             DType::F32 => [].as_slice(),
             DType::F16 => &[5.960_464_5e-8, 6.103_515_6e-5, 65504.0],
-            DType::Bf16 => &[9.183_55e-41, f32::MIN_POSITIVE, 3.389_531_4e38],
+            // Normal numbers begin where those of f32 do.
+            DType::Bf16 => &[9.183_55e-41, 3.389_531_4e38],
         };
         let belongs = |v: &f32| match self {
             Support::Real | Support::Logit => true,
@@ -623,7 +624,37 @@ mod tests {
                     Target::Values(v) => Some(v),
                     _ => None,
                 });
-                for (k, tensor) in batch.inputs.iter().chain(values).enumerate() {
+                let tensors: Vec<_> = batch.inputs.iter().chain(values).collect();
+                // Every two of two tensors, at one place: but for what is not asked for.
+                for (p, q) in
+                    (0..tensors.len()).flat_map(|p| (p + 1..tensors.len()).map(move |q| (p, q)))
+                {
+                    if batch.shape.last().is_some_and(|cols| *cols > 257)
+                        && tensors[p].len() != batch.shape[0]
+                    {
+                        continue;
+                    }
+                    let cols = tensors[p].len() / tensors[q].len();
+                    let bits = |v: &f64| (*v as f32).to_bits();
+                    let [all, others] = [p, q].map(|k| tensors[k].to_f64());
+                    let pairs = all
+                        .iter()
+                        .enumerate()
+                        .map(|(i, a)| (bits(a), bits(&others[i / cols])));
+                    let pairs: std::collections::HashSet<_> = pairs.collect();
+                    for a in info.domain[p].extremes(case.dtype) {
+                        for b in info.domain[q].extremes(case.dtype) {
+                            let odd = [a, b].iter().any(|v| subnormal(&case.stored(v)));
+                            let elements = info.family == Family::Elementwise;
+                            if flushed(&[a, b].map(|v| case.stored(&v))) || (odd && elements) {
+                                continue;
+                            }
+                            let there = pairs.contains(&(a.to_bits(), b.to_bits()));
+                            assert!(there, "{} {loss:?} {p} {q}: {a:e} and {b:e}", info.name);
+                        }
+                    }
+                }
+                for (k, tensor) in tensors.into_iter().enumerate() {
                     let numbers = tensor.to_f64();
                     let per_row = info.target == TargetKind::PerRow && k == info.inputs.len();
                     let width = match info.family {

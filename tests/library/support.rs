@@ -1,5 +1,5 @@
 //! What the tests share: the device, seeded numbers from where a loss is defined, and options at their limits.
-#[path = "device.rs"]
+#[path = "../../src/device.rs"]
 mod device;
 
 #[allow(

@@ -2,6 +2,7 @@
 //! weights, option corners, forced plans and extreme numbers: `wgloss verify --quick`.
 
 use crate::support;
+use wgloss::DType;
 use wgloss::loss;
 use wgloss::metric::{
     Binary, BinaryFigures, ConfusionMatrix, InputKind, Multiclass, Multilabel, Regression, Samples,
@@ -131,9 +132,11 @@ fn a_check_notices_one_wrong_figure() {
     };
     let want = asked.figures(&rows).expect("figures");
     assert!(verify::check_multiclass(input, &want, &want).pass);
-    for k in 0..4 {
+    for k in 0..6 {
         let mut got = want.clone();
         match k {
+            4 => got.per_class[0].roc_auc = want.per_class[0].roc_auc.map(|v| v + 1e-3),
+            5 => got.top_k.clear(),
             0 => got.top_k[0].1 = Some(0.5),
             1 => got.per_class[1].roc_auc = None,
             2 => got.macro_average.f1 = Some(0.1),
@@ -199,6 +202,70 @@ fn a_check_knows_what_is_beyond_all_numbers() {
         bad.grads[0][0] = wrong;
         assert!(!check(&bad).pass, "{wrong}");
     }
+}
+
+/// A loss and a gradient of one element, each as found.
+fn one(loss: &dyn wgloss::Loss, batch: &wgloss::Batch<'_>, found: [f32; 2]) -> verify::Check {
+    let status = wgloss::reference::evaluate(loss, batch)
+        .expect("an evaluation")
+        .status;
+    let out = wgloss::Outcome {
+        loss: None,
+        losses: vec![found[0]],
+        grads: vec![vec![found[1]]],
+        status,
+    };
+    verify::check(loss, batch, &out).expect("a comparison")
+}
+
+#[test]
+fn a_check_knows_what_weights_and_storage_do_at_the_ends() {
+    let batch = |x: f32, weight: f32, dtype: DType| {
+        let mut batch = wgloss::Batch::new([1], vec![x])
+            .target(vec![0.0f32])
+            .weight(vec![weight])
+            .reduction(wgloss::Reduction::None);
+        batch.dtype = dtype;
+        batch
+    };
+    let (mse, mae) = (wgloss::Mse::default(), wgloss::Mae::default());
+    // 9e38 is infinite before a weight could bring it back; or else right.
+    let back = batch(3e19, 0.25, DType::F32);
+    for found in [f32::INFINITY, 2.25e38] {
+        let check = one(&mse, &back, [found, 1.5e19]);
+        assert!(check.pass && check.unbounded == 1, "{check:?}");
+    }
+    assert!(!one(&mse, &back, [2.25e38, f32::INFINITY]).pass);
+    // The largest f16 is a number, and what is above is none.
+    let square = |x: f32| x * x;
+    let largest = batch(32752.0, 1.0, DType::F16);
+    assert!(one(&mse, &largest, [square(32752.0), 65504.0]).pass);
+    assert!(!one(&mse, &largest, [square(32752.0), f32::INFINITY]).pass);
+    let above = batch(40000.0, 1.0, DType::F16);
+    assert!(one(&mse, &above, [square(40000.0), f32::INFINITY]).pass);
+    assert!(!one(&mse, &above, [square(40000.0), 65504.0]).pass);
+    // What is subnormal may be lost before it is weighed, and no more than that.
+    let small = batch(1e-38, 4.0, DType::F32);
+    assert!(one(&mae, &small, [0.0, 4.0]).pass && one(&mae, &small, [4e-38, 4.0]).pass);
+    assert!(!one(&mae, &small, [1e-37, 4.0]).pass);
+}
+
+/// Infinite parts of both signs are no number together.
+#[test]
+fn a_sum_beyond_all_numbers_may_be_none() {
+    let Some(gpu) = support::gpu() else { return };
+    let mse = wgloss::Mse::default();
+    let x = [0.0f32, 1.0];
+    let terms = [[-3e38f32, 0.5], [3e38, 2.0]];
+    let mut sum = wgloss::Combined::new();
+    let slot = sum.input([2], &x);
+    for target in &terms {
+        let term = wgloss::CombinedTerm::new(&mse, 1.0, [slot]).target(target);
+        sum.term(term.reduction(wgloss::Reduction::Sum));
+    }
+    let out = gpu.combined(&sum).expect("an evaluation");
+    let check = verify::check_combined(&sum, &out).expect("a comparison");
+    assert!(check.pass && check.unbounded > 0, "{check:?}");
 }
 
 /// One wrong number anywhere fails a check.
