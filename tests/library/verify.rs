@@ -2,21 +2,21 @@
 //! weights, option corners, forced plans and extreme numbers: `wgloss verify --quick`.
 
 use crate::support;
-use wgloss::DType;
-use wgloss::loss;
+use wgloss::loss::{self, Info};
 use wgloss::metric::{
     Binary, BinaryFigures, ConfusionMatrix, InputKind, Multiclass, Multilabel, Regression, Samples,
     Task, Undefined,
 };
 use wgloss::verify::{self, Extent};
+use wgloss::{DType, Family};
 
-#[test]
-fn every_kernel_is_within_its_bounds() {
+/// Those of some losses, which take all of these plans: a test for each part of the losses, as tests run beside each other.
+fn within_bounds(losses: &[&'static Info], taken: &[&str]) {
     let Some(gpu) = support::gpu() else { return };
     let mut failures = Vec::new();
     let mut plans = std::collections::BTreeSet::new();
     let mut numbers = std::collections::BTreeMap::new();
-    let summary = verify::run(&gpu, loss::all(), Extent::Quick, &mut |row, _, _| {
+    let summary = verify::run(&gpu, losses, Extent::Quick, &mut |row, _, _| {
         plans.insert(row.plan);
         let (held, unbounded) = numbers.entry(row.name).or_insert((0, 0));
         *held += row.check.held;
@@ -36,20 +36,43 @@ fn every_kernel_is_within_its_bounds() {
     for (name, (held, unbounded)) in &numbers {
         assert!(unbounded * 50 <= *held, "{name}: {unbounded} of {held}");
     }
-    assert_eq!(numbers.len(), loss::all().len());
+    assert_eq!(numbers.len(), losses.len());
     // 20 cases a loss at the least, or something was left out.
-    assert!(summary.cases > 20 * loss::all().len(), "{summary:?}");
-    for plan in [
-        "empty",
-        "elementwise",
-        "chunked elementwise",
-        "workgroup",
-        "chunked workgroup",
-        "strided",
-        "chunked strided",
-    ] {
+    assert!(summary.cases > 20 * losses.len(), "{summary:?}");
+    for plan in taken {
         assert!(plans.contains(plan), "no case takes the plan {plan}");
     }
+}
+
+fn of(family: Family) -> Vec<&'static Info> {
+    let all = loss::all().iter().copied();
+    all.filter(|info| info.family == family).collect()
+}
+
+const BY_ROWS: [&str; 4] = ["empty", "workgroup", "strided", "chunked strided"];
+
+#[test]
+fn kernels_of_elements_are_within_their_bounds() {
+    let plans = ["empty", "elementwise", "chunked elementwise"];
+    within_bounds(&of(Family::Elementwise), &plans);
+}
+
+#[test]
+fn kernels_of_rows_are_within_their_bounds() {
+    let rows = of(Family::Rows);
+    within_bounds(&rows[..rows.len() / 2], &BY_ROWS);
+}
+
+#[test]
+fn kernels_of_more_rows_are_within_their_bounds() {
+    let rows = of(Family::Rows);
+    within_bounds(&rows[rows.len() / 2..], &BY_ROWS);
+}
+
+#[test]
+fn kernels_of_sets_are_within_their_bounds() {
+    let plans = ["empty", "workgroup", "chunked workgroup", "split"];
+    within_bounds(&of(Family::Sets), &plans);
 }
 
 #[test]
